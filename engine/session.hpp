@@ -1,0 +1,72 @@
+// Runs batches of one model on one device: what a worker asks of the engine.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "core/memory_region.hpp"
+#include "gpu/device.hpp"
+#include "gpu/verified_event.hpp"
+#include "weights/architecture.hpp"
+
+namespace fastptm::engine {
+
+// One input, special tokens included.
+struct sequence {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> token_types; // empty: all zero; else as many as ids
+};
+
+// Where one shard of the model lies (or will lie) in the device's arena.
+struct shard_address {
+  core::memory_region region;
+  std::shared_ptr<gpu::verified_event> verified; // null: verified long ago
+};
+
+struct run_request {
+  weights::architecture arch;
+  weights::task job;
+  std::vector<shard_address> shards; // as in the manifest; the caller keeps the regions leased until `done`
+  std::vector<sequence> inputs;      // at least one
+  core::time_us give_up_at_us = 0;   // bound on waiting for shards, on core::monotonic_now_us()'s clock
+};
+
+struct run_result {
+  std::vector<std::vector<float>> rows; // one per input, in order: the embedding or the logits
+  core::duration_us run_us = 0;         // from the start on the executor to the end, waiting included
+  core::duration_us waited_us = 0;      // of run_us: waiting for shards
+  core::time_us first_layer_at_us = 0;  // when the first layer began to compute
+};
+
+using run_done = std::function<void(core::result<run_result>)>;
+
+// Thread-safe. Owns the skeletons of its device, a bounded number of them. Must not outlive the device; its destructor
+// waits for what was submitted.
+class runner {
+public:
+  explicit runner(gpu::device& on);
+  ~runner();
+  runner(const runner&) = delete;
+  runner& operator=(const runner&) = delete;
+
+  // errc::invalid: the inputs or shards do not suit the model (`done` is not called then). errc::busy: the device's
+  // queue is full
+  // (`done` is not called). Otherwise `done` is called exactly once on the device's executor thread and must not block.
+  // A run may start while its shards are still loading: each layer waits for its shard's event, nothing else; a shard
+  // that fails or does not come by give_up_at_us makes the run fail with that error.
+  core::result<void> submit(run_request request, run_done done);
+
+private:
+  class state;
+  std::unique_ptr<state> state_;
+};
+
+// The checks that submit() makes on inputs alone, for callers that want to refuse early.
+core::result<void> check_inputs(const weights::architecture& arch, const weights::task& job,
+                                const std::vector<sequence>& inputs);
+
+} // namespace fastptm::engine
