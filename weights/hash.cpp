@@ -1,0 +1,97 @@
+// SHA-256 by OpenSSL (which uses the processor's instructions where it has them) and XXH3 by its reference header.
+#include "weights/hash.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include <openssl/evp.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "core/check.hpp"
+
+namespace fastptm::weights {
+
+static_assert(std::endian::native == std::endian::little, "checksums and images are defined little-endian");
+
+namespace {
+
+constexpr uint64_t copy_step_bytes = 64 << 10;
+
+// Collects the hashes of the blocks of one chunk.
+class block_hashes {
+public:
+  // Requires: every call but the last gets a multiple of a block.
+  void add(const std::byte* data, uint64_t size_bytes) {
+    for (uint64_t at = 0; at < size_bytes; at += checksum_block_bytes) {
+      hashes_[count_++] = XXH3_64bits(data + at, std::min(checksum_block_bytes, size_bytes - at));
+    }
+  }
+  uint64_t combined() const { return XXH3_64bits(hashes_.data(), count_ * sizeof(uint64_t)); }
+
+private:
+  std::array<uint64_t, chunk_bytes / checksum_block_bytes> hashes_;
+  size_t count_ = 0;
+};
+
+} // namespace
+
+uint64_t chunk_checksum(const std::byte* data, uint64_t size_bytes) {
+  core::check(size_bytes <= chunk_bytes, "a chunk is at most 4 MiB");
+  block_hashes blocks;
+  blocks.add(data, size_bytes);
+  return blocks.combined();
+}
+
+uint64_t copy_and_checksum(std::byte* target, const std::byte* source, uint64_t size_bytes) {
+  core::check(size_bytes <= chunk_bytes, "a chunk is at most 4 MiB");
+  block_hashes blocks;
+  for (uint64_t at = 0; at < size_bytes; at += copy_step_bytes) {
+    const uint64_t step = std::min(copy_step_bytes, size_bytes - at);
+    std::memcpy(target + at, source + at, step);
+    blocks.add(target + at, step);
+  }
+  return blocks.combined();
+}
+
+struct sha256_stream::state {
+  state() : context(EVP_MD_CTX_new()) {
+    core::check(context && EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1, "OpenSSL has no SHA-256");
+  }
+  ~state() { EVP_MD_CTX_free(context); }
+  state(const state&) = delete;
+  state& operator=(const state&) = delete;
+
+  EVP_MD_CTX* const context;
+};
+
+sha256_stream::sha256_stream() : state_(std::make_unique<state>()) {}
+sha256_stream::~sha256_stream() = default;
+sha256_stream::sha256_stream(sha256_stream&&) noexcept = default;
+sha256_stream& sha256_stream::operator=(sha256_stream&&) noexcept = default;
+
+void sha256_stream::update(std::span<const std::byte> data) {
+  core::check(EVP_DigestUpdate(state_->context, data.data(), data.size()) == 1, "SHA-256 update");
+}
+
+core::digest sha256_stream::finish() {
+  core::digest value;
+  unsigned size = 0;
+  core::check(EVP_DigestFinal_ex(state_->context, value.bytes.data(), &size) == 1 && size == value.bytes.size(),
+              "SHA-256 finish");
+  return value;
+}
+
+core::digest sha256(std::span<const std::byte> data) {
+  sha256_stream stream;
+  stream.update(data);
+  return stream.finish();
+}
+
+core::digest sha256(std::string_view text) {
+  return sha256(std::as_bytes(std::span(text.data(), text.size())));
+}
+
+} // namespace fastptm::weights
