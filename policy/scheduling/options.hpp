@@ -1,0 +1,53 @@
+// Every knob of the scheduling core, with its unit and the reason for its default.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/clock.hpp"
+
+namespace fastptm::policy::scheduling {
+
+struct options {
+  // dxv, omls, omls_clean, fcfs, edf, sjf, affinity, least_loaded, round_robin: the names of strategy_names().
+  std::string strategy = "dxv";
+
+  // Batches: 8 is where exec(b) of small encoders stops getting cheaper per request.
+  uint32_t max_batch = 8;
+  // Parts of a set that become usable one after the other; 1: a batch starts only when the whole set is there.
+  uint32_t layers = 12;
+
+  // Deadlines.
+  core::duration_us slack_scale_us = 500'000; // K: how fast value falls with slack; 300..2000 ms differ by < 10 %.
+  bool doom = true;                           // Requests that cannot be on time any more yield to those that can.
+
+  // Loads.
+  bool prefetch = true;                      // Copy engines work ahead where a second set fits.
+  double hold = 0.0;                         // Rent or buy: load when hold * load time has been waited; 0: at once.
+  core::duration_us hold_guard_us = 400'000; // Never hold a request whose slack is below this.
+  bool replicas = true;                      // A model too hot for its holders gets another device.
+
+  // Estimates until something is measured: see cost_model.
+  core::duration_us load_base_us = 2'000;      // Part of a load that does not depend on its size.
+  uint64_t peer_bytes_per_s = 10'000'000'000;  // From a device of the same node.
+  uint64_t home_bytes_per_s = 5'000'000'000;   // From the node's own host memory.
+  uint64_t remote_bytes_per_s = 1'000'000'000; // From another node.
+  core::duration_us activate_us = 0;           // Making a resident set the active one of a lane.
+
+  // Fair shares: a tenant may be this much device time ahead of the worst served one that has work.
+  core::duration_us fair_window_us = 500'000;
+
+  // The published schedulers look at their queues at fixed times only (omls, fcfs); 0: at every event.
+  core::duration_us poll_us = 0;
+  core::duration_us urgent_us = 1'050'000; // omls: waiting time after which a request goes first.
+
+  // Failures: the first retry of a load; doubles up to 64 times this.
+  core::duration_us load_retry_us = 50'000;
+
+  // Bounds of the tables; events beyond them are rejected.
+  uint32_t max_models = 1u << 20;
+  uint32_t max_devices = 1u << 16;
+  uint32_t max_requests = 1u << 24;
+};
+
+} // namespace fastptm::policy::scheduling
