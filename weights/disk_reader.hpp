@@ -1,0 +1,73 @@
+// Reads shards from the store's disk into memory with io_uring and O_DIRECT, several chunks in flight, each verified as
+// it lands.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "core/memory_region.hpp"
+
+namespace fastptm::weights {
+
+struct disk_read {
+  std::filesystem::path file; // a regular file of exactly target.size_bytes, a multiple of 4 KiB
+  core::memory_region target; // aligned to 4 KiB; the caller's until the callback
+  std::vector<uint64_t> chunk_checksums;
+};
+
+struct disk_read_result {
+  core::result<void> outcome; // corrupt: bytes do not match their checksums
+  uint32_t bad_chunks = 0;
+  core::time_us start_us = 0; // its first chunk was asked for
+  core::time_us end_us = 0;   // its last chunk was verified
+};
+
+// One thread of its own; any thread may submit.
+class disk_reader {
+public:
+  struct options {
+    unsigned reads_in_flight = 8; // of 4 MiB: enough to keep a virtual disk or an NVMe busy
+    size_t queued_shards = 1024;  // beyond it submit() answers busy
+  };
+
+  disk_reader() : disk_reader(options()) {}
+  explicit disk_reader(options bounds);
+  ~disk_reader(); // finishes what is being read, fails the rest as cancelled
+
+  disk_reader(const disk_reader&) = delete;
+  disk_reader& operator=(const disk_reader&) = delete;
+
+  // `done` is called exactly once, on the reader's thread, when nothing writes into the target any more.
+  core::result<void> submit(disk_read what, std::function<void(disk_read_result)> done);
+
+  // "io_uring", or "pread" where the kernel or a container refuses io_uring.
+  std::string_view path() const;
+
+private:
+  class ring;
+  struct job;
+
+  void run();
+  std::shared_ptr<job> take_job(bool may_wait);
+
+  const options bounds_;
+  std::unique_ptr<ring> ring_; // used by the reader's thread; null: pread
+  // The queue between the store and the reader's thread.
+  mutable std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<std::shared_ptr<job>> jobs_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+} // namespace fastptm::weights

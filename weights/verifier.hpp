@@ -1,0 +1,44 @@
+// Computes the checksums of landed chunks on threads of its own, so that neither the pump nor an actor waits for them.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "core/memory_region.hpp"
+
+namespace fastptm::weights {
+
+// Made by node/, outlives the loaders that use it. Any thread may submit.
+class verifier {
+public:
+  // `threads` 0: no thread at all, submit() computes and answers before it returns (simulation).
+  explicit verifier(unsigned threads);
+  ~verifier(); // finishes what was submitted
+  verifier(const verifier&) = delete;
+  verifier& operator=(const verifier&) = delete;
+
+  // `done` gets chunk_checksum(chunk), on a thread of the verifier; it must not block. The memory stays valid until
+  // then. The queue is bounded by its users: a fetch_plan lets few chunks be unverified.
+  void submit(core::memory_region chunk, std::function<void(uint64_t checksum)> done);
+
+private:
+  struct job {
+    core::memory_region chunk;
+    std::function<void(uint64_t)> done;
+  };
+  void run();
+
+  // The queue between the pump and the threads.
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<job> jobs_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+} // namespace fastptm::weights
