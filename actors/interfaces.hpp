@@ -1,0 +1,116 @@
+// The whole protocol of the runtime: every actor, and a sentence for every message that it takes from others.
+//
+// Actors that run a node's private business add their own messages with extend<>; those stay in their .cpp files.
+// Every request between actors has a finite timeout. An error is a core::error (actors/errors). `stop_atom` is sent
+// with high priority: the actor refuses what is new, ends what runs, answers every promise it holds, and quits.
+#pragma once
+
+#include "actors/messages.hpp"
+
+namespace fastptm::actors {
+
+template <class... Xs> using takes = caf::reacts_to<Xs...>;
+template <class... Xs> using asked = caf::replies_to<Xs...>;
+
+// GPU_WORKER, one per device, on the device's node: keeps sets resident, runs batches.
+using gpu_worker_actor = caf::typed_actor<
+    // From its supervisor: the node has joined; loads of an earlier registration are given up, holdings are reported.
+    takes<attach_order>,
+    // From its supervisor, before joining: what the device is and which complete sets it holds.
+    asked<describe_atom>::with<device_row>,
+    // From the scheduler: make a set resident; does_not_fit, unavailable (no source left), cancelled.
+    asked<load_order>::with<load_reply>,
+    // From the scheduler: the load is no longer wanted.
+    takes<cancel_atom, core::load_id>,
+    // From the scheduler: remove a set; waits until runs on it have ended. Answers the bytes that became free.
+    asked<evict_atom, core::model_id>::with<uint64_t>,
+    // From the scheduler: inputs of a batch, in parts, ahead of its run_order.
+    takes<batch_inputs>,
+    // From the scheduler: run it; outputs go back in parts ahead of the answer.
+    asked<run_order>::with<run_reply>,
+    // From its supervisor: a node is dead; running transfers stop reading from it.
+    takes<node_lost>, takes<stop_atom>>;
+
+// TRANSFER, one per load, spawned by a gpu_worker: drives one weights::loader to its end.
+using transfer_actor = caf::typed_actor<
+    // From its gpu_worker: a source is dead.
+    takes<node_lost>,
+    // From its gpu_worker: give up.
+    takes<cancel_atom>>;
+
+// SCHEDULER, one per cluster: feeds the scheduling core with what happens and carries out what it decides.
+using scheduler_actor = caf::typed_actor<
+    // From a tenant: an admitted request. Always answered with a reply, at the latest shortly after its deadline.
+    asked<schedule_request>::with<infer_reply>,
+    // From a tenant: the answer to this ticket is no longer wanted.
+    takes<cancel_atom, core::tenant_id, uint64_t>,
+    // From the weight store: a model can be asked for.
+    takes<model_added>,
+    // From the directory: a device can be used, until device_lost says otherwise.
+    takes<device_joined>, takes<device_lost>,
+    // From a gpu_worker: outputs of a batch, ahead of its run_reply.
+    takes<batch_outputs>,
+    // From administrators: use the device no more (true) or again (false); what it holds stays a source for others.
+    asked<cordon_atom, std::string, bool>::with<caf::unit_t>,
+    // From administrators: remove a model (by full name) from a device; answers the bytes that became free.
+    asked<evict_atom, std::string, std::string>::with<uint64_t>, takes<stop_atom>>;
+
+// DIRECTORY, one per cluster, the actor that nodes connect to: who is alive, who holds what, what was loaded.
+using directory_actor = caf::typed_actor<
+    // From a node before joining: its protocol version and name. Answers a nonce; version_mismatch.
+    asked<hello_atom, uint32_t, std::string>::with<std::string>,
+    // From a node: permission_denied (wrong secret), already_exists (a live node has the name).
+    asked<join_request>::with<join_reply>,
+    // From a joined node: still alive. not_found: the lease is over, join again.
+    asked<renew_atom, registration_id>::with<caf::unit_t>,
+    // From a joined node: it is about to stop.
+    takes<leave_atom, registration_id>,
+    // From a gpu_worker: what its device is now.
+    takes<registration_id, device_row>,
+    // From a gpu_worker: verified shards that others may read, and those they may not any more.
+    takes<holdings_added>, takes<holdings_dropped>,
+    // From a transfer: who else holds these shards.
+    asked<locate_request>::with<holder_list>,
+    // From a transfer: how its load went.
+    takes<switch_report>,
+    // From administrators and the gateway: all nodes; the last n loads of a tenant's models (empty: everybody's).
+    asked<nodes_atom>::with<node_list>, asked<switches_atom, uint32_t, std::string>::with<switch_list>,
+    takes<stop_atom>>;
+
+// TENANT, one per tenant, on the head: admits requests and holds their promises until they are answered.
+using tenant_actor = caf::typed_actor<
+    // From the gateway: exactly one answer, at the latest one second after the deadline; never an error.
+    asked<infer_request>::with<infer_reply>,
+    // From the gateway: this tenant's models.
+    asked<list_atom>::with<model_list>,
+    // From the weight store: a model of this tenant was published.
+    takes<model_added>,
+    // From the gateway's benchmark: answers the same number.
+    asked<ping_atom, uint64_t>::with<uint64_t>, takes<stop_atom>>;
+
+// WEIGHT_STORE, one per cluster in this version, on the head's host: disk objects, catalogue, host cache, publishing.
+using weight_store_actor = caf::typed_actor<
+    // From the gateway: import a folder; answered when the model can be asked for. Takes as long as the disk needs.
+    asked<publish_request>::with<publish_reply>,
+    // From anybody: all models.
+    asked<list_atom>::with<model_list>,
+    // From the gateway: the path of a model's tokenizer files; not_found where the model brings none.
+    asked<card_atom, core::model_id>::with<std::string>,
+    // From a transfer: keep a shard in the host cache for as long as the transfer lives; corrupt, not_found, busy
+    // (cache full).
+    asked<stage_request>::with<stage_reply>,
+    // From a transfer: this shard has been taken.
+    takes<release_atom, core::digest>,
+    // From administrators: empty the host cache; answers the bytes that became free.
+    asked<drop_atom>::with<uint64_t>, takes<stop_atom>>;
+
+// SUPERVISOR, one per node: spawns the node's actors, keeps it joined, stops everything in order.
+using supervisor_actor = caf::typed_actor<
+    // From the directory: another node is dead.
+    takes<node_lost>,
+    // From main: stop the node; the actor ends when all of its children have ended.
+    takes<stop_atom>>;
+
+} // namespace fastptm::actors
+
+#include "actors/messages/joining.hpp"

@@ -1,0 +1,132 @@
+// What nodes say about themselves: joining, leases, holdings, losses, and the rows of `fastptm status`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/messages/loading.hpp"
+
+namespace fastptm::actors {
+
+// Raised with every change of anything in actors/messages or interfaces.hpp: two builds that differ do not join.
+constexpr uint32_t protocol_version = 1;
+
+// A node's place in the cluster for one registration; a node that comes back gets a new one.
+using registration_id = core::strong_id<struct registration_tag, uint64_t>;
+
+struct model_key {
+  core::model_id id;
+  std::string name;
+};
+template <class I> typename I::result_type inspect(I& f, model_key& x) {
+  return fields(f, "model_key", x.id, x.name);
+}
+
+// A device as its worker describes it, when joining and after every change.
+struct device_row {
+  std::string name; // "worker-0/host0", unique in the cluster
+  std::string kind; // "host", "cuda"
+  uint64_t arena_bytes = 0;
+  uint64_t used_bytes = 0;
+  std::vector<model_key> resident; // complete sets only
+};
+template <class I> typename I::result_type inspect(I& f, device_row& x) {
+  return fields(f, "device_row", x.name, x.kind, x.arena_bytes, x.used_bytes, x.resident);
+}
+
+struct lease_terms {
+  registration_id registration;
+  int64_t heartbeat_us = 0;
+  int64_t lease_us = 0;
+};
+template <class I> typename I::result_type inspect(I& f, lease_terms& x) {
+  return fields(f, "lease_terms", x.registration, x.heartbeat_us, x.lease_us);
+}
+
+struct holdings_added {
+  registration_id registration;
+  std::string device;
+  std::vector<shard_location> shards; // at most holdings_per_message
+};
+template <class I> typename I::result_type inspect(I& f, holdings_added& x) {
+  return fields(f, "holdings_added", x.registration, x.device, x.shards);
+}
+
+struct holdings_dropped {
+  registration_id registration;
+  std::string device;
+  std::vector<core::digest> shards; // at most holdings_per_message
+};
+template <class I> typename I::result_type inspect(I& f, holdings_dropped& x) {
+  return fields(f, "holdings_dropped", x.registration, x.device, x.shards);
+}
+
+constexpr size_t holdings_per_message = 512;
+
+struct locate_request {
+  std::string node; // who asks: its own holdings are not listed
+  std::vector<core::digest> shards;
+};
+template <class I> typename I::result_type inspect(I& f, locate_request& x) {
+  return fields(f, "locate_request", x.node, x.shards);
+}
+
+// One live holder of some of the shards asked for.
+struct holder_row {
+  peer_row peer;
+  std::string device;
+  std::vector<shard_location> shards;
+};
+template <class I> typename I::result_type inspect(I& f, holder_row& x) {
+  return fields(f, "holder_row", x.peer, x.device, x.shards);
+}
+
+struct holder_list {
+  std::vector<holder_row> rows;
+};
+template <class I> typename I::result_type inspect(I& f, holder_list& x) {
+  return fields(f, "holder_list", x.rows);
+}
+
+// A node's lease has ended: nothing of it may be used any more, its bytes neither.
+struct node_lost {
+  std::string node;
+  uint64_t incarnation = 0;
+};
+template <class I> typename I::result_type inspect(I& f, node_lost& x) {
+  return fields(f, "node_lost", x.node, x.incarnation);
+}
+
+struct device_lost {
+  registration_id registration;
+  std::string device;
+};
+template <class I> typename I::result_type inspect(I& f, device_lost& x) {
+  return fields(f, "device_lost", x.registration, x.device);
+}
+
+enum class node_state : uint8_t { ready, suspect, lost };
+std::string_view to_string(node_state of) noexcept;
+
+struct node_row {
+  std::string name;
+  uint32_t pid = 0; // 0: never seen
+  uint64_t incarnation = 0;
+  std::vector<std::string> roles;
+  node_state state = node_state::lost;
+  std::vector<device_row> devices;
+};
+template <class I> typename I::result_type inspect(I& f, node_row& x) {
+  return fields(f, "node_row", x.name, x.pid, x.incarnation, x.roles, x.state, x.devices);
+}
+
+struct node_list {
+  std::vector<node_row> rows;
+};
+template <class I> typename I::result_type inspect(I& f, node_list& x) {
+  return fields(f, "node_list", x.rows);
+}
+
+} // namespace fastptm::actors

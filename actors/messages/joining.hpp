@@ -1,0 +1,61 @@
+// The messages of joining, which carry handles of actors.
+#pragma once
+
+#include "actors/interfaces.hpp"
+
+namespace fastptm::actors {
+
+struct joining_device {
+  device_row row;
+  gpu_worker_actor worker;
+};
+template <class I> typename I::result_type inspect(I& f, joining_device& x) {
+  return fields(f, "joining_device", x.row, x.worker);
+}
+
+// `proof` is join_proof() of the nonce that hello answered: shows that the node knows the cluster's secret.
+struct join_request {
+  uint32_t version = 0;
+  std::string proof;
+  peer_row peer; // name and incarnation of the node, and where its memory can be read
+  uint32_t pid = 0;
+  std::vector<std::string> roles;
+  std::vector<joining_device> devices;
+  supervisor_actor supervisor;
+};
+template <class I> typename I::result_type inspect(I& f, join_request& x) {
+  return fields(f, "join_request", x.version, x.proof, x.peer, x.pid, x.roles, x.devices, x.supervisor);
+}
+
+struct join_reply {
+  lease_terms lease;
+  peer_row store; // where the weight store's host cache can be read
+  scheduler_actor scheduler;
+  weight_store_actor weight_store;
+};
+template <class I> typename I::result_type inspect(I& f, join_reply& x) {
+  return fields(f, "join_reply", x.lease, x.store, x.scheduler, x.weight_store);
+}
+
+// What a gpu_worker needs to know of the cluster that its node has joined.
+struct attach_order {
+  registration_id registration;
+  directory_actor directory;
+  weight_store_actor weight_store;
+  peer_row store;
+};
+template <class I> typename I::result_type inspect(I& f, attach_order& x) {
+  return fields(f, "attach_order", x.registration, x.directory, x.weight_store, x.store);
+}
+
+struct device_joined {
+  registration_id registration;
+  std::string node;
+  device_row row;
+  gpu_worker_actor worker;
+};
+template <class I> typename I::result_type inspect(I& f, device_joined& x) {
+  return fields(f, "device_joined", x.registration, x.node, x.row, x.worker);
+}
+
+} // namespace fastptm::actors

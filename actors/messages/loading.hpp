@@ -1,0 +1,120 @@
+// What moves weights: load and run orders to a device, where shards are, and what a load reports about itself.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/messages/payload.hpp"
+
+namespace fastptm::actors {
+
+// Where the bytes of one shard lie in a region that its owner exports.
+struct shard_location {
+  core::digest shard;
+  uint64_t region = 0;
+  uint64_t generation = 0;
+  uint64_t offset_bytes = 0;
+  uint64_t size_bytes = 0;
+};
+template <class I> typename I::result_type inspect(I& f, shard_location& x) {
+  return fields(f, "shard_location", x.shard, x.region, x.generation, x.offset_bytes, x.size_bytes);
+}
+
+// How a node's exported memory is reached; transport/address.hpp has the same fields.
+struct peer_row {
+  std::string node;
+  uint64_t incarnation = 0;
+  std::string boot_id;
+  std::string same_host_socket;
+  std::string ucx_host;
+  uint16_t ucx_port = 0;
+};
+template <class I> typename I::result_type inspect(I& f, peer_row& x) {
+  return fields(f, "peer_row", x.node, x.incarnation, x.boot_id, x.same_host_socket, x.ucx_host, x.ucx_port);
+}
+
+// Why bytes are moved.
+enum class load_reason : uint8_t { request, prefetch, replica };
+std::string_view to_string(load_reason of) noexcept;
+
+// From the scheduler to a device: make this model resident. Answered when every shard is verified.
+struct load_order {
+  core::load_id load;
+  core::model_id model;
+  std::string name;
+  payload manifest; // weights::encode
+  load_reason reason = load_reason::request;
+  int64_t timeout_us = 0;
+};
+template <class I> typename I::result_type inspect(I& f, load_order& x) {
+  return fields(f, "load_order", x.load, x.model, x.name, x.manifest, x.reason, x.timeout_us);
+}
+
+struct load_reply {
+  uint64_t bytes_moved = 0;
+  int64_t wall_us = 0;
+};
+template <class I> typename I::result_type inspect(I& f, load_reply& x) {
+  return fields(f, "load_reply", x.bytes_moved, x.wall_us);
+}
+
+// Inputs of a batch, ahead of its run_order and in parts below message_limit_bytes.
+struct batch_inputs {
+  core::batch_id batch;
+  std::vector<payload> inputs;
+};
+template <class I> typename I::result_type inspect(I& f, batch_inputs& x) {
+  return fields(f, "batch_inputs", x.batch, x.inputs);
+}
+
+// From the scheduler to a device: run the batch whose inputs were sent. The model may still be loading.
+struct run_order {
+  core::batch_id batch;
+  core::model_id model;
+  uint32_t inputs = 0;    // how many must have arrived
+  int64_t give_up_us = 0; // bound on waiting for shards
+};
+template <class I> typename I::result_type inspect(I& f, run_order& x) {
+  return fields(f, "run_order", x.batch, x.model, x.inputs, x.give_up_us);
+}
+
+// Outputs of a batch in the order of its inputs, ahead of its run_reply and in parts below message_limit_bytes.
+struct batch_outputs {
+  core::batch_id batch;
+  std::vector<payload> outputs;
+};
+template <class I> typename I::result_type inspect(I& f, batch_outputs& x) {
+  return fields(f, "batch_outputs", x.batch, x.outputs);
+}
+
+struct run_reply {
+  core::batch_id batch;
+  uint32_t outputs = 0; // how many were sent
+  int64_t run_us = 0;
+  int64_t waited_us = 0; // of that for shards
+};
+template <class I> typename I::result_type inspect(I& f, run_reply& x) {
+  return fields(f, "run_reply", x.batch, x.outputs, x.run_us, x.waited_us);
+}
+
+// From a transfer to a weight store: keep this shard of this set in the host cache until released.
+struct stage_request {
+  core::digest manifest;
+  core::digest shard;
+};
+template <class I> typename I::result_type inspect(I& f, stage_request& x) {
+  return fields(f, "stage_request", x.manifest, x.shard);
+}
+
+struct stage_reply {
+  shard_location location;
+  bool was_cached = false; // false: it was read from disk for this request
+  int64_t read_us = 0;
+};
+template <class I> typename I::result_type inspect(I& f, stage_reply& x) {
+  return fields(f, "stage_reply", x.location, x.was_cached, x.read_us);
+}
+
+} // namespace fastptm::actors

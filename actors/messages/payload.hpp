@@ -1,0 +1,41 @@
+// Bytes that the runtime carries without looking at them: inputs, outputs, manifests. Little-endian by contract.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/messages/fields.hpp"
+#include "core/error.hpp"
+
+namespace fastptm::actors {
+
+struct payload {
+  std::vector<unsigned char> bytes; // this type has CAF's fast path
+};
+template <class I> typename I::result_type inspect(I& f, payload& x) {
+  return fields(f, "payload", x.bytes);
+}
+
+// A message between nodes stays below this; longer lists are sent in parts (interfaces.hpp says which).
+constexpr size_t message_limit_bytes = 48 << 10;
+
+// One input of a request: u32 count, count x i32 ids, then nothing or count x i32 token types.
+payload encode_input(std::span<const int32_t> ids, std::span<const int32_t> token_types);
+
+struct decoded_input {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> token_types; // empty: all zero
+};
+core::result<decoded_input> decode_input(const payload& from);
+
+// One output: f32 values, nothing else.
+payload encode_output(std::span<const float> values);
+core::result<std::vector<float>> decode_output(const payload& from);
+
+payload to_payload(std::span<const std::byte> bytes);
+std::span<const std::byte> as_bytes(const payload& from);
+
+} // namespace fastptm::actors

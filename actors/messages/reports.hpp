@@ -1,0 +1,74 @@
+// How a load explains itself: the rows of `fastptm switches`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "actors/messages/loading.hpp"
+
+namespace fastptm::actors {
+
+struct switch_stage {
+  std::string name;     // decide, plan, evict, first_byte, verify, first_layer, done
+  int64_t start_us = 0; // since the order
+  int64_t end_us = 0;
+};
+template <class I> typename I::result_type inspect(I& f, switch_stage& x) {
+  return fields(f, "switch_stage", x.name, x.start_us, x.end_us);
+}
+
+struct switch_source {
+  std::string kind; // same_device, peer_device, peer_host, host_cache, disk, origin
+  std::string node;
+  std::string path; // map, cma, tcp, io_uring, ...; empty for same_device
+  uint64_t bytes = 0;
+  uint32_t chunks = 0;
+  uint64_t rate_bps = 0; // bytes per second
+  bool failed = false;
+};
+template <class I> typename I::result_type inspect(I& f, switch_source& x) {
+  return fields(f, "switch_source", x.kind, x.node, x.path, x.bytes, x.chunks, x.rate_bps, x.failed);
+}
+
+struct switch_limit {
+  std::string link;
+  uint64_t rate_bps = 0;
+  uint64_t fraction_ppm = 0;
+};
+template <class I> typename I::result_type inspect(I& f, switch_limit& x) {
+  return fields(f, "switch_limit", x.link, x.rate_bps, x.fraction_ppm);
+}
+
+struct switch_report {
+  core::load_id id;
+  std::string model;
+  std::string device;
+  load_reason reason = load_reason::request;
+  bool ok = false;
+  std::string error;
+  uint64_t bytes_total = 0;
+  uint64_t bytes_shared = 0; // already on the device, for other models
+  uint64_t bytes_moved = 0;
+  int64_t wall_us = 0;
+  uint32_t verified_chunks = 0;
+  uint32_t bad_chunks = 0;
+  uint32_t refetched_chunks = 0;
+  std::vector<switch_stage> stages;
+  std::vector<switch_source> sources;
+  switch_limit limit;
+};
+template <class I> typename I::result_type inspect(I& f, switch_report& x) {
+  return fields(f, "switch_report", x.id, x.model, x.device, x.reason, x.ok, x.error, x.bytes_total, x.bytes_shared,
+                x.bytes_moved, x.wall_us, x.verified_chunks, x.bad_chunks, x.refetched_chunks, x.stages, x.sources,
+                x.limit);
+}
+
+struct switch_list {
+  std::vector<switch_report> rows; // newest last
+};
+template <class I> typename I::result_type inspect(I& f, switch_list& x) {
+  return fields(f, "switch_list", x.rows);
+}
+
+} // namespace fastptm::actors

@@ -1,0 +1,133 @@
+// What requests, models and publishing say to each other. Times are remaining or elapsed microseconds, never absolute.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/messages/payload.hpp"
+
+namespace fastptm::actors {
+
+// How a request ended; the numbers travel and the names are the contract of the command line.
+enum class status : uint8_t {
+  ok,                // answered in time
+  late,              // answered, correct, after its deadline
+  deadline_exceeded, // no answer in time; the input may be asked again
+  unavailable,       // nothing that could answer is up
+  quota_exceeded,    // the tenant's own bound: retry_after_us says when it helps
+  refused,           // the cluster is overloaded: retry_after_us says when it helps
+  not_found,         // this tenant has no such model
+  permission_denied, // not this tenant's
+  invalid            // the input can never be answered by this model
+};
+std::string_view to_string(status of) noexcept;
+
+enum class task_kind : uint8_t { embed, classify };
+
+// From the gateway to a tenant: one input for one model.
+struct infer_request {
+  std::string model; // "acme/minilm@1", or without version: the newest
+  task_kind task = task_kind::embed;
+  payload input;           // encode_input
+  int64_t deadline_us = 0; // remaining; 0: the tenant's default
+};
+template <class I> typename I::result_type inspect(I& f, infer_request& x) {
+  return fields(f, "infer_request", x.model, x.task, x.input, x.deadline_us);
+}
+
+// Where the time of one request went, and who answered.
+struct account {
+  std::string worker;  // "worker-0"
+  bool loaded = false; // the answer had to wait for weights
+  bool late = false;
+  int64_t queue_us = 0;
+  int64_t switch_us = 0;
+  int64_t run_us = 0;
+  int64_t total_us = 0; // as the tenant saw it
+};
+template <class I> typename I::result_type inspect(I& f, account& x) {
+  return fields(f, "account", x.worker, x.loaded, x.late, x.queue_us, x.switch_us, x.run_us, x.total_us);
+}
+
+struct infer_reply {
+  status end = status::unavailable;
+  std::string error;          // empty when answered
+  int64_t retry_after_us = 0; // 0: waiting does not help
+  payload output;             // encode_output: the embedding or the logits
+  account spent;
+};
+template <class I> typename I::result_type inspect(I& f, infer_reply& x) {
+  return fields(f, "infer_reply", x.end, x.error, x.retry_after_us, x.output, x.spent);
+}
+
+// One published model, with everything the gateway and a tenant must know to check an input.
+struct model_row {
+  core::model_id id;
+  std::string name;   // "acme/minilm@1"
+  std::string tenant; // "acme"
+  std::string architecture;
+  task_kind task = task_kind::embed;
+  uint32_t labels = 0; // classify: how many logits
+  uint64_t bytes = 0;
+  uint32_t shards = 0;
+  core::digest manifest;
+  core::digest card; // the tokenizer files as one object; zero: none
+  uint32_t vocabulary = 0;
+  uint32_t max_tokens = 0;
+  uint32_t token_types = 0;
+};
+template <class I> typename I::result_type inspect(I& f, model_row& x) {
+  return fields(f, "model_row", x.id, x.name, x.tenant, x.architecture, x.task, x.labels, x.bytes, x.shards, x.manifest,
+                x.card, x.vocabulary, x.max_tokens, x.token_types);
+}
+
+struct model_list {
+  std::vector<model_row> rows;
+};
+template <class I> typename I::result_type inspect(I& f, model_list& x) {
+  return fields(f, "model_list", x.rows);
+}
+
+// A model with its manifest (weights::encode), as the scheduler needs it.
+struct model_added {
+  model_row row;
+  payload manifest;
+};
+template <class I> typename I::result_type inspect(I& f, model_added& x) {
+  return fields(f, "model_added", x.row, x.manifest);
+}
+
+// From the gateway to the store: import what an upload has put into `folder`.
+struct publish_request {
+  std::string tenant;
+  std::string name;   // without tenant and version
+  std::string folder; // removed by the gateway afterwards
+};
+template <class I> typename I::result_type inspect(I& f, publish_request& x) {
+  return fields(f, "publish_request", x.tenant, x.name, x.folder);
+}
+
+struct publish_reply {
+  model_row row;
+  uint64_t new_shards = 0;
+  uint64_t new_bytes = 0;
+};
+template <class I> typename I::result_type inspect(I& f, publish_reply& x) {
+  return fields(f, "publish_reply", x.row, x.new_shards, x.new_bytes);
+}
+
+// From a tenant to the scheduler: an admitted request. `ticket` is the tenant's own number, used to cancel.
+struct schedule_request {
+  uint64_t ticket = 0;
+  core::tenant_id tenant;
+  core::model_id model;
+  int64_t deadline_us = 0; // remaining
+  payload input;
+};
+template <class I> typename I::result_type inspect(I& f, schedule_request& x) {
+  return fields(f, "schedule_request", x.ticket, x.tenant, x.model, x.deadline_us, x.input);
+}
+
+} // namespace fastptm::actors

@@ -1,0 +1,54 @@
+// The names of states as the command line prints them.
+#include "actors/messages.hpp"
+
+namespace fastptm::actors {
+
+std::string_view to_string(status of) noexcept {
+  switch (of) {
+    case status::ok:
+      return "ok";
+    case status::late:
+      return "late";
+    case status::deadline_exceeded:
+      return "deadline_exceeded";
+    case status::unavailable:
+      return "unavailable";
+    case status::quota_exceeded:
+      return "quota_exceeded";
+    case status::refused:
+      return "refused";
+    case status::not_found:
+      return "not_found";
+    case status::permission_denied:
+      return "permission_denied";
+    case status::invalid:
+      return "invalid";
+  }
+  return "invalid";
+}
+
+std::string_view to_string(node_state of) noexcept {
+  switch (of) {
+    case node_state::ready:
+      return "ready";
+    case node_state::suspect:
+      return "suspect";
+    case node_state::lost:
+      return "lost";
+  }
+  return "lost";
+}
+
+std::string_view to_string(load_reason of) noexcept {
+  switch (of) {
+    case load_reason::request:
+      return "request";
+    case load_reason::prefetch:
+      return "prefetch";
+    case load_reason::replica:
+      return "replica";
+  }
+  return "request";
+}
+
+} // namespace fastptm::actors

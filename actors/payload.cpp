@@ -1,0 +1,69 @@
+// Encodes and decodes what travels opaque through the runtime.
+#include "actors/messages/payload.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace fastptm::actors {
+
+static_assert(std::endian::native == std::endian::little, "payloads are little-endian and copied as they are");
+
+namespace {
+
+void append(payload& to, const void* from, size_t size_bytes) {
+  const auto* bytes = static_cast<const unsigned char*>(from);
+  to.bytes.insert(to.bytes.end(), bytes, bytes + size_bytes);
+}
+
+} // namespace
+
+payload encode_input(std::span<const int32_t> ids, std::span<const int32_t> token_types) {
+  payload encoded;
+  encoded.bytes.reserve(sizeof(uint32_t) + ids.size_bytes() + token_types.size_bytes());
+  const auto count = static_cast<uint32_t>(ids.size());
+  append(encoded, &count, sizeof count);
+  append(encoded, ids.data(), ids.size_bytes());
+  append(encoded, token_types.data(), token_types.size_bytes());
+  return encoded;
+}
+
+core::result<decoded_input> decode_input(const payload& from) {
+  uint32_t count = 0;
+  if (from.bytes.size() < sizeof count) return core::fail(core::errc::invalid, "input: shorter than its count");
+  std::memcpy(&count, from.bytes.data(), sizeof count);
+  const auto rest = from.bytes.size() - sizeof count, ids_bytes = size_t{count} * sizeof(int32_t);
+  if (rest != ids_bytes && rest != 2 * ids_bytes)
+    return core::fail(core::errc::invalid, fmt::format("input: {} ids announced, {} bytes follow", count, rest));
+  decoded_input decoded;
+  decoded.ids.resize(count);
+  std::memcpy(decoded.ids.data(), from.bytes.data() + sizeof count, ids_bytes);
+  if (rest == ids_bytes) return decoded;
+  decoded.token_types.resize(count);
+  std::memcpy(decoded.token_types.data(), from.bytes.data() + sizeof count + ids_bytes, ids_bytes);
+  return decoded;
+}
+
+payload encode_output(std::span<const float> values) {
+  return to_payload(std::as_bytes(values));
+}
+
+core::result<std::vector<float>> decode_output(const payload& from) {
+  if (from.bytes.size() % sizeof(float) != 0)
+    return core::fail(core::errc::invalid, fmt::format("output: {} bytes are no whole f32 values", from.bytes.size()));
+  std::vector<float> values(from.bytes.size() / sizeof(float));
+  if (!values.empty()) std::memcpy(values.data(), from.bytes.data(), from.bytes.size());
+  return values;
+}
+
+payload to_payload(std::span<const std::byte> bytes) {
+  const auto* first = reinterpret_cast<const unsigned char*>(bytes.data());
+  return {{first, first + bytes.size()}};
+}
+
+std::span<const std::byte> as_bytes(const payload& from) {
+  return std::as_bytes(std::span(from.bytes));
+}
+
+} // namespace fastptm::actors
