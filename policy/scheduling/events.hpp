@@ -9,29 +9,21 @@
 
 #include "core/clock.hpp"
 #include "core/ids.hpp"
+#include "policy/indices.hpp"
 
 namespace fastptm::policy::scheduling {
 
 using core::duration_us;
 using core::time_us;
 
-// Dense indices, chosen by the driver from 0 upwards; tables grow to the highest one seen. An index may be used again
-// as soon as the thing it meant is gone: completions carry ids that are never reused, so late ones are recognised.
-using tenant_index = core::strong_id<struct tenant_index_tag, uint32_t>;
-using model_index = core::strong_id<struct model_index_tag, uint32_t>;
-using device_index = core::strong_id<struct device_index_tag, uint32_t>;
-using shard_index = core::strong_id<struct shard_index_tag, uint32_t>;
+// Indices are the driver's: one may be used again as soon as the thing it meant is gone. Completions carry ids that are
+// never reused, so late ones are recognised.
 
 // A slot of the driver's request table and how often the slot has been used: the same slot means another request later.
 struct request_ref {
   uint32_t slot = 0;
   uint32_t generation = 0;
   friend bool operator==(const request_ref&, const request_ref&) = default;
-};
-
-struct shard_size {
-  shard_index shard;
-  uint64_t bytes = 0;
 };
 
 // exec(b) = base + b * each, on a device of speed 1.
