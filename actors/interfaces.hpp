@@ -16,14 +16,12 @@ template <class... Xs> using asked = caf::replies_to<Xs...>;
 using gpu_worker_actor = caf::typed_actor<
     // From its supervisor: the node has joined; loads of an earlier registration are given up, holdings are reported.
     takes<attach_order>,
-    // From its supervisor, before joining: what the device is and which complete sets it holds.
-    asked<describe_atom>::with<device_row>,
     // From the scheduler: make a set resident; does_not_fit, unavailable (no source left), cancelled.
     asked<load_order>::with<load_reply>,
     // From the scheduler: the load is no longer wanted.
     takes<cancel_atom, core::load_id>,
     // From the scheduler: remove a set; waits until runs on it have ended. Answers the bytes that became free.
-    asked<evict_atom, core::model_id>::with<uint64_t>,
+    asked<evict_order>::with<uint64_t>,
     // From the scheduler: inputs of a batch, in parts, ahead of its run_order.
     takes<batch_inputs>,
     // From the scheduler: run it; outputs go back in parts ahead of the answer.
@@ -65,7 +63,7 @@ using directory_actor = caf::typed_actor<
     asked<renew_atom, registration_id>::with<caf::unit_t>,
     // From a joined node: it is about to stop.
     takes<leave_atom, registration_id>,
-    // From a gpu_worker: what its device is now.
+    // From a gpu_worker: what its device is now. The first one of a registration makes the device usable.
     takes<registration_id, device_row>,
     // From a gpu_worker: verified shards that others may read, and those they may not any more.
     takes<holdings_added>, takes<holdings_dropped>,
@@ -96,8 +94,7 @@ using weight_store_actor = caf::typed_actor<
     asked<list_atom>::with<model_list>,
     // From the gateway: the path of a model's tokenizer files; not_found where the model brings none.
     asked<card_atom, core::model_id>::with<std::string>,
-    // From a transfer: keep a shard in the host cache for as long as the transfer lives; corrupt, not_found, busy
-    // (cache full).
+    // From a transfer: keep a shard in the host cache until released or until the transfer ends.
     asked<stage_request>::with<stage_reply>,
     // From a transfer: this shard has been taken.
     takes<release_atom, core::digest>,

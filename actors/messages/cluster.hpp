@@ -13,9 +13,6 @@ namespace fastptm::actors {
 // Raised with every change of anything in actors/messages or interfaces.hpp: two builds that differ do not join.
 constexpr uint32_t protocol_version = 1;
 
-// A node's place in the cluster for one registration; a node that comes back gets a new one.
-using registration_id = core::strong_id<struct registration_tag, uint64_t>;
-
 struct model_key {
   core::model_id id;
   std::string name;

@@ -6,11 +6,11 @@
 namespace fastptm::actors {
 
 struct joining_device {
-  device_row row;
+  std::string name; // "worker-0/host0"
   gpu_worker_actor worker;
 };
 template <class I> typename I::result_type inspect(I& f, joining_device& x) {
-  return fields(f, "joining_device", x.row, x.worker);
+  return fields(f, "joining_device", x.name, x.worker);
 }
 
 // `proof` is join_proof() of the nonce that hello answered: shows that the node knows the cluster's secret.
@@ -51,11 +51,12 @@ template <class I> typename I::result_type inspect(I& f, attach_order& x) {
 struct device_joined {
   registration_id registration;
   std::string node;
+  std::string boot_id; // devices of one host are near each other
   device_row row;
   gpu_worker_actor worker;
 };
 template <class I> typename I::result_type inspect(I& f, device_joined& x) {
-  return fields(f, "device_joined", x.registration, x.node, x.row, x.worker);
+  return fields(f, "device_joined", x.registration, x.node, x.boot_id, x.row, x.worker);
 }
 
 } // namespace fastptm::actors

@@ -105,16 +105,20 @@ struct stage_request {
   core::digest shard;
 };
 template <class I> typename I::result_type inspect(I& f, stage_request& x) {
-  return fields(f, "stage_request", x.manifest, x.shard);
+  return fields(f, "stage_request", x.manifest, x.shard, x.only_if_cached);
 }
 
+// Damage is a fact for the report, so a failed stage is a value too.
 struct stage_reply {
-  shard_location location;
+  bool staged = false;
+  std::string error;       // why not
+  shard_location location; // in the slab of the weight store's node
   bool was_cached = false; // false: it was read from disk for this request
+  uint32_t bad_chunks = 0; // found while reading
   int64_t read_us = 0;
 };
 template <class I> typename I::result_type inspect(I& f, stage_reply& x) {
-  return fields(f, "stage_reply", x.location, x.was_cached, x.read_us);
+  return fields(f, "stage_reply", x.staged, x.error, x.location, x.was_cached, x.bad_chunks, x.read_us);
 }
 
 } // namespace fastptm::actors
