@@ -10,6 +10,10 @@
 
 namespace fastptm::actors {
 
+// A node's place in the cluster for one registration; a node that comes back gets a new one. Orders carry it: a device
+// takes none from a life of its node that is over.
+using registration_id = core::strong_id<struct registration_tag, uint64_t>;
+
 // Where the bytes of one shard lie in a region that its owner exports.
 struct shard_location {
   core::digest shard;
@@ -41,6 +45,7 @@ std::string_view to_string(load_reason of) noexcept;
 
 // From the scheduler to a device: make this model resident. Answered when every shard is verified.
 struct load_order {
+  registration_id registration;
   core::load_id load;
   core::model_id model;
   std::string name;
@@ -49,7 +54,7 @@ struct load_order {
   int64_t timeout_us = 0;
 };
 template <class I> typename I::result_type inspect(I& f, load_order& x) {
-  return fields(f, "load_order", x.load, x.model, x.name, x.manifest, x.reason, x.timeout_us);
+  return fields(f, "load_order", x.registration, x.load, x.model, x.name, x.manifest, x.reason, x.timeout_us);
 }
 
 struct load_reply {
@@ -58,6 +63,15 @@ struct load_reply {
 };
 template <class I> typename I::result_type inspect(I& f, load_reply& x) {
   return fields(f, "load_reply", x.bytes_moved, x.wall_us);
+}
+
+// From the scheduler to a device: remove this set.
+struct evict_order {
+  registration_id registration;
+  core::model_id model;
+};
+template <class I> typename I::result_type inspect(I& f, evict_order& x) {
+  return fields(f, "evict_order", x.registration, x.model);
 }
 
 // Inputs of a batch, ahead of its run_order and in parts below message_limit_bytes.
@@ -71,13 +85,14 @@ template <class I> typename I::result_type inspect(I& f, batch_inputs& x) {
 
 // From the scheduler to a device: run the batch whose inputs were sent. The model may still be loading.
 struct run_order {
+  registration_id registration;
   core::batch_id batch;
   core::model_id model;
   uint32_t inputs = 0;    // how many must have arrived
   int64_t give_up_us = 0; // bound on waiting for shards
 };
 template <class I> typename I::result_type inspect(I& f, run_order& x) {
-  return fields(f, "run_order", x.batch, x.model, x.inputs, x.give_up_us);
+  return fields(f, "run_order", x.registration, x.batch, x.model, x.inputs, x.give_up_us);
 }
 
 // Outputs of a batch in the order of its inputs, ahead of its run_reply and in parts below message_limit_bytes.
@@ -103,6 +118,7 @@ template <class I> typename I::result_type inspect(I& f, run_reply& x) {
 struct stage_request {
   core::digest manifest;
   core::digest shard;
+  bool only_if_cached = false; // do not read the disk: another source has it
 };
 template <class I> typename I::result_type inspect(I& f, stage_request& x) {
   return fields(f, "stage_request", x.manifest, x.shard, x.only_if_cached);
