@@ -1,4 +1,5 @@
-// File formats: sentence-transformers' `modules.json`, `Pooling` and `Transformer` modules, as its versions 2 to 5 write them.
+// File formats: sentence-transformers' `modules.json`, `Pooling` and `Transformer` modules, as its versions 2 to 5
+// write them.
 #include "weights/model_card.hpp"
 
 #include <algorithm>
@@ -9,7 +10,7 @@
 
 #include "core/log.hpp"
 #include "weights/json.hpp"
-#include "weights/small_file.hpp"
+#include "weights/regular_file.hpp"
 
 namespace fastptm::weights {
 namespace {
@@ -34,7 +35,8 @@ core::result<std::optional<json_value>> read_json(const fs::path& folder, const 
   return std::optional<json_value>(std::move(*value));
 }
 
-// ---- the pooling module's config.json ---------------------------------------------------------------------------------
+// ---- the pooling module's config.json
+// ---------------------------------------------------------------------------------
 
 struct mode_name {
   std::string_view flag; // one boolean per mode, in every version
@@ -53,7 +55,8 @@ constexpr std::array<mode_name, 6> mode_names = {{
 
 core::result<pooling> supported(const std::string& name, const mode_name& mode) {
   if (mode.means) return *mode.means;
-  return fail(errc::invalid, fmt::format("{}: {} is not supported: mean, cls, max and mean_sqrt_len are", name, mode.flag));
+  return fail(errc::invalid,
+              fmt::format("{}: {} is not supported: mean, cls, max and mean_sqrt_len are", name, mode.flag));
 }
 
 core::result<pooling> pooling_by_word(const std::string& name, const json_value& value) {
@@ -61,8 +64,8 @@ core::result<pooling> pooling_by_word(const std::string& name, const json_value&
   if (word)
     for (const auto& mode : mode_names)
       if (mode.word == *word) return supported(name, mode);
-  return fail(errc::invalid, fmt::format("{}: pooling_mode is {}: expected mean, cls, max or mean_sqrt_len_tokens", name,
-                                         word ? printable(*word, 60) : value.kind()));
+  return fail(errc::invalid, fmt::format("{}: pooling_mode is {}: expected mean, cls, max or mean_sqrt_len_tokens",
+                                         name, word ? printable(*word, 60) : value.kind()));
 }
 
 core::result<pooling> pooling_by_flags(const std::string& name, const json_value& config) {
@@ -74,8 +77,8 @@ core::result<pooling> pooling_by_flags(const std::string& name, const json_value
       return fail(errc::invalid, fmt::format("{}: {} is {}: expected true or false", name, mode.flag, flag->kind()));
     if (!*flag->boolean()) continue;
     if (chosen)
-      return fail(errc::invalid, fmt::format("{}: both {} and {}: joined poolings are not supported", name, chosen->flag,
-                                             mode.flag));
+      return fail(errc::invalid,
+                  fmt::format("{}: both {} and {}: joined poolings are not supported", name, chosen->flag, mode.flag));
     chosen = &mode;
   }
   if (!chosen) return fail(errc::invalid, fmt::format("{}: no pooling mode is true", name));
@@ -84,13 +87,16 @@ core::result<pooling> pooling_by_flags(const std::string& name, const json_value
 
 core::result<pooling> pooling_of(const std::string& name, const json_value& config, const architecture& arch) {
   if (!config.object()) return fail(errc::invalid, fmt::format("{}: {}, expected an object", name, config.kind()));
-  if (const json_value* width = config.find("word_embedding_dimension"); width && width->unsigned_integer() != arch.hidden)
-    return fail(errc::invalid, fmt::format("{}: word_embedding_dimension is not the model's hidden_size {}", name, arch.hidden));
+  if (const json_value* width = config.find("word_embedding_dimension");
+      width && width->unsigned_integer() != arch.hidden)
+    return fail(errc::invalid,
+                fmt::format("{}: word_embedding_dimension is not the model's hidden_size {}", name, arch.hidden));
   if (const json_value* word = config.find("pooling_mode")) return pooling_by_word(name, *word);
   return pooling_by_flags(name, config);
 }
 
-// ---- modules.json -------------------------------------------------------------------------------------------------------
+// ---- modules.json
+// -------------------------------------------------------------------------------------------------------
 
 struct module_list {
   bool normalize = false;
@@ -115,19 +121,22 @@ core::result<void> add_module(const json_value& entry, size_t position, module_l
   const bool known_library = kind.starts_with("sentence_transformers.");
 
   if (!where.empty() && !is_plain_name(where))
-    return fail(errc::invalid, fmt::format("modules.json: path '{}' is not the name of a folder of the model", printable(where, 100)));
+    return fail(errc::invalid,
+                fmt::format("modules.json: path '{}' is not the name of a folder of the model", printable(where, 100)));
   if (position == 0) {
     if (!known_library || last != "Transformer" || !where.empty())
-      return fail(errc::invalid, fmt::format("modules.json: the first module is '{}' in '{}': expected a Transformer in ''",
-                                             printable(kind, 100), printable(where, 100)));
+      return fail(errc::invalid,
+                  fmt::format("modules.json: the first module is '{}' in '{}': expected a Transformer in ''",
+                              printable(kind, 100), printable(where, 100)));
   } else if (known_library && last == "Pooling" && !found.pooling_folder && !found.normalize && !where.empty()) {
     found.pooling_folder = where;
   } else if (known_library && last == "Normalize" && found.pooling_folder && !found.normalize) {
     found.normalize = true;
   } else {
-    return fail(errc::invalid, fmt::format("modules.json: module {} of type '{}' is not supported there: expected Transformer, "
-                                           "Pooling, Normalize in this order",
-                                           position, printable(kind, 100)));
+    return fail(errc::invalid,
+                fmt::format("modules.json: module {} of type '{}' is not supported there: expected Transformer, "
+                            "Pooling, Normalize in this order",
+                            position, printable(kind, 100)));
   }
   return {};
 }
@@ -173,7 +182,8 @@ core::result<void> read_pooling(const fs::path& folder, const architecture& arch
   return {};
 }
 
-// ---- the longest input --------------------------------------------------------------------------------------------------
+// ---- the longest input
+// --------------------------------------------------------------------------------------------------
 
 // What one file says: a positive number, or nothing. "No limit" is written as 1e30 by some versions.
 core::result<std::optional<uint32_t>> length_in(const fs::path& folder, const std::string& name, std::string_view key,
@@ -181,7 +191,8 @@ core::result<std::optional<uint32_t>> length_in(const fs::path& folder, const st
   auto config = read_json(folder, name, card);
   if (!config) return fail(config.error());
   if (!*config) return std::nullopt;
-  if (!(*config)->object()) return fail(errc::invalid, fmt::format("{}: {}, expected an object", name, (*config)->kind()));
+  if (!(*config)->object())
+    return fail(errc::invalid, fmt::format("{}: {}, expected an object", name, (*config)->kind()));
   const json_value* value = (*config)->find(key);
   if (!value || value->is_null()) return std::nullopt;
   const auto number = value->number();
