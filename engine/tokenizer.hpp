@@ -1,0 +1,47 @@
+// Text to token ids: what a model folder's tokenizer files say, ready to use, and the same files as one object.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.hpp"
+#include "weights/architecture.hpp"
+
+namespace fastptm::engine {
+
+// Made once per model, then only read: every member is const and may be called from any thread.
+class tokenizer {
+public:
+  virtual ~tokenizer() = default;
+
+  // The ids of a text, cut to max_tokens in all (special tokens included), never padded. Broken UTF-8 counts as U+FFFD.
+  // Special tokens that are spelled out in the text are ordinary text: it comes from people we do not trust.
+  virtual std::vector<int32_t> encode(std::string_view utf8, size_t max_tokens, bool add_special_tokens) const = 0;
+
+  // One more than the highest id.
+  virtual size_t vocabulary_size() const = 0;
+};
+
+// Whether a model folder brings any tokenizer of a kind we know by name (it may still be refused by load_tokenizer).
+bool has_tokenizer(const std::filesystem::path& folder);
+
+// Reads tokenizer.json, else vocab.txt with tokenizer_config.json. errc::not_found when the folder has none of them;
+// errc::invalid, naming the file, for kinds we do not implement and for ids beyond the embeddings of `architecture`
+// (not checked when null).
+core::result<std::unique_ptr<tokenizer>> load_tokenizer(const std::filesystem::path& folder,
+                                                        const weights::architecture* architecture);
+
+// The folder's tokenizer files as one object for the content store: at most max_card_bytes, the same files always give
+// the same bytes. Empty when the folder has none.
+constexpr size_t max_card_bytes = size_t{16} << 20;
+core::result<std::string> pack_card(const std::filesystem::path& folder);
+
+// The tokenizer of a packed card; errors as load_tokenizer, errc::corrupt when the bytes are no card.
+core::result<std::unique_ptr<tokenizer>> unpack_card(std::string_view card, const weights::architecture* architecture);
+
+} // namespace fastptm::engine

@@ -1,0 +1,176 @@
+// Character classes from ICU; the rules are those of the tokenizers library (normalizers/bert.rs,
+// pre_tokenizers/bert.rs).
+#include "engine/tokenizer/bert_text.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+#include <unicode/bytestream.h>
+#include <unicode/normalizer2.h>
+#include <unicode/stringpiece.h>
+#include <unicode/uchar.h>
+#include <unicode/utf8.h>
+
+#include "core/check.hpp"
+
+namespace fastptm::engine {
+namespace {
+
+// Long enough that ICU's fixed costs vanish, short enough that a truncated text is cheap.
+constexpr size_t piece_bytes = 2048;
+constexpr UChar32 replacement = 0xFFFD;
+
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+void append(std::string& to, UChar32 c) {
+  char buffer[U8_MAX_LENGTH];
+  int32_t length = 0;
+  U8_APPEND_UNSAFE(buffer, length, c);
+  to.append(buffer, static_cast<size_t>(length));
+}
+
+// Calls each(code point) for every code point; a broken byte sequence is one U+FFFD.
+template <class Each> void for_each_code_point(std::string_view text, Each each) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
+  for (size_t i = 0; i < text.size();) {
+    UChar32 c = 0;
+    U8_NEXT_OR_FFFD(bytes, i, text.size(), c);
+    each(c);
+  }
+}
+
+bool is_space(UChar32 c) {
+  return c == '\t' || c == '\n' || c == '\r' || u_hasBinaryProperty(c, UCHAR_WHITE_SPACE);
+}
+
+// Control, format, private use; unassigned characters stay (unlike in the Python implementation, like in the fast one).
+bool is_control(UChar32 c) {
+  if (c == '\t' || c == '\n' || c == '\r') return false;
+  return (U_GET_GC_MASK(c) & (U_GC_CC_MASK | U_GC_CF_MASK | U_GC_CO_MASK | U_GC_CS_MASK)) != 0;
+}
+
+// The blocks that BERT's authors chose. 0x2B920 is theirs too: the fast implementation starts there, not at 0x2B820.
+bool is_chinese(UChar32 c) {
+  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) ||
+         (c >= 0x2A700 && c <= 0x2B73F) || (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
+         (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
+}
+
+// All ASCII that is neither letter nor digit nor space, and Unicode's category P.
+bool is_punctuation(UChar32 c) {
+  if (c < 0x80) return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
+  return (U_GET_GC_MASK(c) & U_GC_P_MASK) != 0;
+}
+
+void clean(std::string_view text, const bert_text_options& options, std::string& to) {
+  for_each_code_point(text, [&](UChar32 c) {
+    if (options.clean_text) {
+      if (c == 0 || c == replacement || is_control(c)) return;
+      if (is_space(c)) c = ' ';
+    }
+    if (options.space_chinese_characters && is_chinese(c)) {
+      to += ' ';
+      append(to, c);
+      to += ' ';
+    } else {
+      append(to, c);
+    }
+  });
+}
+
+void decompose(std::string& text, std::string& scratch) {
+  UErrorCode status = U_ZERO_ERROR;
+  const icu::Normalizer2* nfd = icu::Normalizer2::getNFDInstance(status);
+  scratch.clear();
+  if (U_SUCCESS(status)) {
+    icu::StringByteSink<std::string> sink(&scratch);
+    nfd->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<int32_t>(text.size())), sink, nullptr, status);
+  }
+  // Only missing ICU data or memory can fail here: the text is valid UTF-8 by now.
+  core::check(U_SUCCESS(status), "ICU cannot decompose: is its data package installed?");
+  text.swap(scratch);
+}
+
+// Lower-cases one character by itself: no context, so a final sigma is an ordinary one. U+0130 is the only character
+// whose lower case is two.
+void append_lower(std::string& to, UChar32 c) {
+  append(to, u_tolower(c));
+  if (c == 0x130) append(to, 0x307);
+}
+
+void strip_and_lower(std::string_view text, const bert_text_options& options, std::string& to) {
+  for_each_code_point(text, [&](UChar32 c) {
+    if (options.strip_accents && u_charType(c) == U_NON_SPACING_MARK) return;
+    if (options.lowercase)
+      append_lower(to, c);
+    else
+      append(to, c);
+  });
+}
+
+// The same result for text without a byte above 0x7F: every rule is a test on one byte.
+void normalise_ascii(std::string_view text, const bert_text_options& options, std::string& to) {
+  for (const char c : text) {
+    const bool space = c == ' ' || c == '\t' || c == '\n' || c == '\r';
+    if (options.clean_text && space)
+      to += ' ';
+    else if (options.clean_text && (c < 0x20 || c == 0x7F))
+      continue;
+    else if (options.lowercase && c >= 'A' && c <= 'Z')
+      to += static_cast<char>(c + ('a' - 'A'));
+    else
+      to += c;
+  }
+}
+
+} // namespace
+
+bool bert_words::refill() {
+  if (rest_.empty()) return false;
+  // A space is a word boundary and nothing composes or reorders across it: cutting there changes no word.
+  size_t end = rest_.size() > piece_bytes ? rest_.find(' ', piece_bytes) : rest_.size();
+  if (end == std::string_view::npos) end = rest_.size();
+  const std::string_view text = rest_.substr(0, end);
+  rest_.remove_prefix(end);
+
+  piece_.clear();
+  at_ = 0;
+  if (is_ascii(text)) {
+    normalise_ascii(text, options_, piece_);
+    return true;
+  }
+  clean(text, options_, piece_);
+  if (options_.strip_accents) decompose(piece_, scratch_);
+  if (options_.strip_accents || options_.lowercase) {
+    scratch_.clear();
+    strip_and_lower(piece_, options_, scratch_);
+    piece_.swap(scratch_);
+  }
+  return true;
+}
+
+std::string_view bert_words::next() {
+  for (;;) {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(piece_.data());
+    size_t start = at_;
+    while (at_ < piece_.size()) {
+      const size_t before = at_;
+      UChar32 c = 0;
+      U8_NEXT_UNSAFE(bytes, at_, c);
+      const bool space = is_space(c);
+      if (!space && !is_punctuation(c)) continue;
+      if (before > start) { // the word ends here; look at c again next time
+        at_ = before;
+        return std::string_view(piece_).substr(start, before - start);
+      }
+      if (!space) return std::string_view(piece_).substr(start, at_ - start);
+      start = at_;
+    }
+    if (at_ > start) return std::string_view(piece_).substr(start);
+    if (!refill()) return {};
+  }
+}
+
+} // namespace fastptm::engine

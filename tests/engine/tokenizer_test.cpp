@@ -1,0 +1,356 @@
+// WordPiece against hand-made cases with hard Unicode, the two forms of tokenizer files, and the card.
+#include "engine/tokenizer.hpp"
+
+#include <fstream>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include "core/random.hpp"
+
+namespace fastptm::engine {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using ids = std::vector<int32_t>;
+
+// The line number is the id.
+const std::vector<std::string> words = {
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hello", "world", "un", "##aff", "##able", // 0
+    "!",     ",",     "[",     "]",     "mask",   "cafe",  "a",     "b",  "##b",   "中",     // 10
+    "文",    "σας",   "ss",    "i",     "ᄒ",     "##ᅡ",  "##ᆫ",  "¿",  "क",     "##ष",    // 20
+    "aff",   "##a",   "É",     "k",     "¡",      "σασ",   "##c",   "—"};                    // 30
+
+std::string vocabulary_text(const std::string& line_end = "\n") {
+  std::string text;
+  for (const auto& word : words) text += word + line_end;
+  return text;
+}
+
+std::string tokenizer_json(const std::string& normalizer = R"({"type": "BertNormalizer", "clean_text": true,
+    "handle_chinese_chars": true, "strip_accents": null, "lowercase": true})",
+                           const std::string& added = "[]") {
+  std::string vocabulary;
+  for (size_t i = 0; i < words.size(); ++i) vocabulary += (i ? ", \"" : "\"") + words[i] + "\": " + std::to_string(i);
+  return R"({"version": "1.0", "truncation": {"max_length": 4}, "padding": {"strategy": {"Fixed": 4}}, "added_tokens": )" +
+         added + R"(, "normalizer": )" + normalizer + R"(, "pre_tokenizer": {"type": "BertPreTokenizer"},
+    "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+      {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "[SEP]", "type_id": 0}}], "pair": [],
+      "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
+                         "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]}}},
+    "decoder": null, "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+      "max_input_chars_per_word": 100, "vocab": {)" +
+         vocabulary + "}}}";
+}
+
+class Tokenizer : public testing::Test {
+protected:
+  Tokenizer() {
+    std::string pattern = (fs::temp_directory_path() / "tokenizer-XXXXXX").string();
+    folder_ = mkdtemp(pattern.data());
+  }
+  ~Tokenizer() override { fs::remove_all(folder_); }
+
+  void put(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name, std::ios::binary) << text;
+  }
+
+  std::unique_ptr<tokenizer> load() {
+    auto made = load_tokenizer(folder_, nullptr);
+    EXPECT_TRUE(made) << made.error().message;
+    return made ? std::move(*made) : nullptr;
+  }
+
+  // Without special tokens, from vocab.txt with BERT's defaults.
+  ids encode(std::string_view text) {
+    put("vocab.txt", vocabulary_text());
+    const auto made = load();
+    return made ? made->encode(text, 512, false) : ids{};
+  }
+
+  std::string refusal(const weights::architecture* architecture = nullptr) {
+    auto made = load_tokenizer(folder_, architecture);
+    if (made) return "accepted";
+    EXPECT_EQ(made.error().code, core::errc::invalid) << made.error().message;
+    return made.error().message;
+  }
+
+  fs::path folder_;
+};
+
+// ---- words and pieces
+// -----------------------------------------------------------------------------------------------------
+
+TEST_F(Tokenizer, TakesTheLongestPieceFirst) {
+  EXPECT_THAT(encode("unaffable"), ElementsAre(7, 8, 9));
+}
+
+TEST_F(Tokenizer, MakesAWordUnknownWhenOnePartIs) {
+  EXPECT_THAT(encode("unaffx hello"), ElementsAre(1, 5));
+}
+
+TEST_F(Tokenizer, SplitsPunctuationAlsoOutsideAscii) {
+  EXPECT_THAT(encode("hello,world!"), ElementsAre(5, 11, 6, 10));
+  EXPECT_THAT(encode("¿hello¡—world"), ElementsAre(27, 5, 34, 37, 6));
+}
+
+TEST_F(Tokenizer, LowerCasesAndStripsAccentsOfBothForms) {
+  EXPECT_THAT(encode("CAFÉ"), ElementsAre(15));
+  EXPECT_THAT(encode("Cafe\u0301"), ElementsAre(15));
+  EXPECT_THAT(encode("\u212A"), ElementsAre(33)); // the Kelvin sign
+  EXPECT_THAT(encode("\u0130"), ElementsAre(23)); // capital i with a dot above
+}
+
+TEST_F(Tokenizer, LowerCasesWithoutLookingAtNeighbours) {
+  EXPECT_THAT(encode("ΣΑΣ"), ElementsAre(35));
+}
+
+TEST_F(Tokenizer, SetsEveryChineseCharacterApart) {
+  EXPECT_THAT(encode("a中文b"), ElementsAre(16, 19, 20, 17));
+}
+
+TEST_F(Tokenizer, DecomposesHangul) {
+  EXPECT_THAT(encode("한"), ElementsAre(24, 25, 26));
+}
+
+TEST_F(Tokenizer, DropsVowelSignsThatAreNonSpacingOnly) {
+  EXPECT_THAT(encode("क\u094Dष"), ElementsAre(28, 29));
+}
+
+TEST_F(Tokenizer, RemovesControlAndFormatCharacters) {
+  EXPECT_THAT(encode(std::string("a\0b", 3)), ElementsAre(16, 18));
+  EXPECT_THAT(encode("a\u200Db\u00AD\u202E\uFFFD\x7F\x0B"), ElementsAre(16, 18));
+}
+
+TEST_F(Tokenizer, SplitsAtEveryKindOfSpace) {
+  EXPECT_THAT(encode("a\tb\r\na\u00A0b\u3000a\u2028b"), ElementsAre(16, 17, 16, 17, 16, 17));
+}
+
+TEST_F(Tokenizer, TakesBrokenUtf8AsNothing) {
+  EXPECT_THAT(encode("a\xC3 b"), ElementsAre(16, 17));
+  EXPECT_THAT(encode("\xF0\x9F\x98"), ElementsAre());
+  EXPECT_THAT(encode("\xED\xA0\x80\xFF\xFE hello"), ElementsAre(5));
+}
+
+TEST_F(Tokenizer, CountsTheLimitOfAWordInCharacters) {
+  std::string word = "a";
+  for (int i = 1; i < 100; ++i) word += "b";
+  EXPECT_EQ(encode(word).size(), 100u);
+  EXPECT_THAT(encode(word + "b"), ElementsAre(1));
+  // 100 characters of two bytes: not too long, only unknown piece by piece.
+  std::string accented = "a";
+  for (int i = 1; i < 100; ++i) accented += "b\u0301";
+  EXPECT_EQ(encode(accented).size(), 100u);
+}
+
+TEST_F(Tokenizer, TakesSpelledOutSpecialTokensAsText) {
+  EXPECT_THAT(encode("[MASK]"), ElementsAre(12, 14, 13));
+}
+
+TEST_F(Tokenizer, GivesNothingForNothing) {
+  EXPECT_TRUE(encode("").empty());
+  EXPECT_TRUE(encode(" \t\r\n\u2003 ").empty());
+}
+
+// ---- special tokens and length
+// --------------------------------------------------------------------------------------------
+
+TEST_F(Tokenizer, PutsSpecialTokensAroundTheText) {
+  put("vocab.txt", vocabulary_text());
+  const auto made = load();
+  EXPECT_THAT(made->encode("hello", 512, true), ElementsAre(2, 5, 3));
+  EXPECT_THAT(made->encode("", 512, true), ElementsAre(2, 3));
+  EXPECT_EQ(made->vocabulary_size(), words.size());
+}
+
+TEST_F(Tokenizer, CutsTheTextAndKeepsTheSpecialTokens) {
+  put("vocab.txt", vocabulary_text());
+  const auto made = load();
+  EXPECT_THAT(made->encode("hello world unaffable", 5, true), ElementsAre(2, 5, 6, 7, 3));
+  EXPECT_THAT(made->encode("hello unaffable", 3, false), ElementsAre(5, 7, 8));
+  EXPECT_THAT(made->encode("hello", 2, true), ElementsAre(2, 3));
+  EXPECT_THAT(made->encode("hello", 1, true), ElementsAre(2));
+  EXPECT_TRUE(made->encode("hello", 0, true).empty());
+}
+
+TEST_F(Tokenizer, IgnoresTruncationAndPaddingOfTheFile) {
+  put("tokenizer.json", tokenizer_json());
+  EXPECT_THAT(load()->encode("hello world a b a b", 512, true), ElementsAre(2, 5, 6, 16, 17, 16, 17, 3));
+  EXPECT_THAT(load()->encode("a", 512, true), ElementsAre(2, 16, 3));
+}
+
+TEST_F(Tokenizer, TakesALongTextInPiecesWithoutChangingAWord) {
+  put("vocab.txt", vocabulary_text());
+  const auto made = load();
+  const uint64_t seed = core::true_random_u64();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  core::prng random(seed);
+  const std::pair<const char*, ids> parts[] = {
+      {"unaffable", {7, 8, 9}}, {"CAFÉ", {15}}, {"中", {19}}, {"hello,", {5, 11}}, {"zzz", {1}}};
+  std::string text;
+  ids expected;
+  while (text.size() < 20'000) {
+    const auto& [part, part_ids] = parts[random.below(std::size(parts))];
+    text += part + std::string(1 + random.below(3), ' ');
+    expected.insert(expected.end(), part_ids.begin(), part_ids.end());
+  }
+  EXPECT_EQ(made->encode(text, SIZE_MAX, false), expected);
+}
+
+TEST_F(Tokenizer, IsUsedByManyThreadsAtOnce) {
+  put("vocab.txt", vocabulary_text());
+  const auto made = load();
+  const ids expected = made->encode("CAFÉ 中文 unaffable", 512, true);
+  std::vector<std::jthread> threads;
+  std::atomic<int> wrong = 0;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) wrong += made->encode("CAFÉ 中文 unaffable", 512, true) != expected;
+    });
+  threads.clear();
+  EXPECT_EQ(wrong, 0);
+}
+
+// ---- the two forms of files
+// -----------------------------------------------------------------------------------------------
+
+TEST_F(Tokenizer, ReadsTheSameFromBothForms) {
+  const std::string text = "Hello, CAFÉ 中文 unaffable ﬀ [MASK]";
+  const ids from_vocabulary = encode(text);
+  put("tokenizer.json", tokenizer_json());
+  put("vocab.txt", "tokenizer.json wins\n");
+  EXPECT_EQ(load()->encode(text, 512, false), from_vocabulary);
+}
+
+TEST_F(Tokenizer, KeepsCaseAndAccentsWhereToldTo) {
+  put("vocab.txt", vocabulary_text("\r\n"));
+  put("tokenizer_config.json",
+      R"({"do_lower_case": false, "tokenizer_class": "BertTokenizer", "model_max_length": 512})");
+  EXPECT_THAT(load()->encode("É cafe CAFE", 512, false), ElementsAre(32, 15, 1));
+  put("tokenizer_config.json", R"({"do_lower_case": true, "strip_accents": false})");
+  EXPECT_THAT(load()->encode("CAFE CAFÉ", 512, false), ElementsAre(15, 1));
+  put("tokenizer_config.json", R"({"tokenize_chinese_chars": false})");
+  EXPECT_THAT(load()->encode("中文", 512, false), ElementsAre(1));
+}
+
+TEST_F(Tokenizer, LowerCasesFirstWhereTheSentenceModelSaysSo) {
+  put("vocab.txt", vocabulary_text());
+  put("tokenizer_config.json", R"({"do_lower_case": false})");
+  put("sentence_bert_config.json", R"({"max_seq_length": 128, "do_lower_case": true})");
+  EXPECT_THAT(load()->encode("HELLO", 512, false), ElementsAre(5));
+}
+
+TEST_F(Tokenizer, FindsSpecialTokensByTheirConfiguredNames) {
+  put("vocab.txt", vocabulary_text());
+  put("tokenizer_config.json",
+      R"({"cls_token": {"content": "["}, "sep_token": "]", "unk_token": {"content": "mask"}})");
+  EXPECT_THAT(load()->encode("hello zzz", 512, true), ElementsAre(12, 5, 14, 13));
+}
+
+TEST_F(Tokenizer, KnowsTheOlderPostProcessor) {
+  std::string text = tokenizer_json();
+  const size_t from = text.find(R"({"type": "TemplateProcessing")");
+  const size_t to = text.find(R"("decoder")");
+  text.replace(from, to - from, R"({"type": "BertProcessing", "cls": ["[CLS]", 2], "sep": ["[SEP]", 3]}, )");
+  put("tokenizer.json", text);
+  EXPECT_THAT(load()->encode("a", 512, true), ElementsAre(2, 16, 3));
+}
+
+TEST_F(Tokenizer, IsNotFoundInAFolderWithoutOne) {
+  EXPECT_FALSE(has_tokenizer(folder_));
+  const auto made = load_tokenizer(folder_, nullptr);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, core::errc::not_found);
+}
+
+// ---- refusals
+// -------------------------------------------------------------------------------------------------------------
+
+TEST_F(Tokenizer, RefusesWhatIsNoTokenizer) {
+  std::string bytes;
+  for (int i = 0; i < 256; ++i) bytes += static_cast<char>(i);
+  for (const std::string& text : {bytes, std::string(1'000'000, '['), std::string("{}"), std::string("[]"),
+                                  std::string(), std::string(R"({"model": 7})")}) {
+    put("tokenizer.json", text);
+    EXPECT_THAT(refusal(), HasSubstr("tokenizer.json")) << text.substr(0, 20);
+  }
+}
+
+TEST_F(Tokenizer, RefusesOtherKindsByName) {
+  put("tokenizer.json", R"({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}})");
+  EXPECT_THAT(refusal(), HasSubstr("'BPE'"));
+  put("tokenizer.json", R"({"model": {"type": "Evil\u001b[2J"}})");
+  EXPECT_THAT(refusal(), testing::AllOf(HasSubstr("Evil"), testing::Not(HasSubstr("\x1b"))));
+  put("tokenizer.json", tokenizer_json(R"({"type": "NFKC"})"));
+  EXPECT_THAT(refusal(), HasSubstr("'NFKC'"));
+  fs::remove(folder_ / "tokenizer.json");
+  put("tokenizer.model", "x");
+  EXPECT_THAT(refusal(), HasSubstr("tokenizer.model"));
+  EXPECT_TRUE(has_tokenizer(folder_));
+}
+
+TEST_F(Tokenizer, RefusesWordsAddedAfterTraining) {
+  put("tokenizer.json",
+      tokenizer_json(R"({"type": "BertNormalizer"})", R"([{"id": 5, "content": "hello", "special": false}])"));
+  EXPECT_THAT(refusal(), HasSubstr("added_tokens"));
+}
+
+TEST_F(Tokenizer, RefusesIdsThatAreNone) {
+  for (const char* id : {"-1", "4000000000", "1.5", "\"7\"", "null"}) {
+    std::string text = tokenizer_json();
+    text.replace(text.find("\"hello\": 5"), 10, std::string("\"hello\": ") + id);
+    put("tokenizer.json", text);
+    EXPECT_THAT(refusal(), HasSubstr("'hello'")) << id;
+  }
+}
+
+TEST_F(Tokenizer, RefusesIdsBeyondTheEmbeddings) {
+  weights::architecture architecture;
+  architecture.vocabulary = static_cast<uint32_t>(words.size());
+  put("vocab.txt", vocabulary_text());
+  EXPECT_EQ(refusal(&architecture), "accepted");
+  --architecture.vocabulary;
+  EXPECT_THAT(refusal(&architecture), HasSubstr("vocab_size"));
+}
+
+TEST_F(Tokenizer, RefusesAVocabularyWithoutItsSpecialTokens) {
+  put("vocab.txt", "[CLS]\n[SEP]\nhello\n");
+  EXPECT_THAT(refusal(), HasSubstr("unk_token"));
+  put("vocab.txt", "[UNK]\n\xFF\n");
+  EXPECT_THAT(refusal(), HasSubstr("UTF-8"));
+}
+
+// ---- the card
+// -------------------------------------------------------------------------------------------------------------
+
+TEST_F(Tokenizer, TravelsAsACard) {
+  put("vocab.txt", vocabulary_text());
+  put("tokenizer_config.json", R"({"do_lower_case": false})");
+  const auto card = pack_card(folder_);
+  ASSERT_TRUE(card) << card.error().message;
+  EXPECT_EQ(*pack_card(folder_), *card);
+  const auto made = unpack_card(*card, nullptr);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_THAT((*made)->encode("É HELLO", 512, true), ElementsAre(2, 32, 1, 3));
+}
+
+TEST_F(Tokenizer, PacksNothingWhenThereIsNothing) {
+  EXPECT_EQ(pack_card(folder_).value(), "");
+}
+
+TEST_F(Tokenizer, NoticesADamagedCard) {
+  put("tokenizer.json", tokenizer_json());
+  const std::string card = pack_card(folder_).value();
+  for (size_t length = 0; length < card.size(); length += 1 + length / 8) {
+    const auto made = unpack_card(std::string_view(card).substr(0, length), nullptr);
+    ASSERT_FALSE(made) << length;
+    EXPECT_EQ(made.error().code, core::errc::corrupt);
+  }
+  EXPECT_FALSE(unpack_card(card + "x", nullptr));
+}
+
+} // namespace
+} // namespace fastptm::engine
