@@ -1,0 +1,18 @@
+// Every subcommand of `fastptm`: each adds itself to the command line and, when chosen, leaves what to run.
+#pragma once
+
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+namespace fastptm::node::commands {
+
+// What the chosen subcommand does; the result is the exit code: 0 done, 1 failed (stderr says what).
+using invocation = std::function<int()>;
+
+void add_check(CLI::App& app, invocation& chosen);
+void add_up(CLI::App& app, invocation& chosen);
+void add_down(CLI::App& app, invocation& chosen);
+void add_node(CLI::App& app, invocation& chosen);
+
+} // namespace fastptm::node::commands

@@ -1,0 +1,368 @@
+// Turns the parsed text into our struct and checks what the schema cannot.
+#include "node/config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <functional>
+#include <set>
+#include <sstream>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+
+#include "core/check.hpp"
+#include "core/log.hpp"
+#include "core/units.hpp"
+#include "node/config_text.hpp"
+
+namespace fastptm::node {
+
+using namespace core::literals;
+
+namespace {
+
+constexpr uint64_t max_config_bytes = 1_MiB;
+
+// -- text to struct
+// ----------------------------------------------------------------------------------------------------
+
+core::duration_us from_ms(uint32_t ms) {
+  return core::duration_us{ms} * 1000;
+}
+std::string text_of(capnp::Text::Reader text) {
+  return {text.begin(), text.size()};
+}
+
+node_config node_of(schema::Node::Reader in) {
+  node_config out;
+  out.name = text_of(in.getName());
+  for (const auto role : in.getRoles()) {
+    out.head |= role == schema::Role::HEAD;
+    out.store |= role == schema::Role::STORE;
+    out.worker |= role == schema::Role::WORKER;
+  }
+  out.address = text_of(in.getAddress());
+  out.control_port = in.getControlPort();
+  out.data_port = in.getDataPort();
+  for (const auto device : in.getDevices()) {
+    out.devices.push_back({text_of(device.getName()), device.getKind() == schema::DeviceKind::CUDA ? "cuda" : "host",
+                           device.getArenaMib() * 1_MiB, device.getThreads()});
+  }
+  out.host_cache_bytes = in.getHostCacheMib() * 1_MiB;
+  return out;
+}
+
+gateway_config gateway_of(schema::Gateway::Reader in) {
+  return {.address = text_of(in.getAddress()),
+          .port = in.getPort(),
+          .admin_port = in.getAdminPort(),
+          .http_port = in.getHttpPort(),
+          .max_connections = in.getMaxConnections(),
+          .login_timeout_us = from_ms(in.getLoginTimeoutMs()),
+          .max_message_bytes = in.getMaxMessageKib() * 1_KiB,
+          .flow_limit_bytes = in.getFlowLimitKib() * 1_KiB,
+          .call_timeout_us = from_ms(in.getCallTimeoutMs()),
+          .max_upload_bytes = in.getMaxUploadMib() * 1_MiB,
+          .max_uploads = in.getMaxUploads(),
+          .max_text_bytes = in.getMaxTextKib() * 1_KiB,
+          .tokenizer_cache = in.getTokenizerCache()};
+}
+
+std::string name_of(schema::SourceKind kind) {
+  switch (kind) {
+    case schema::SourceKind::SAME_DEVICE:
+      return "same_device";
+    case schema::SourceKind::PEER_DEVICE:
+      return "peer_device";
+    case schema::SourceKind::PEER_HOST:
+      return "peer_host";
+    case schema::SourceKind::HOST_CACHE:
+      return "host_cache";
+    case schema::SourceKind::DISK:
+      return "disk";
+    case schema::SourceKind::ORIGIN:
+      return "origin";
+  }
+  return "unknown";
+}
+
+transfers_config transfers_of(schema::Transfers::Reader in) {
+  transfers_config out;
+  for (const auto kind : in.getSources()) out.sources.push_back(name_of(kind));
+  out.ucx_transports = text_of(in.getUcxTransports());
+  out.copy_threads = in.getCopyThreads();
+  out.verify_threads = in.getVerifyThreads();
+  out.load_timeout_us = from_ms(in.getLoadTimeoutMs());
+  return out;
+}
+
+cluster_config cluster_of(schema::Cluster::Reader in) {
+  cluster_config out;
+  for (const auto node : in.getNodes()) out.nodes.push_back(node_of(node));
+  for (const auto tenant : in.getTenants()) {
+    out.tenants.push_back(
+        {text_of(tenant.getName()), tenant.getShare(), tenant.getMaxInFlight(), tenant.getMaxModels()});
+  }
+  out.gateway = gateway_of(in.getGateway());
+  const auto scheduling = in.getScheduling();
+  out.scheduling = {text_of(scheduling.getStrategy()), from_ms(scheduling.getDefaultDeadlineMs()),
+                    from_ms(scheduling.getMaxDeadlineMs()), scheduling.getMaxBatch(), scheduling.getMaxQueued()};
+  const auto liveness = in.getLiveness();
+  out.liveness = {from_ms(liveness.getHeartbeatMs()), from_ms(liveness.getLeaseMs()),
+                  from_ms(liveness.getConnectTimeoutMs()), from_ms(liveness.getShutdownMs())};
+  out.transfers = transfers_of(in.getTransfers());
+  return out;
+}
+
+// -- checks
+// ------------------------------------------------------------------------------------------------------------
+
+// The line of the n-th occurrence (from 1) of `"name"`; 0 when there are fewer. Values carry no positions of their own.
+unsigned line_of(std::string_view text, const std::string& name, unsigned occurrence = 1) {
+  const auto quoted = '"' + name + '"';
+  size_t at = 0;
+  for (; occurrence > 0; --occurrence) {
+    at = text.find(quoted, at == 0 ? 0 : at + 1);
+    if (at == std::string_view::npos) return 0;
+  }
+  return static_cast<unsigned>(1 + std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(at), '\n'));
+}
+
+bool is_name(std::string_view name) {
+  return !name.empty() && name.size() <= 32 &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") == name.npos;
+}
+
+bool is_ipv4(const std::string& address) {
+  in_addr parsed{};
+  return inet_pton(AF_INET, address.c_str(), &parsed) == 1;
+}
+
+class checker {
+public:
+  checker(const cluster_config& config, std::string_view text) : config_(config), text_(text) {}
+
+  std::vector<text_fault> run() {
+    if (config_.nodes.empty()) fault(0, "has no nodes");
+    if (config_.nodes.size() > 4096) fault(0, "has more than 4096 nodes");
+    for (const auto& node : config_.nodes) check_node(node);
+    check_head();
+    check_tenants();
+    check_limits();
+    return std::move(faults_);
+  }
+
+private:
+  void fault(unsigned line, std::string message) { faults_.push_back({line, std::move(message)}); }
+
+  void check_node(const node_config& node) {
+    const auto line = line_of(text_, node.name);
+    if (!is_name(node.name)) {
+      return fault(line, fmt::format("node name '{}': use up to 32 lower-case letters, digits, dashes",
+                                     core::printable(node.name, 40)));
+    }
+    if (!node_names_.insert(node.name).second) {
+      fault(line_of(text_, node.name, 2), fmt::format("node '{}' is there twice: names are unique", node.name));
+    }
+    if (!node.head && !node.store && !node.worker) fault(line, fmt::format("node '{}' has no role", node.name));
+    if (!is_ipv4(node.address)) {
+      fault(line, fmt::format("node '{}': address '{}' is not an IPv4 address", node.name,
+                              core::printable(node.address, 60)));
+    }
+    if (node.worker && node.devices.empty()) fault(line, fmt::format("worker '{}' has no devices", node.name));
+    if (!node.worker && !node.devices.empty()) {
+      fault(line, fmt::format("node '{}' has devices and not the role worker", node.name));
+    }
+    if (node.store && !node.head)
+      fault(line, fmt::format("node '{}': the store role belongs on the head's node", node.name));
+    if (node.store && node.host_cache_bytes < 8_MiB) {
+      fault(line, fmt::format("store '{}': hostCacheMib is below 8: it holds at least two chunks", node.name));
+    }
+    for (const auto& device : node.devices) check_device(node, device, line);
+    if (node.devices.size() > 1)
+      fault(line, fmt::format("node '{}' has {} devices: use one node per device", node.name, node.devices.size()));
+  }
+
+  void check_device(const node_config& node, const device_config& device, unsigned line) {
+    if (!is_name(device.name))
+      fault(line,
+            fmt::format("node '{}': device name '{}' is not a name", node.name, core::printable(device.name, 40)));
+    if (device.arena_bytes < 1_MiB) fault(line, fmt::format("device '{}/{}': arenaMib is 0", node.name, device.name));
+    if (device.threads < 1 || device.threads > 256) {
+      fault(line, fmt::format("device '{}/{}': threads is {}, use 1 to 256", node.name, device.name, device.threads));
+    }
+  }
+
+  void check_head() {
+    const node_config* head = nullptr;
+    bool worker = false;
+    for (const auto& node : config_.nodes) {
+      worker |= node.worker;
+      if (!node.head) continue;
+      if (head != nullptr) {
+        fault(line_of(text_, node.name),
+              fmt::format("'{}' and '{}' are both head: there is one head", head->name, node.name));
+      }
+      head = &node;
+    }
+    if (config_.nodes.empty()) return;
+    if (head == nullptr) return fault(0, "has no node with the role head");
+    if (!head->store) fault(line_of(text_, head->name), fmt::format("head '{}' needs the role store, too", head->name));
+    if (!worker) fault(0, "has no node with the role worker: nothing could execute");
+    check_reachable(*head);
+  }
+
+  void check_reachable(const node_config& head) {
+    const bool elsewhere = std::any_of(config_.nodes.begin(), config_.nodes.end(),
+                                       [&](const auto& node) { return node.address != head.address; });
+    if (elsewhere && head.control_port == 0) {
+      fault(line_of(text_, head.name),
+            fmt::format("head '{}' needs a fixed controlPort: other nodes have other addresses and cannot look it up",
+                        head.name));
+    }
+  }
+
+  void check_tenants() {
+    if (config_.tenants.empty()) fault(0, "has no tenants: nobody could publish or ask");
+    std::set<std::string> names;
+    for (const auto& tenant : config_.tenants) {
+      const auto line = line_of(text_, tenant.name);
+      if (!is_name(tenant.name)) {
+        fault(line, fmt::format("tenant name '{}': use up to 32 lower-case letters, digits, - and _",
+                                core::printable(tenant.name, 40)));
+      } else if (!names.insert(tenant.name).second) {
+        fault(line_of(text_, tenant.name, 2), fmt::format("tenant '{}' is there twice", tenant.name));
+      }
+      if (tenant.share == 0) fault(line, fmt::format("tenant '{}': share is 0: it would never be served", tenant.name));
+      if (tenant.max_in_flight == 0) fault(line, fmt::format("tenant '{}': maxInFlight is 0", tenant.name));
+    }
+  }
+
+  void at_least(std::string_view field, uint64_t value, uint64_t least) {
+    if (value < least) fault(0, fmt::format("{} is {}, use {} or more", field, value, least));
+  }
+
+  void check_limits() {
+    const auto& gateway = config_.gateway;
+    if (!is_ipv4(gateway.address))
+      fault(0, fmt::format("gateway.address '{}' is not an IPv4 address", core::printable(gateway.address, 60)));
+    at_least("gateway.maxConnections", gateway.max_connections, 1);
+    at_least("gateway.loginTimeoutMs", gateway.login_timeout_us / 1000, 100);
+    at_least("gateway.maxMessageKib", gateway.max_message_bytes / 1_KiB, 2048);
+    at_least("gateway.flowLimitKib", gateway.flow_limit_bytes / 1_KiB, gateway.max_message_bytes / 1_KiB);
+    at_least("gateway.callTimeoutMs", gateway.call_timeout_us / 1000, 1000);
+    at_least("gateway.maxUploads", gateway.max_uploads, 1);
+    at_least("gateway.tokenizerCache", gateway.tokenizer_cache, 1);
+    static constexpr std::array strategies{"dxv", "omls", "fcfs", "edf", "sjf"};
+    if (std::find(strategies.begin(), strategies.end(), config_.scheduling.strategy) == strategies.end()) {
+      fault(line_of(text_, config_.scheduling.strategy),
+            fmt::format("scheduling.strategy '{}': use dxv, omls, fcfs, edf or sjf",
+                        core::printable(config_.scheduling.strategy, 40)));
+    }
+    at_least("scheduling.defaultDeadlineMs", config_.scheduling.default_deadline_us / 1000, 1);
+    at_least("scheduling.maxDeadlineMs", config_.scheduling.max_deadline_us / 1000,
+             config_.scheduling.default_deadline_us / 1000);
+    at_least("scheduling.maxBatch", config_.scheduling.max_batch, 1);
+    at_least("scheduling.maxQueued", config_.scheduling.max_queued, 1);
+    at_least("liveness.heartbeatMs", config_.liveness.heartbeat_us / 1000, 10);
+    at_least("liveness.leaseMs", config_.liveness.lease_us / 1000, 2 * config_.liveness.heartbeat_us / 1000);
+    at_least("liveness.shutdownMs", config_.liveness.shutdown_us / 1000, 500);
+    if (config_.transfers.sources.empty()) fault(0, "transfers.sources is empty: weights could come from nowhere");
+  }
+
+  const cluster_config& config_;
+  const std::string_view text_;
+  std::set<std::string> node_names_;
+  std::vector<text_fault> faults_;
+};
+
+std::string joined(const std::vector<text_fault>& faults, std::string_view display_name) {
+  std::string out;
+  for (const auto& fault : faults) {
+    if (!out.empty()) out += '\n';
+    out += fault.line == 0 ? fmt::format("{}: {}", display_name, core::printable(fault.message))
+                           : fmt::format("{}:{}: {}", display_name, fault.line, core::printable(fault.message));
+  }
+  return out;
+}
+
+} // namespace
+
+// -- the struct
+// --------------------------------------------------------------------------------------------------------
+
+std::vector<std::string> node_config::roles() const {
+  std::vector<std::string> out;
+  if (head) out.emplace_back("head");
+  if (store) out.emplace_back("store");
+  if (worker) out.emplace_back("worker");
+  return out;
+}
+
+const node_config& cluster_config::head() const {
+  const auto at = std::find_if(nodes.begin(), nodes.end(), [](const auto& node) { return node.head; });
+  core::check(at != nodes.end(), "a checked configuration has a head");
+  return *at;
+}
+
+const node_config* cluster_config::find_node(std::string_view name) const {
+  const auto at = std::find_if(nodes.begin(), nodes.end(), [&](const auto& node) { return node.name == name; });
+  return at == nodes.end() ? nullptr : &*at;
+}
+
+uint64_t cluster_config::largest_arena_bytes() const {
+  uint64_t largest = 0;
+  for (const auto& node : nodes) {
+    for (const auto& device : node.devices) largest = std::max(largest, device.arena_bytes);
+  }
+  return largest;
+}
+
+// -- reading
+// -----------------------------------------------------------------------------------------------------------
+
+core::result<cluster_config> parse_config(std::string_view text, std::string_view display_name) {
+  capnp::MallocMessageBuilder message;
+  auto faults = read_config_text(text, display_name, message);
+  if (!faults.empty()) return core::fail(core::errc::invalid, joined(faults, display_name));
+  auto config = cluster_of(message.getRoot<schema::Cluster>());
+  faults = checker(config, text).run();
+  if (!faults.empty()) return core::fail(core::errc::invalid, joined(faults, display_name));
+  return config;
+}
+
+core::result<cluster_config> load_config(const std::filesystem::path& file) {
+  std::error_code trouble;
+  if (!std::filesystem::is_regular_file(file, trouble)) {
+    return core::fail(core::errc::not_found, fmt::format("{}: no such file, or not a regular one", file.string()));
+  }
+  if (std::filesystem::file_size(file, trouble) > max_config_bytes) {
+    return core::fail(core::errc::invalid,
+                      fmt::format("{}: larger than 1 MiB: this is no configuration", file.string()));
+  }
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in) return core::fail(core::from_errno(errno, file.string()));
+  return parse_config(text.str(), file.string());
+}
+
+bool is_local_address(std::string_view address) {
+  if (address.starts_with("127.")) return true;
+  ifaddrs* all = nullptr;
+  if (getifaddrs(&all) != 0) return false;
+  bool found = false;
+  for (const auto* each = all; each != nullptr && !found; each = each->ifa_next) {
+    if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET) continue;
+    char text[INET_ADDRSTRLEN] = {};
+    inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(each->ifa_addr)->sin_addr, text, sizeof text);
+    found = address == text;
+  }
+  freeifaddrs(all);
+  return found;
+}
+
+} // namespace fastptm::node

@@ -1,0 +1,105 @@
+// A cluster's configuration as a checked plain struct; the text is a Cap'n Proto constant (schemas/config.capnp).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/error.hpp"
+
+namespace fastptm::node {
+
+struct device_config {
+  std::string name;
+  std::string kind; // host or cuda
+  uint64_t arena_bytes = 0;
+  unsigned threads = 1;
+};
+
+struct node_config {
+  std::string name;
+  bool head = false;
+  bool store = false;
+  bool worker = false;
+  std::string address;
+  uint16_t control_port = 0;
+  uint16_t data_port = 0;
+  std::vector<device_config> devices;
+  uint64_t host_cache_bytes = 0;
+
+  std::vector<std::string> roles() const;
+};
+
+struct tenant_config {
+  std::string name;
+  uint32_t share = 1;
+  uint32_t max_in_flight = 0;
+  uint32_t max_models = 0;
+};
+
+struct gateway_config {
+  std::string address;
+  uint16_t port = 0;
+  uint16_t admin_port = 0;
+  uint16_t http_port = 0;
+  uint32_t max_connections = 0;
+  core::duration_us login_timeout_us = 0;
+  uint64_t max_message_bytes = 0;
+  uint64_t flow_limit_bytes = 0;
+  core::duration_us call_timeout_us = 0;
+  uint64_t max_upload_bytes = 0;
+  uint32_t max_uploads = 0;
+  uint64_t max_text_bytes = 0;
+  uint32_t tokenizer_cache = 0;
+};
+
+struct scheduling_config {
+  std::string strategy;
+  core::duration_us default_deadline_us = 0;
+  core::duration_us max_deadline_us = 0;
+  uint32_t max_batch = 0;
+  uint32_t max_queued = 0;
+};
+
+struct liveness_config {
+  core::duration_us heartbeat_us = 0;
+  core::duration_us lease_us = 0;
+  core::duration_us connect_timeout_us = 0;
+  core::duration_us shutdown_us = 0;
+};
+
+struct transfers_config {
+  std::vector<std::string> sources; // same_device, peer_device, peer_host, host_cache, disk, origin
+  std::string ucx_transports;
+  unsigned copy_threads = 1;
+  unsigned verify_threads = 1;
+  core::duration_us load_timeout_us = 0;
+};
+
+struct cluster_config {
+  std::vector<node_config> nodes;
+  std::vector<tenant_config> tenants;
+  gateway_config gateway;
+  scheduling_config scheduling;
+  liveness_config liveness;
+  transfers_config transfers;
+
+  const node_config& head() const;
+  const node_config* find_node(std::string_view name) const;
+  uint64_t largest_arena_bytes() const;
+};
+
+// Every fault is one line `file:line: what`, several joined by newlines; errc::invalid, or the reason the file cannot
+// be read.
+core::result<cluster_config> load_config(const std::filesystem::path& file);
+
+// The same from text; `display_name` stands in front of the messages.
+core::result<cluster_config> parse_config(std::string_view text, std::string_view display_name);
+
+// True when `address` is one of this machine's: its nodes are started here.
+bool is_local_address(std::string_view address);
+
+} // namespace fastptm::node

@@ -1,0 +1,53 @@
+// Sets UCX's and OpenMP's environment, for a child or by executing again.
+#include "node/environment.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+
+#include <unistd.h>
+
+#include "core/log.hpp"
+#include "transport/ucx/environment.hpp"
+
+namespace fastptm::node {
+
+std::vector<std::pair<std::string, std::string>> missing_environment(const cluster_config& config) {
+  std::vector<std::pair<std::string, std::string>> wanted{
+      {environment_variable, "1"},
+      // Threads of an idle device must not spin on the cores of the others.
+      {"OMP_WAIT_POLICY", "passive"},
+      {"UCX_TLS", config.transfers.ucx_transports},
+  };
+  const transport::ucx::environment_options options{
+      .allow_cma = config.transfers.ucx_transports.find("cma") != std::string::npos, .net_devices = {}};
+  for (const auto& entry : transport::ucx::environment(options)) wanted.emplace_back(entry.name, entry.value);
+  std::erase_if(wanted, [](const auto& entry) { return std::getenv(entry.first.c_str()) != nullptr; });
+  return wanted;
+}
+
+namespace {
+
+// The arguments of this process as it was started.
+std::vector<std::string> own_arguments() {
+  std::ifstream in("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> out;
+  for (std::string each; std::getline(in, each, '\0');) out.push_back(each);
+  return out;
+}
+
+} // namespace
+
+void enter_environment(const cluster_config& config) {
+  if (std::getenv(environment_variable) != nullptr) return;
+  auto texts = own_arguments();
+  std::vector<char*> arguments;
+  for (auto& text : texts) arguments.push_back(text.data());
+  arguments.push_back(nullptr);
+  for (const auto& [name, value] : missing_environment(config)) ::setenv(name.c_str(), value.c_str(), 0);
+  ::execv("/proc/self/exe", arguments.data());
+  core::log::warn("node", "environment", "cannot execute again: {}: UCX and OpenMP run with their defaults",
+                  core::from_errno(errno, "execv").message);
+}
+
+} // namespace fastptm::node

@@ -1,0 +1,22 @@
+// One node of a cluster, from start to ordered stop.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "node/config.hpp"
+#include "node/readiness.hpp"
+
+namespace fastptm::node {
+
+struct node_options {
+  cluster_config config;
+  std::string name;
+  std::filesystem::path state;
+};
+
+// Runs until SIGTERM, SIGINT or SIGHUP, on the main thread, before any other exists. Reports when the node is ready;
+// an error is why it could not become ready.
+core::result<void> run_node(const node_options& options, readiness_reporter& reporter);
+
+} // namespace fastptm::node

@@ -1,0 +1,213 @@
+// Makes, checks and locks the state folder.
+#include "node/state_folder.hpp"
+
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/log.hpp"
+#include "core/random.hpp"
+
+namespace fastptm::node {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view version_text = "fastptm-state 1\n";
+constexpr size_t max_small_file_bytes = 1 << 20;
+
+core::result<void> make_folder(const fs::path& path) {
+  std::error_code trouble;
+  if (fs::is_directory(path, trouble)) return {};
+  fs::create_directories(path.parent_path(), trouble);
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return core::fail(core::from_errno(errno, fmt::format("state folder: cannot make {}", path.string())));
+  }
+  return {};
+}
+
+core::result<void> make_secret(const fs::path& file) {
+  std::error_code trouble;
+  if (fs::exists(file, trouble)) return {};
+  return write_file(file, core::random_secret_hex() + "\n", 0600);
+}
+
+std::string trimmed(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
+core::result<std::string> read_secret(const fs::path& file, std::string_view what) {
+  struct stat found {};
+  if (::stat(file.c_str(), &found) != 0) {
+    return core::fail(core::from_errno(errno, fmt::format("{}: cannot read {}", what, file.string())));
+  }
+  if ((found.st_mode & 0077) != 0) {
+    return core::fail(core::errc::permission_denied,
+                      fmt::format("{}: others may read {}: run chmod 600 on it", what, file.string()));
+  }
+  auto text = read_file(file);
+  if (!text) return core::fail(what, text.error());
+  return trimmed(std::move(*text));
+}
+
+core::result<void> check_version(const fs::path& path) {
+  auto text = read_file(path / "version");
+  if (!text) return core::fail("state folder", text.error());
+  if (*text != version_text) {
+    return core::fail(
+        core::errc::version_mismatch,
+        fmt::format("state folder {}: has version '{}', this program needs '{}': use the program that made it, "
+                    "or another folder",
+                    path.string(), core::printable(trimmed(*text), 40), trimmed(std::string(version_text))));
+  }
+  return {};
+}
+
+} // namespace
+
+fs::path state_folder::default_path() {
+  if (const char* xdg = std::getenv("XDG_STATE_HOME"); xdg != nullptr && *xdg == '/') return fs::path(xdg) / "fastptm";
+  const char* home = std::getenv("HOME");
+  return fs::path(home != nullptr && *home == '/' ? home : "/var/lib") / ".local/state/fastptm";
+}
+
+core::result<state_folder> state_folder::open(const fs::path& path) {
+  std::error_code trouble;
+  if (!fs::exists(path / "version", trouble)) {
+    return core::fail(
+        core::errc::not_found,
+        fmt::format("state folder {}: no cluster was ever started here: run `fastptm up CONFIG --state {}`",
+                    path.string(), path.string()));
+  }
+  const auto absolute = fs::canonical(path, trouble);
+  if (trouble) return core::fail(core::from_errno(trouble.value(), fmt::format("state folder {}", path.string())));
+  if (auto checked = check_version(absolute); !checked) return core::fail(checked.error());
+  return state_folder(absolute);
+}
+
+core::result<state_folder> state_folder::create(const fs::path& path, const std::vector<std::string>& tenants) {
+  std::error_code trouble;
+  const auto absolute = fs::absolute(path, trouble);
+  if (auto made = make_folder(absolute); !made) return core::fail(made.error());
+  if (!fs::exists(absolute / "version", trouble)) {
+    if (!fs::is_empty(absolute, trouble)) {
+      // A cluster secret may be put there before the first start, so that two hosts share it; nothing else.
+      for (const auto& entry : fs::directory_iterator(absolute, trouble)) {
+        if (entry.path().filename() == "cluster.secret") continue;
+        return core::fail(core::errc::invalid,
+                          fmt::format("state folder {}: holds other files ({}): use an empty folder", absolute.string(),
+                                      core::printable(entry.path().filename().string(), 60)));
+      }
+    }
+    if (auto written = write_file(absolute / "version", version_text, 0600); !written)
+      return core::fail("state folder", written.error());
+  }
+  auto folder = open(absolute);
+  if (!folder) return folder;
+  for (const auto* name : {"run", "store", "store/spool", "logs", "tokens"}) {
+    if (auto made = make_folder(folder->path_ / name); !made) return core::fail(made.error());
+  }
+  std::vector<fs::path> secrets{folder->path_ / "cluster.secret", folder->path_ / "admin.token"};
+  for (const auto& tenant : tenants) secrets.push_back(folder->path_ / "tokens" / tenant);
+  for (const auto& file : secrets) {
+    if (auto made = make_secret(file); !made) return core::fail("state folder", made.error());
+  }
+  return folder;
+}
+
+core::result<std::string> state_folder::tenant_token(std::string_view tenant) const {
+  const auto file = path_ / "tokens" / std::string(tenant);
+  std::error_code trouble;
+  if (tenant.empty() || tenant.find('/') != tenant.npos || !fs::exists(file, trouble)) {
+    return core::fail(core::errc::not_found,
+                      fmt::format("tenant '{}' is not in this cluster: its token would be {}",
+                                  core::printable(tenant, 60), core::printable(file.string(), 200)));
+  }
+  return read_secret(file, "token");
+}
+
+core::result<std::string> state_folder::admin_token() const {
+  return read_secret(path_ / "admin.token", "admin token");
+}
+
+core::result<std::string> state_folder::cluster_secret() const {
+  return read_secret(path_ / "cluster.secret", "cluster secret");
+}
+
+// -- locks
+// -------------------------------------------------------------------------------------------------------------
+
+core::result<file_lock> file_lock::take(const fs::path& file) {
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (descriptor < 0) return core::fail(core::from_errno(errno, file.string()));
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    ::close(descriptor);
+    return core::fail(core::errc::already_exists,
+                      fmt::format("{} is held by pid {}", file.string(), holder(file).value_or(0)));
+  }
+  return file_lock(descriptor);
+}
+
+std::optional<int> file_lock::holder(const fs::path& file) {
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return std::nullopt;
+  const bool free = ::flock(descriptor, LOCK_SH | LOCK_NB) == 0;
+  char text[32] = {};
+  const auto length = ::read(descriptor, text, sizeof text - 1);
+  ::close(descriptor);
+  if (free) return std::nullopt;
+  int pid = 0;
+  std::from_chars(text, text + std::max<ssize_t>(length, 0), pid);
+  return pid;
+}
+
+file_lock::~file_lock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void file_lock::write_pid() const {
+  const auto text = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, text.data(), text.size(), 0) < 0) {
+    core::log::warn("node", "lock-pid", "cannot write the pid into the lock file: {}",
+                    core::from_errno(errno, "write").message);
+  }
+}
+
+// -- files
+// -------------------------------------------------------------------------------------------------------------
+
+core::result<void> write_file(const fs::path& file, std::string_view text, unsigned mode) {
+  const auto temporary = fs::path(fmt::format("{}.{}.tmp", file.string(), ::getpid()));
+  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+  if (descriptor < 0) return core::fail(core::from_errno(errno, temporary.string()));
+  const bool written = ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const int number = errno;
+  ::close(descriptor);
+  if (written && ::rename(temporary.c_str(), file.c_str()) == 0) return {};
+  const auto cause = core::from_errno(written ? errno : number, file.string());
+  ::unlink(temporary.c_str());
+  return core::fail(cause);
+}
+
+core::result<std::string> read_file(const fs::path& file) {
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return core::fail(core::from_errno(errno, file.string()));
+  std::string text(max_small_file_bytes, '\0');
+  const auto length = ::read(descriptor, text.data(), text.size());
+  const int number = errno;
+  ::close(descriptor);
+  if (length < 0) return core::fail(core::from_errno(number, file.string()));
+  text.resize(static_cast<size_t>(length));
+  return text;
+}
+
+} // namespace fastptm::node

@@ -1,0 +1,75 @@
+// The folder where a cluster keeps everything on one host: store, catalogue, logs, addresses, tokens.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.hpp"
+
+namespace fastptm::node {
+
+// DIR/version      text; another version is refused
+// DIR/lock         held by `up` for its whole life
+// DIR/cluster.secret, DIR/admin.token, DIR/tokens/TENANT     mode 0600
+// DIR/run/NODE.json and NODE.lock     address and pid of a running node
+// DIR/store/       objects, sets, catalogue.sqlite, spool
+// DIR/logs/NODE.log
+class state_folder {
+public:
+  // $XDG_STATE_HOME/fastptm or ~/.local/state/fastptm.
+  static std::filesystem::path default_path();
+
+  // A folder that `create` has made before; errc::not_found says how to make one.
+  static core::result<state_folder> open(const std::filesystem::path& path);
+
+  // Opens, or makes with mode 0700 what is missing: folders, secret, admin token and a token for each tenant.
+  static core::result<state_folder> create(const std::filesystem::path& path, const std::vector<std::string>& tenants);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path run() const { return path_ / "run"; }
+  std::filesystem::path store() const { return path_ / "store"; }
+  std::filesystem::path spool() const { return store() / "spool"; }
+  std::filesystem::path lock_file() const { return path_ / "lock"; }
+  std::filesystem::path log_file(std::string_view node) const { return path_ / "logs" / (std::string(node) + ".log"); }
+
+  core::result<std::string> tenant_token(std::string_view tenant) const;
+  core::result<std::string> admin_token() const;
+  core::result<std::string> cluster_secret() const;
+
+private:
+  explicit state_folder(std::filesystem::path path) : path_(std::move(path)) {}
+
+  std::filesystem::path path_;
+};
+
+// An exclusive lock on a file, for as long as the object and the processes forked from it without exec live.
+class file_lock {
+public:
+  // errc::already_exists when another process holds it; the text names the pid that the holder wrote.
+  static core::result<file_lock> take(const std::filesystem::path& file);
+  // The pid that holds it; nothing when nobody does.
+  static std::optional<int> holder(const std::filesystem::path& file);
+
+  file_lock(file_lock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  file_lock& operator=(file_lock&&) = delete;
+  ~file_lock();
+
+  // Writes this process's pid into the file, for whoever asks for the holder.
+  void write_pid() const;
+
+private:
+  explicit file_lock(int descriptor) : descriptor_(descriptor) {}
+
+  int descriptor_;
+};
+
+// Replaces a file at once: a reader sees the old text or the new.
+core::result<void> write_file(const std::filesystem::path& file, std::string_view text, unsigned mode);
+
+// At most 1 MiB.
+core::result<std::string> read_file(const std::filesystem::path& file);
+
+} // namespace fastptm::node

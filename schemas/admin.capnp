@@ -1,0 +1,28 @@
+# What the operator of a cluster may see and do. Served on loopback, with a token of its own.
+@0x8fb806fd17296741;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("fastptm::schema");
+
+using Report = import "report.capnp";
+using Serving = import "serving.capnp";
+
+interface AdminGateway {
+  login @0 (token :Text) -> (outcome :Serving.Outcome, admin :Admin);
+}
+
+interface Admin {
+  status @0 () -> (outcome :Serving.Outcome, status :Report.ClusterStatus);
+
+  switches @1 (last :UInt32) -> (outcome :Serving.Outcome, switches :List(Report.SwitchReport));
+  # Of all tenants, newest last.
+
+  cordon @2 (device :Text, on :Bool) -> (outcome :Serving.Outcome);
+  # A cordoned device gets no new work and stays a source of weights.
+
+  evict @3 (device :Text, fullName :Text) -> (outcome :Serving.Outcome);
+  # Takes a model off a device; refused while requests use it.
+
+  dropCache @4 () -> (outcome :Serving.Outcome);
+  # Empties the host cache, so that the next load reads the disk.
+}

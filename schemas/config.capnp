@@ -1,0 +1,171 @@
+# A cluster: its nodes, tenants, limits and policies. A configuration is a constant `cluster` of type Cluster.
+#
+# Every bound of the system stands here with its reason. Sizes are in MiB, times in milliseconds, as their names say.
+@0xc4e4a43ef72ff609;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("fastptm::schema");
+
+struct Cluster {
+  nodes @0 :List(Node);
+  # Exactly one has the role head; the store role is on the head's node.
+
+  tenants @1 :List(Tenant);
+  # Who may publish and ask. `up` makes a token for each in the state folder.
+
+  gateway @2 :Gateway = ();
+  scheduling @3 :Scheduling = ();
+  liveness @4 :Liveness = ();
+  transfers @5 :Transfers = ();
+}
+
+enum Role {
+  head @0;    # scheduler, directory, gateway, tenants, catalogue: one per cluster
+  store @1;   # disk objects, host cache, publishing
+  worker @2;  # executes on its devices
+}
+
+struct Node {
+  name @0 :Text;
+  # Unique; lower-case letters, digits and dashes, at most 32.
+
+  roles @1 :List(Role);
+
+  address @2 :Text = "127.0.0.1";
+  # An IPv4 address of the machine the node runs on. Its sockets bind to this address only, and the other nodes reach it
+  # there. `fastptm up` starts the nodes whose address belongs to the machine it runs on.
+
+  controlPort @3 :UInt16 = 0;
+  # Where the head listens for the other nodes. 0: chosen by the system and found in the state folder, which only works for
+  # nodes of the same machine.
+
+  dataPort @4 :UInt16 = 0;
+  # Where peers connect to fetch weights. 0: chosen by the system; peers learn it when the node joins.
+
+  devices @5 :List(Device);
+  # Of a worker: at least one. One device per node is the usual layout: a fault then takes one device.
+
+  hostCacheMib @6 :UInt32 = 1024;
+  # Of a store: memory that keeps shards in front of the disk, mapped by the workers of this machine. Allocated at start.
+}
+
+enum DeviceKind { host @0; cuda @1; }
+
+struct Device {
+  name @0 :Text = "host0";
+  # Unique within its node. Shown as NODE/NAME.
+
+  kind @1 :DeviceKind = host;
+
+  arenaMib @2 :UInt32 = 256;
+  # The one slab that weights live in, allocated at start. A model that is larger than every arena is refused at publish.
+
+  threads @3 :UInt16 = 1;
+  # Cores that one execution uses on a host device. The sum over the nodes of a machine should not exceed its cores.
+}
+
+struct Tenant {
+  name @0 :Text;
+  # Unique; lower-case letters, digits, dashes and underscores, at most 32.
+
+  share @1 :UInt32 = 1;
+  # Weight among the tenants when there is more work than devices.
+
+  maxInFlight @2 :UInt32 = 4096;
+  # Requests accepted and not answered. More are refused at once with a hint when to retry: a queue longer than what a few
+  # seconds can serve only turns into late answers. 4096 of 512 tokens are 8 MiB.
+
+  maxModels @3 :UInt32 = 10000;
+  # Published names and versions: a row in the catalogue and a queue in the scheduler each.
+}
+
+struct Gateway {
+  address @0 :Text = "127.0.0.1";
+  # Where clients connect. The protocol carries the token in the clear: keep it on loopback or in a private network.
+
+  port @1 :UInt16 = 0;
+  # 0: chosen by the system and found in the state folder.
+
+  adminPort @2 :UInt16 = 0;
+  # Administration; always on loopback.
+
+  httpPort @3 :UInt16 = 0;
+  # /metrics, /healthz, /readyz; always on loopback.
+
+  maxConnections @4 :UInt32 = 512;
+  # Open client connections; each costs a descriptor and at most the flow limit below of memory. More wait in the backlog.
+
+  loginTimeoutMs @5 :UInt32 = 5000;
+  # A connection that has not logged in by then is closed, so that strangers cannot use up the connections.
+
+  maxMessageKib @6 :UInt32 = 4096;
+  # The largest message a client may send: an upload chunk (1 MiB) or one input with room to spare.
+
+  flowLimitKib @7 :UInt32 = 8192;
+  # Bytes of calls in progress per connection; beyond it the connection is not read.
+
+  callTimeoutMs @8 :UInt32 = 60000;
+  # No call outlives this, whatever its deadline says; a request that waits longer than a minute has no reader left.
+
+  maxUploadMib @9 :UInt32 = 8192;
+  # Of one published folder: larger weights than the largest arena are refused anyway.
+
+  maxUploads @10 :UInt32 = 4;
+  # At once: each is a folder in the spool that only ends with its connection.
+
+  maxTextKib @11 :UInt32 = 64;
+  # Of one input as text; far more than any model here reads (512 tokens).
+
+  tokenizerCache @12 :UInt32 = 16;
+  # Tokenizers kept in memory, about 10 MiB each.
+}
+
+struct Scheduling {
+  strategy @0 :Text = "dxv";
+  # dxv, omls, fcfs, edf, sjf.
+
+  defaultDeadlineMs @1 :UInt32 = 3000;
+  # Of a request that names none.
+
+  maxDeadlineMs @2 :UInt32 = 60000;
+  # Longer deadlines are cut to this: a request nobody waits for must not occupy its tenant's quota.
+
+  maxBatch @3 :UInt32 = 8;
+  # Requests that run together on one device. On host devices a larger batch gains no throughput and delays its neighbours.
+
+  maxQueued @4 :UInt32 = 65536;
+  # Requests waiting in the scheduler, all tenants together.
+}
+
+struct Liveness {
+  heartbeatMs @0 :UInt32 = 250;
+  # How often a node renews its lease.
+
+  leaseMs @1 :UInt32 = 1000;
+  # Without renewal for this long a node counts as lost and its requests go elsewhere: four missed heartbeats.
+
+  connectTimeoutMs @2 :UInt32 = 1000;
+  # Of one attempt to reach the head.
+
+  shutdownMs @3 :UInt32 = 5000;
+  # An ordered stop that takes longer is ended by the node's own watchdog.
+}
+
+enum SourceKind { sameDevice @0; peerDevice @1; peerHost @2; hostCache @3; disk @4; origin @5; }
+
+struct Transfers {
+  sources @0 :List(SourceKind) = [sameDevice, peerDevice, peerHost, hostCache, disk, origin];
+  # Where weights may come from. Fewer only to compare sources.
+
+  ucxTransports @1 :Text = "tcp,cma";
+  # UCX_TLS of the nodes. cma copies directly between processes of one machine.
+
+  copyThreads @2 :UInt16 = 1;
+  # Same-machine copies with their checksums. One core reaches the memory bandwidth of a small machine.
+
+  verifyThreads @3 :UInt16 = 1;
+  # Checksums of chunks that arrived over the network.
+
+  loadTimeoutMs @4 :UInt32 = 30000;
+  # A load that made no progress by then is given up and tried elsewhere.
+}

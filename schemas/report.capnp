@@ -1,0 +1,86 @@
+# What the cluster tells about itself: its state, and the account of every load.
+@0xaf2984f9caba6f8c;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("fastptm::schema");
+
+struct ClusterStatus {
+  nodes @0 :List(NodeStatus);   # every configured node, alive or not, in the order of the configuration
+  models @1 :List(ModelStatus);
+  tenants @2 :List(Text);
+}
+
+enum NodeState {
+  ready @0;    # renews its lease
+  suspect @1;  # has missed heartbeats; its lease still runs
+  lost @2;     # not joined, or its lease has run out
+}
+
+struct NodeStatus {
+  name @0 :Text;
+  pid @1 :Int32;            # 0 when it has never joined
+  incarnation @2 :UInt64;   # random, one per life of the process
+  roles @3 :List(Text);
+  state @4 :NodeState;
+  devices @5 :List(DeviceStatus);
+}
+
+struct DeviceStatus {
+  name @0 :Text;            # node/device
+  kind @1 :Text;            # host or cuda
+  arenaBytes @2 :UInt64;
+  usedBytes @3 :UInt64;
+  resident @4 :List(Text);  # models with every shard on the device and verified
+  cordoned @5 :Bool;        # gets no new work
+}
+
+struct ModelStatus {
+  name @0 :Text;            # TENANT/NAME@VERSION
+  architecture @1 :Text;    # e.g. bert-6x384-f32
+  bytes @2 :UInt64;
+  shards @3 :UInt32;
+  task @4 :Text;            # embed or classify
+}
+
+struct SwitchReport {
+  # One load. Times are microseconds since the load was decided.
+  id @0 :UInt64;
+  model @1 :Text;
+  device @2 :Text;
+  reason @3 :Text;          # request, prefetch or replica
+  ok @4 :Bool;
+  error @5 :Text;
+  bytesTotal @6 :UInt64;    # of the weight set
+  bytesShared @7 :UInt64;   # were on the device already, as shards of other models
+  bytesMoved @8 :UInt64;
+  wallUs @9 :UInt64;
+  verifiedChunks @10 :UInt32;
+  badChunks @11 :UInt32;
+  refetchedChunks @12 :UInt32;
+  stages @13 :List(Stage);
+  sources @14 :List(Source);
+  limit @15 :Limit;
+
+  struct Stage {
+    name @0 :Text;
+    startUs @1 :UInt64;
+    endUs @2 :UInt64;
+  }
+
+  struct Source {
+    kind @0 :Text;          # same_device, peer_device, peer_host, host_cache, disk, origin
+    node @1 :Text;
+    path @2 :Text;          # map, cma, tcp, io_uring, ...
+    bytes @3 :UInt64;
+    chunks @4 :UInt32;
+    rateBps @5 :UInt64;     # bytes per second
+    failed @6 :Bool;
+  }
+
+  struct Limit {
+    # The slowest link of the load, what it could carry, and the share of that which was reached.
+    link @0 :Text;
+    rateBps @1 :UInt64;
+    fractionPpm @2 :UInt32;
+  }
+}

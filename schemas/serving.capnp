@@ -1,0 +1,98 @@
+# What a tenant may ask. The capability is the authority: no request names its tenant.
+#
+# Expected failures are an Outcome with a status, never an exception; exceptions mean a broken connection or protocol.
+@0xd8b84f3f946bf768;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("fastptm::schema");
+
+using Report = import "report.capnp";
+
+enum Status {
+  ok @0;
+  late @1;               # served after its deadline, still correct
+  deadlineExceeded @2;   # too late to be of use
+  unavailable @3;        # something needed is down: a retry may help
+  quotaExceeded @4;      # the tenant's bound is reached
+  refused @5;            # the cluster is overloaded, or cannot serve this model
+  notFound @6;
+  permissionDenied @7;
+  invalid @8;            # wrong, and stays wrong
+}
+
+struct Outcome {
+  status @0 :Status;
+  error @1 :Text;          # one line: what, where, what to do
+  retryAfterUs @2 :UInt64; # 0: no hint
+}
+
+interface Gateway {
+  # The bootstrap capability: all that a stranger can do is log in.
+  login @0 (token :Text) -> (outcome :Outcome, tenant :Tenant);
+  version @1 () -> (text :Text, protocol :UInt32);
+}
+
+interface Tenant {
+  model @0 (fullName :Text) -> (outcome :Outcome, model :Model);
+  # TENANT/NAME@VERSION; NAME alone is the newest version of one's own model.
+
+  models @1 () -> (outcome :Outcome, models :List(Report.ModelStatus));
+
+  publish @2 (modelName :Text) -> (outcome :Outcome, upload :Upload);
+
+  switches @3 (last :UInt32) -> (outcome :Outcome, switches :List(Report.SwitchReport));
+  # The newest `last` loads of this tenant's models, newest last.
+
+  ping @4 (value :UInt64) -> (value :UInt64);
+  # There and back through the tenant's actor: what a request costs besides its work.
+}
+
+interface Model {
+  embed @0 Request -> Answer;
+  classify @1 Request -> Answer;
+}
+
+struct Request {
+  input :union {
+    tokens :group {
+      ids @0 :List(Int32);     # as they are: no special token is added
+      types @1 :List(Int32);   # empty: zeros
+    }
+    text @2 :Text;             # tokenised with the model's own tokenizer, cut to its length
+  }
+  deadlineUs @3 :UInt64;       # remaining, from now; 0: the cluster's default
+}
+
+struct Answer {
+  outcome @0 :Outcome;
+  output @1 :Data;             # float32, little endian: the embedding or the logits
+  label @2 :Int32;             # index of the largest logit
+  worker @3 :Text;             # the device that computed it
+  loaded @4 :Bool;             # weights had to be moved for it
+  queueUs @5 :UInt64;
+  switchUs @6 :UInt64;
+  runUs @7 :UInt64;
+  totalUs @8 :UInt64;
+}
+
+interface Upload {
+  # A folder on its way in. Dropping the capability before `finish` has answered discards it.
+  file @0 (path :Text, sizeBytes :UInt64) -> (outcome :Outcome, writer :Writer);
+  # `path` is relative with at most one folder; the writer takes exactly sizeBytes.
+
+  finish @1 () -> (outcome :Outcome, publication :Publication);
+}
+
+interface Writer {
+  write @0 (data :Data) -> stream;
+  done @1 () -> (outcome :Outcome);
+}
+
+struct Publication {
+  model @0 :Text;
+  bytes @1 :UInt64;
+  shards @2 :UInt32;
+  newShards @3 :UInt32;
+  newBytes @4 :UInt64;
+  architecture @5 :Text;
+}
