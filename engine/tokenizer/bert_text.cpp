@@ -45,10 +45,32 @@ bool is_space(UChar32 c) {
   return c == '\t' || c == '\n' || c == '\r' || u_hasBinaryProperty(c, UCHAR_WHITE_SPACE);
 }
 
-// Control, format, private use; unassigned characters stay (unlike in the Python implementation, like in the fast one).
+// The category a character had in Unicode 8, as a mask. The reference library still works with those tables, so later
+// characters have none for it, and six have changed theirs since.
+uint32_t category_of(UChar32 c) {
+  switch (c) {
+    case 0x166D:
+    case 0x111C9:
+      return U_GC_PO_MASK;
+    case 0x1734:
+      return U_GC_MN_MASK;
+    case 0x1885:
+    case 0x1886:
+      return U_GC_LO_MASK;
+    case 0xA9BD:
+      return U_GC_MC_MASK;
+    default:
+      break;
+  }
+  UVersionInfo age;
+  u_charAge(c, age);
+  return age[0] <= 8 ? U_GET_GC_MASK(c) : U_GC_CN_MASK;
+}
+
+// Control, format, private use.
 bool is_control(UChar32 c) {
   if (c == '\t' || c == '\n' || c == '\r') return false;
-  return (U_GET_GC_MASK(c) & (U_GC_CC_MASK | U_GC_CF_MASK | U_GC_CO_MASK | U_GC_CS_MASK)) != 0;
+  return (category_of(c) & (U_GC_CC_MASK | U_GC_CF_MASK | U_GC_CO_MASK | U_GC_CS_MASK)) != 0;
 }
 
 // The blocks that BERT's authors chose. 0x2B920 is theirs too: the fast implementation starts there, not at 0x2B820.
@@ -61,7 +83,7 @@ bool is_chinese(UChar32 c) {
 // All ASCII that is neither letter nor digit nor space, and Unicode's category P.
 bool is_punctuation(UChar32 c) {
   if (c < 0x80) return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
-  return (U_GET_GC_MASK(c) & U_GC_P_MASK) != 0;
+  return (category_of(c) & U_GC_P_MASK) != 0;
 }
 
 void clean(std::string_view text, const bert_text_options& options, std::string& to) {
@@ -102,7 +124,7 @@ void append_lower(std::string& to, UChar32 c) {
 
 void strip_and_lower(std::string_view text, const bert_text_options& options, std::string& to) {
   for_each_code_point(text, [&](UChar32 c) {
-    if (options.strip_accents && u_charType(c) == U_NON_SPACING_MARK) return;
+    if (options.strip_accents && (category_of(c) & U_GC_MN_MASK) != 0) return;
     if (options.lowercase)
       append_lower(to, c);
     else
