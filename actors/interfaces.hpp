@@ -14,7 +14,8 @@ template <class... Xs> using asked = caf::replies_to<Xs...>;
 
 // GPU_WORKER, one per device, on the device's node: keeps sets resident, runs batches.
 using gpu_worker_actor = caf::typed_actor<
-    // From its supervisor: the node has joined; loads of an earlier registration are given up, holdings are reported.
+    // From its supervisor: the node has joined. Loads of an earlier registration are given up; the device and its
+    // holdings are reported to the directory, which then tells the scheduler.
     takes<attach_order>,
     // From the scheduler: make a set resident; does_not_fit, unavailable (no source left), cancelled.
     asked<load_order>::with<load_reply>,
@@ -48,8 +49,8 @@ using scheduler_actor = caf::typed_actor<
     takes<device_joined>, takes<device_lost>,
     // From a gpu_worker: outputs of a batch, ahead of its run_reply.
     takes<batch_outputs>,
-    // From administrators: use the device no more (true) or again (false); what it holds stays a source for others.
-    asked<cordon_atom, std::string, bool>::with<caf::unit_t>,
+    // From the directory: use the device no more (true) or again (false).
+    takes<cordon_atom, std::string, bool>,
     // From administrators: remove a model (by full name) from a device; answers the bytes that became free.
     asked<evict_atom, std::string, std::string>::with<uint64_t>, takes<stop_atom>>;
 
@@ -73,7 +74,8 @@ using directory_actor = caf::typed_actor<
     takes<switch_report>,
     // From administrators and the gateway: all nodes; the last n loads of a tenant's models (empty: everybody's).
     asked<nodes_atom>::with<node_list>, asked<switches_atom, uint32_t, std::string>::with<switch_list>,
-    takes<stop_atom>>;
+    // From administrators: a cordoned device gets no new work; what it holds stays a source for others. not_found.
+    asked<cordon_atom, std::string, bool>::with<caf::unit_t>, takes<stop_atom>>;
 
 // TENANT, one per tenant, on the head: admits requests and holds their promises until they are answered.
 using tenant_actor = caf::typed_actor<

@@ -27,10 +27,11 @@ struct device_row {
   std::string kind; // "host", "cuda"
   uint64_t arena_bytes = 0;
   uint64_t used_bytes = 0;
+  bool cordoned = false;           // filled in by the directory
   std::vector<model_key> resident; // complete sets only
 };
 template <class I> typename I::result_type inspect(I& f, device_row& x) {
-  return fields(f, "device_row", x.name, x.kind, x.arena_bytes, x.used_bytes, x.resident);
+  return fields(f, "device_row", x.name, x.kind, x.arena_bytes, x.used_bytes, x.cordoned, x.resident);
 }
 
 struct lease_terms {

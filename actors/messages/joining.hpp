@@ -41,11 +41,12 @@ template <class I> typename I::result_type inspect(I& f, join_reply& x) {
 struct attach_order {
   registration_id registration;
   directory_actor directory;
+  scheduler_actor scheduler;
   weight_store_actor weight_store;
   peer_row store;
 };
 template <class I> typename I::result_type inspect(I& f, attach_order& x) {
-  return fields(f, "attach_order", x.registration, x.directory, x.weight_store, x.store);
+  return fields(f, "attach_order", x.registration, x.directory, x.scheduler, x.weight_store, x.store);
 }
 
 struct device_joined {

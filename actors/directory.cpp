@@ -1,0 +1,258 @@
+// Keeps leases and holdings; tells the scheduler which devices can be used and every node which node is dead.
+#include "actors/directory.hpp"
+
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "actors/errors.hpp"
+#include "actors/join_proof.hpp"
+#include "core/check.hpp"
+#include "core/log.hpp"
+#include "core/random.hpp"
+
+namespace fastptm::actors {
+
+directory::directory(interface::pointer self, directory_options options)
+    : self_(self), options_(std::move(options)), last_registration_(core::true_random_u64() >> 1) {
+  core::check(options_.clock != nullptr, "directory needs a clock");
+  for (const auto& node : options_.nodes) nodes_[node.name].roles = node.roles;
+}
+
+directory::interface::behavior_type directory::make_behavior() {
+  self_->set_down_handler([this](caf::down_msg& down) { on_down(down.source); });
+  self_->delayed_send(self_, std::chrono::microseconds(options_.lease_us / 8), tick_atom_v);
+  return {
+      [this](hello_atom, uint32_t version, const std::string& node) { return on_hello(version, node); },
+      [this](const join_request& request) { return on_join(request); },
+      [this](renew_atom, registration_id registration) { return on_renew(registration); },
+      [this](leave_atom, registration_id registration) { on_leave(registration); },
+      [this](registration_id registration, const device_row& row) { on_device(registration, row); },
+      [this](const holdings_added& added) { on_holdings_added(added); },
+      [this](const holdings_dropped& dropped) { on_holdings_dropped(dropped); },
+      [this](const locate_request& request) { return on_locate(request); },
+      [this](const switch_report& report) { on_report(report); },
+      [this](nodes_atom) { return on_nodes(); },
+      [this](switches_atom, uint32_t last, const std::string& tenant) { return on_switches(last, tenant); },
+      [this](cordon_atom, const std::string& device, bool on) { return on_cordon(device, on); },
+      [this](stop_atom) { on_stop(); },
+      [this](tick_atom) { on_tick(); },
+  };
+}
+
+// -- from nodes
+// --------------------------------------------------------------------------------------------------------
+
+caf::result<std::string> directory::on_hello(uint32_t version, const std::string& node) {
+  if (version != protocol_version) {
+    core::log::warn("directory", "join-refused", "node {}: speaks protocol {}, this head {}", node, version,
+                    protocol_version);
+    return to_caf(core::errc::version_mismatch,
+                  fmt::format("this node speaks protocol {}, the head {}: run the same build everywhere", version,
+                              protocol_version));
+  }
+  if (!nodes_.contains(node)) {
+    return to_caf(
+        core::errc::not_found,
+        fmt::format("node '{}' is not in the head's configuration: start every node with the same one", node));
+  }
+  return nonces_[node] = make_join_nonce();
+}
+
+core::result<void> directory::may_join(const join_request& request) {
+  const auto& name = request.peer.node;
+  if (request.version != protocol_version)
+    return core::fail(core::errc::version_mismatch, "run the same build everywhere");
+  const auto nonce = nonces_.extract(name); // one attempt each
+  if (!nonce) return core::fail(core::errc::invalid, fmt::format("node '{}' did not say hello first", name));
+  if (!is_join_proof(request.proof, options_.secret, nonce.mapped(), name, request.peer.incarnation)) {
+    core::log::warn("directory", "join-refused", "node {}: wrong cluster secret", name);
+    return core::fail(core::errc::permission_denied,
+                      fmt::format("node '{}': wrong cluster secret: use the state folder of this cluster", name));
+  }
+  const auto& known = nodes_.at(name);
+  if (known.state == node_state::lost || known.peer.incarnation == request.peer.incarnation) return {};
+  return core::fail(
+      core::errc::already_exists,
+      fmt::format("node '{}' is already running with pid {}: stop it, or wait until its lease ends", name, known.pid));
+}
+
+caf::result<join_reply> directory::on_join(const join_request& request) {
+  if (const auto allowed = may_join(request); !allowed) return to_caf(allowed.error());
+  auto& node = nodes_.at(request.peer.node);
+  // The same life after a broken connection: what the scheduler believes of it is void.
+  if (node.state != node_state::lost) lose(request.peer.node, node, "it joined again");
+  admit(node, request);
+  core::log::info("directory", "node-joined", "node {} pid {} registration {}", request.peer.node, request.pid,
+                  node.registration.value);
+  return join_reply{{node.registration, options_.heartbeat_us, options_.lease_us},
+                    options_.store,
+                    options_.scheduler,
+                    options_.weight_store};
+}
+
+void directory::admit(node_entry& node, const join_request& request) {
+  node.state = node_state::ready;
+  node.registration = registration_id{++last_registration_};
+  node.peer = request.peer;
+  node.pid = request.pid;
+  node.heard_us = options_.clock->now_us();
+  node.supervisor = request.supervisor;
+  node.devices.clear();
+  for (const auto& device : request.devices) {
+    auto& entry = node.devices[device.name];
+    entry.worker = device.worker;
+    entry.row.name = device.name;
+  }
+  if (node.supervisor) self_->monitor(node.supervisor);
+}
+
+caf::result<caf::unit_t> directory::on_renew(registration_id registration) {
+  auto* node = find(registration);
+  if (node == nullptr) return to_caf(core::errc::not_found, "this lease is over: join again");
+  node->second.heard_us = options_.clock->now_us();
+  node->second.state = node_state::ready;
+  return caf::unit;
+}
+
+void directory::on_leave(registration_id registration) {
+  if (auto* node = find(registration)) lose(node->first, node->second, "it is stopping");
+}
+
+void directory::on_down(const caf::actor_addr& supervisor) {
+  for (auto& [name, node] : nodes_)
+    if (node.state != node_state::lost && node.supervisor && node.supervisor.address() == supervisor)
+      lose(name, node, "its process or connection ended");
+}
+
+// Everything that the node held or did is void from here on, whatever it may still say.
+void directory::lose(const std::string& name, node_entry& node, std::string_view why) {
+  core::log::warn("directory", "node-lost", "node {} pid {}: {}", name, node.pid, why);
+  node.state = node_state::lost;
+  if (node.supervisor) self_->demonitor(node.supervisor.address());
+  node.supervisor = nullptr;
+  for (auto& [device, entry] : node.devices) {
+    holdings_.drop_device(device);
+    entry.worker = nullptr;
+    if (std::exchange(entry.usable, false)) self_->send(options_.scheduler, device_lost{node.registration, device});
+    entry.row.used_bytes = 0;
+    entry.row.resident.clear();
+  }
+  for (auto& [other, entry] : nodes_)
+    if (entry.state != node_state::lost && entry.supervisor)
+      self_->send(entry.supervisor, node_lost{name, node.peer.incarnation});
+}
+
+// -- from gpu_workers and transfers
+// ------------------------------------------------------------------------------------
+
+void directory::on_device(registration_id registration, const device_row& row) {
+  auto* node = find(registration);
+  if (node == nullptr) return;
+  const auto device = node->second.devices.find(row.name);
+  if (device == node->second.devices.end()) return;
+  device->second.row = row;
+  if (std::exchange(device->second.usable, true)) return;
+  self_->send(options_.scheduler,
+              device_joined{registration, node->first, node->second.peer.boot_id, row, device->second.worker});
+  if (cordoned_.contains(row.name)) self_->send(options_.scheduler, cordon_atom_v, row.name, true);
+}
+
+void directory::on_holdings_added(const holdings_added& added) {
+  const auto* node = find(added.registration);
+  if (node == nullptr || !node->second.devices.contains(added.device)) return;
+  for (const auto& shard : added.shards) holdings_.add(added.device, shard);
+}
+
+void directory::on_holdings_dropped(const holdings_dropped& dropped) {
+  if (find(dropped.registration) == nullptr) return;
+  for (const auto& shard : dropped.shards) holdings_.drop(dropped.device, shard);
+}
+
+caf::result<holder_list> directory::on_locate(const locate_request& request) {
+  std::map<std::string, holder_row> by_device;
+  for (const auto& shard : request.shards)
+    for (const auto& holding : holdings_.find(shard)) by_device[holding.device].shards.push_back(holding.location);
+  holder_list found;
+  for (auto& [name, node] : nodes_) {
+    if (node.state == node_state::lost || name == request.node) continue;
+    for (const auto& [device, entry] : node.devices) {
+      const auto holder = by_device.find(device);
+      if (holder == by_device.end()) continue;
+      found.rows.push_back({node.peer, device, std::move(holder->second.shards)});
+    }
+  }
+  return found;
+}
+
+void directory::on_report(const switch_report& report) {
+  reports_.push_back(report);
+  if (reports_.size() > options_.kept_reports) reports_.pop_front();
+}
+
+// -- from administrators
+// -----------------------------------------------------------------------------------------------
+
+node_list directory::on_nodes() const {
+  node_list listed;
+  for (const auto& expected : options_.nodes) { // in the order of the configuration
+    const auto& node = nodes_.at(expected.name);
+    auto& row =
+        listed.rows.emplace_back(node_row{expected.name, node.pid, node.peer.incarnation, node.roles, node.state, {}});
+    for (const auto& [name, device] : node.devices) {
+      row.devices.push_back(device.row);
+      row.devices.back().cordoned = cordoned_.contains(name);
+      // A node whose devices have not reported yet cannot serve.
+      if (!device.usable && row.state == node_state::ready) row.state = node_state::suspect;
+    }
+  }
+  return listed;
+}
+
+switch_list directory::on_switches(uint32_t last, const std::string& tenant) const {
+  switch_list listed;
+  const auto prefix = tenant + "/";
+  for (auto report = reports_.rbegin(); report != reports_.rend() && listed.rows.size() < last; ++report)
+    if (tenant.empty() || report->model.starts_with(prefix)) listed.rows.push_back(*report);
+  std::reverse(listed.rows.begin(), listed.rows.end());
+  return listed;
+}
+
+caf::result<caf::unit_t> directory::on_cordon(const std::string& device, bool on) {
+  for (const auto& [name, node] : nodes_) {
+    const auto found = node.devices.find(device);
+    if (found == node.devices.end()) continue;
+    on ? (void)cordoned_.insert(device) : (void)cordoned_.erase(device);
+    if (found->second.usable) self_->send(options_.scheduler, cordon_atom_v, device, on);
+    return caf::unit;
+  }
+  return to_caf(core::errc::not_found, fmt::format("no device '{}': see fastptm status", device));
+}
+
+// -- timers
+// ------------------------------------------------------------------------------------------------------------
+
+void directory::on_tick() {
+  const auto now = options_.clock->now_us();
+  for (auto& [name, node] : nodes_) {
+    if (node.state == node_state::lost) continue;
+    const auto silent_us = now - node.heard_us;
+    if (silent_us > options_.lease_us)
+      lose(name, node, fmt::format("silent for {} ms", silent_us / 1000));
+    else if (silent_us > 2 * options_.heartbeat_us)
+      node.state = node_state::suspect;
+  }
+  self_->delayed_send(self_, std::chrono::microseconds(options_.lease_us / 8), tick_atom_v);
+}
+
+void directory::on_stop() {
+  self_->quit(caf::exit_reason::user_shutdown);
+}
+
+std::pair<const std::string, directory::node_entry>* directory::find(registration_id registration) {
+  for (auto& node : nodes_)
+    if (node.second.state != node_state::lost && node.second.registration == registration) return &node;
+  return nullptr;
+}
+
+} // namespace fastptm::actors

@@ -1,0 +1,98 @@
+// DIRECTORY: who is alive, who holds which shard, and what the last loads were. Knows nothing about models or requests.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "actors/holdings.hpp"
+#include "actors/interfaces.hpp"
+#include "core/clock.hpp"
+
+namespace fastptm::actors {
+
+struct expected_node {
+  std::string name;
+  std::vector<std::string> roles;
+};
+
+struct directory_options {
+  std::string secret;
+  std::vector<expected_node> nodes; // of the configuration: no other may join
+  core::duration_us heartbeat_us = 250'000;
+  core::duration_us lease_us = 1'000'000;
+  size_t kept_reports = 1000; // of loads, newest; about 2 KiB each
+  const core::clock* clock = nullptr;
+  peer_row store; // where the host cache of weight_store can be read
+  scheduler_actor scheduler;
+  weight_store_actor weight_store;
+};
+
+// Spawned by start_node on the head and published to the other nodes. Soft state: after a restart of the head
+// everything here is rebuilt from the nodes that join again.
+class directory {
+public:
+  using interface = directory_actor::extend<takes<tick_atom>>;
+  static constexpr const char* actor_name = "fastptm.directory";
+
+  directory(interface::pointer self, directory_options options);
+  interface::behavior_type make_behavior();
+
+private:
+  struct device_entry {
+    gpu_worker_actor worker;
+    device_row row;
+    bool usable = false; // has reported itself in this registration
+  };
+  struct node_entry {
+    std::vector<std::string> roles;
+    node_state state = node_state::lost;
+    registration_id registration; // 0: never joined
+    peer_row peer;
+    uint32_t pid = 0;
+    core::time_us heard_us = 0;
+    supervisor_actor supervisor;
+    std::map<std::string, device_entry> devices;
+  };
+
+  // -- from nodes ----------------------------------------------------------------------------------------------------
+  caf::result<std::string> on_hello(uint32_t version, const std::string& node);
+  caf::result<join_reply> on_join(const join_request& request);
+  caf::result<caf::unit_t> on_renew(registration_id registration);
+  void on_leave(registration_id registration);
+  void on_down(const caf::actor_addr& supervisor);
+
+  // -- from gpu_workers and transfers --------------------------------------------------------------------------------
+  void on_device(registration_id registration, const device_row& row);
+  void on_holdings_added(const holdings_added& added);
+  void on_holdings_dropped(const holdings_dropped& dropped);
+  caf::result<holder_list> on_locate(const locate_request& request);
+  void on_report(const switch_report& report);
+
+  // -- from administrators -------------------------------------------------------------------------------------------
+  node_list on_nodes() const;
+  switch_list on_switches(uint32_t last, const std::string& tenant) const;
+  caf::result<caf::unit_t> on_cordon(const std::string& device, bool on);
+
+  // -- timers --------------------------------------------------------------------------------------------------------
+  void on_tick();
+  void on_stop();
+
+  core::result<void> may_join(const join_request& request);
+  void admit(node_entry& node, const join_request& request);
+  void lose(const std::string& name, node_entry& node, std::string_view why);
+  std::pair<const std::string, node_entry>* find(registration_id registration);
+
+  interface::pointer self_;
+  const directory_options options_;
+  std::map<std::string, node_entry> nodes_;
+  std::map<std::string, std::string> nonces_; // by node name: bounded by the configured nodes
+  std::set<std::string> cordoned_;
+  holdings holdings_;
+  std::deque<switch_report> reports_;
+  uint64_t last_registration_;
+};
+
+} // namespace fastptm::actors

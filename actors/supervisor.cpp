@@ -1,0 +1,208 @@
+// Joins, renews, joins again, stops.
+#include "actors/supervisor.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "actors/errors.hpp"
+#include "actors/join_proof.hpp"
+#include "core/log.hpp"
+
+namespace fastptm::actors {
+
+namespace {
+
+using std::chrono::microseconds;
+
+constexpr core::duration_us first_pause_us = 50'000, longest_pause_us = 1'000'000;
+// A name that is taken is free again when the lease of its last life ends; longer means a second node of that name.
+constexpr core::duration_us longest_refusal_us = 10'000'000;
+
+// Waiting does not help.
+bool is_final(core::errc code) {
+  return code == core::errc::version_mismatch || code == core::errc::permission_denied || code == core::errc::not_found;
+}
+
+// The one message that every build of every version understands.
+using greeter = caf::typed_actor<asked<hello_atom, uint32_t, std::string>::with<std::string>>;
+
+} // namespace
+
+supervisor::supervisor(interface::pointer self, supervisor_options options)
+    : self_(self), options_(std::move(options)) {}
+
+supervisor::interface::behavior_type supervisor::make_behavior() {
+  self_->set_down_handler([this](caf::down_msg& down) { on_down(down); });
+  for (const auto& group : options_.children)
+    for (const auto& child : group) self_->monitor(child);
+  find_head();
+  return {
+      [this](const node_lost& lost) { on_node_lost(lost); },
+      [this](stop_atom) { on_stop(); },
+      [this](tick_atom, uint64_t attempt) { on_tick(attempt); },
+      [this](const caf::strong_actor_ptr& head) { on_connected(head); },
+      [this](const caf::error& failure) { on_attempt_failed(from_caf(failure)); },
+  };
+}
+
+// -- joining
+// -----------------------------------------------------------------------------------------------------------
+
+void supervisor::find_head() {
+  ++attempt_;
+  phase_ = phase::apart;
+  if (const auto* local = std::get_if<directory_actor>(&options_.head)) {
+    return on_connected(caf::actor_cast<caf::strong_actor_ptr>(*local));
+  }
+  connect_async(self_->system(), std::get<endpoint_finder>(options_.head), self_->system().message_types<greeter>(),
+                options_.connect_timeout_us,
+                [weak = caf::actor_cast<caf::actor_addr>(self_)](core::result<caf::strong_actor_ptr> found) {
+                  const auto strong = caf::actor_cast<interface>(weak);
+                  if (!strong) return;
+                  if (found)
+                    caf::anon_send(strong, std::move(*found));
+                  else
+                    caf::anon_send(strong, to_caf(found.error()));
+                });
+}
+
+void supervisor::on_connected(const caf::strong_actor_ptr& head) {
+  if (phase_ != phase::apart) return;
+  directory_ = caf::actor_cast<directory_actor>(head);
+  self_->monitor(directory_);
+  say_hello();
+}
+
+void supervisor::say_hello() {
+  const auto attempt = ++attempt_;
+  phase_ = phase::apart;
+  self_
+      ->request(directory_, microseconds(options_.connect_timeout_us), hello_atom_v, protocol_version,
+                options_.peer.node)
+      .then(
+          [this, attempt](const std::string& nonce) {
+            if (attempt == attempt_) join(nonce);
+          },
+          [this, attempt](const caf::error& failure) {
+            if (attempt == attempt_) on_attempt_failed(from_caf(failure));
+          });
+}
+
+void supervisor::join(const std::string& nonce) {
+  const auto proof = join_proof(options_.secret, nonce, options_.peer.node, options_.peer.incarnation);
+  join_request request{protocol_version,       proof, options_.peer, options_.pid, options_.roles, options_.devices,
+                       supervisor_actor(self_)};
+  self_->request(directory_, microseconds(options_.connect_timeout_us), std::move(request))
+      .then(
+          [this, attempt = attempt_](const join_reply& reply) {
+            if (attempt == attempt_) on_joined(reply);
+          },
+          [this, attempt = attempt_](const caf::error& failure) {
+            if (attempt == attempt_) on_attempt_failed(from_caf(failure));
+          });
+}
+
+void supervisor::on_joined(const join_reply& reply) {
+  phase_ = phase::joined;
+  lease_ = reply.lease;
+  pause_us_ = refused_us_ = 0;
+  core::log::info("supervisor", "joined", "registration {}", lease_.registration.value);
+  for (const auto& device : options_.devices) {
+    self_->send(device.worker,
+                attach_order{lease_.registration, directory_, reply.scheduler, reply.weight_store, reply.store});
+  }
+  self_->delayed_send(self_, microseconds(lease_.heartbeat_us), tick_atom_v, attempt_);
+  if (options_.on_joined) options_.on_joined();
+}
+
+void supervisor::on_attempt_failed(const core::error& why) {
+  if (phase_ != phase::apart) return;
+  core::log::warn("supervisor", "join-failed", "{}", why.message);
+  if (is_final(why.code)) return fail(why);
+  if (why.code == core::errc::already_exists && (refused_us_ += longest_pause_us) > longest_refusal_us)
+    return fail(why);
+  retry(why.code == core::errc::already_exists ? longest_pause_us : pause_us_);
+}
+
+void supervisor::retry(core::duration_us pause_us) {
+  if (directory_) self_->demonitor(directory_.address());
+  directory_ = nullptr;
+  ++attempt_;
+  phase_ = phase::apart;
+  pause_us_ = std::clamp(2 * pause_us_, first_pause_us, longest_pause_us);
+  self_->delayed_send(self_, microseconds(std::max(pause_us, first_pause_us)), tick_atom_v, attempt_);
+}
+
+// -- while joined
+// ------------------------------------------------------------------------------------------------------
+
+void supervisor::on_tick(uint64_t attempt) {
+  if (attempt != attempt_ || phase_ == phase::stopping) return;
+  phase_ == phase::joined ? renew() : find_head();
+}
+
+void supervisor::renew() {
+  self_->request(directory_, microseconds(lease_.lease_us), renew_atom_v, lease_.registration)
+      .then([](caf::unit_t) {},
+            [this, attempt = attempt_](const caf::error& failure) {
+              if (attempt == attempt_) on_renew_failed(from_caf(failure));
+            });
+  self_->delayed_send(self_, microseconds(lease_.heartbeat_us), tick_atom_v, attempt_);
+}
+
+void supervisor::on_renew_failed(const core::error& why) {
+  core::log::warn("supervisor", "lease-lost", "{}", why.message);
+  if (why.code == core::errc::not_found) return say_hello(); // the same head, another registration
+  retry(0);
+}
+
+void supervisor::on_node_lost(const node_lost& lost) {
+  if (lost.node == options_.peer.node) return;
+  for (const auto& device : options_.devices) self_->send(device.worker, lost);
+  if (options_.on_peer_lost) options_.on_peer_lost(lost.node, lost.incarnation);
+}
+
+// -- ends
+// --------------------------------------------------------------------------------------------------------------
+
+void supervisor::on_down(const caf::down_msg& down) {
+  if (phase_ == phase::stopping) {
+    std::erase(still_stopping_, down.source);
+    if (still_stopping_.empty()) stop_next_group();
+    return;
+  }
+  if (directory_ && directory_.address() == down.source && std::holds_alternative<endpoint_finder>(options_.head)) {
+    core::log::warn("supervisor", "head-lost", "the head's process or connection ended: joining again");
+    return retry(0);
+  }
+  for (const auto& group : options_.children)
+    for (const auto& child : group)
+      if (child.address() == down.source)
+        return fail({core::errc::internal, "an actor of this node has died: " + caf::to_string(down.reason)});
+}
+
+void supervisor::on_stop() {
+  if (phase_ == phase::stopping) return;
+  if (phase_ == phase::joined) self_->send(directory_, leave_atom_v, lease_.registration);
+  phase_ = phase::stopping;
+  stop_next_group();
+}
+
+void supervisor::stop_next_group() {
+  while (still_stopping_.empty()) {
+    if (stopping_group_ == options_.children.size()) return self_->quit(caf::exit_reason::user_shutdown);
+    for (const auto& child : options_.children[stopping_group_++]) {
+      still_stopping_.push_back(child.address());
+      caf::anon_send<caf::message_priority::high>(child, stop_atom_v);
+    }
+  }
+}
+
+void supervisor::fail(core::error why) {
+  core::log::error("supervisor", "fatal", "{}", why.message);
+  if (options_.on_fatal) options_.on_fatal(why);
+}
+
+} // namespace fastptm::actors
