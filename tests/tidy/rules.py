@@ -1,0 +1,68 @@
+"""What tests/tidy holds the tree to, as tables: the only file to change when a folder or a library is added."""
+
+# Folder -> the folders it may include besides itself. The longest matching folder counts. None: everything.
+FOLDERS = {
+    "core": [],
+    "schemas": [],
+    "policy": ["core"],
+    "gpu": ["core"],
+    "transport": ["core"],
+    "weights": ["core", "schemas", "policy", "gpu", "transport"],
+    "engine": ["core", "gpu", "weights"],
+    "engine/tokenizer": ["core", "weights", "engine"],
+    "actors": ["core", "policy", "gpu", "transport", "weights", "engine"],
+    "rpc": ["core", "schemas", "actors"],
+    "sim": ["core", "schemas", "policy", "gpu", "transport", "weights", "engine", "actors"],
+    "node": None,
+    "bench": None,
+    "tools": None,
+    "tests": None,
+    "cmake": [],
+}
+
+# Beginning of an included header -> where it may be included: folders, or single files without their ending.
+LIBRARIES = {
+    "caf/": ["actors", "rpc/bridge", "node", "sim", "bench", "tests"],
+    "capnp/": ["weights/manifest", "rpc", "node", "sim", "bench", "tests"],
+    "kj/": ["weights/manifest", "rpc", "node", "sim", "bench", "tests"],
+    "ucp/": ["transport/ucx"],
+    "ucs/": ["transport/ucx"],
+    "uct/": ["transport/ucx"],
+    "nccl": ["transport/nccl"],
+    "cuda": ["gpu/cuda", "transport/same_host"],
+    "cublas": ["gpu/cuda"],
+    "oneapi/": ["gpu/host"],
+    "dnnl": ["gpu/host"],
+    "omp.h": ["gpu/host"],
+    "nlohmann/": ["weights"],
+    "xxhash": ["weights"],
+    "openssl/": ["weights", "transport/cluster_secret"],
+    "liburing": ["weights"],
+    "sqlite3": ["weights"],
+    "unicode/": ["engine/tokenizer"],
+    "spdlog/": ["core"],
+    "CLI/": ["node", "sim", "bench", "tools"],
+    "gtest/": ["tests"],
+    "gmock/": ["tests"],
+    "benchmark/": ["bench"],
+}
+
+# Pattern -> why not. In every source, script and build file.
+BANNED = {
+    r"-march=native|-mtune=native": "one binary serves every x86-64 host: choose by CPUID",
+    r"\b(TODO|FIXME|XXX|HACK)\b": "finish it, or write an issue",
+    r"\t": "spaces, not tabs",
+}
+
+# The same, in C++ only.
+BANNED_CPP = {
+    r"\b(src|dst)\b": "say source and target",
+    r"\bstd::this_thread::sleep": "wait for an event or a timer, not for time",
+    r"\busing namespace std\b": "name what you use",
+    r"^#\s*(if|ifdef|ifndef)\b.*\b(USE_|HAVE_|WITH_)": "backends are files chosen by CMake, not #ifdef",
+}
+
+# (file, pattern): exceptions to the above, each with its reason.
+EXCEPTIONS = {}
+
+MOST_LINES = 600

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Checks of the tree that no compiler makes. Usage: tidy.py ROOT RULE; prints `file:line: what`, exit 1 on any finding."""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from rules import BANNED, BANNED_CPP, EXCEPTIONS, FOLDERS, LIBRARIES, MOST_LINES
+
+CPP = (".hpp", ".cpp", ".cu", ".cuh")
+COMMENTED = (*CPP, ".capnp", ".cmake")
+CHECKED_TEXT = (*COMMENTED, ".py", ".txt", ".sh", "")  # "": the scripts of tools/
+
+
+class Tree:
+    """The files of a checkout that are its own: path relative to the root -> lines."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+        self.files = {}
+        for path in sorted(self.names()):
+            full = self.root / path
+            if full.is_file() and full.suffix in CHECKED_TEXT and full.name != "LICENSE":
+                try:
+                    self.files[path] = full.read_text("utf-8").splitlines()
+                except UnicodeDecodeError:
+                    self.files[path] = ["not UTF-8"]
+
+    def names(self):
+        listed = subprocess.run(["git", "-C", self.root, "ls-files", "--cached", "--others", "--exclude-standard"],
+                                capture_output=True, text=True)
+        if listed.returncode == 0:
+            return listed.stdout.splitlines()
+        skip = {".git", "build", "__pycache__"}  # no git: an unpacked archive
+        relative = (p.relative_to(self.root) for p in self.root.rglob("*") if p.is_file())
+        return [str(p) for p in relative if not skip & set(p.parts)]
+
+    def of(self, *endings):
+        return ((path, lines) for path, lines in self.files.items() if Path(path).suffix in endings)
+
+
+def folder_of(path):
+    """The longest folder of the table that holds the file, or None."""
+    return max((f for f in FOLDERS if path.startswith(f + "/")), key=len, default=None)
+
+
+def includes(lines):
+    """(line number, '<' or '"', header) of every include."""
+    for number, line in enumerate(lines, 1):
+        if found := re.match(r'\s*#\s*include\s*([<"])([^>"]+)', line):
+            yield number, *found.groups()
+
+
+# ---- the rules: each yields (path, line number, what) --------------------------------------------------------------------
+
+
+def first_lines(tree):
+    """Every source says in its first line what it is for; a script in its second, after the interpreter."""
+    for path, lines in tree.of(*COMMENTED):
+        if not lines or not re.match(r"(//|#) \S", lines[0]):
+            yield path, 1, "the first line must be a comment with the file's responsibility"
+    for path, lines in tree.files.items():
+        if lines and lines[0].startswith("#!"):
+            if len(lines) < 2 or not re.match(r'(# |""")\S', lines[1]):
+                yield path, 2, "the second line must say what the script does"
+    for path, lines in tree.of(".hpp"):
+        if not any(line.strip() == "#pragma once" for line in lines):
+            yield path, 1, "no #pragma once"
+
+
+def include_directions(tree):
+    """A folder includes only folders that its line of the table names."""
+    for path, lines in tree.of(*CPP):
+        home = folder_of(path)
+        if home is None:
+            yield path, 1, "this folder is not in tests/tidy/rules.py"
+            continue
+        allowed = FOLDERS[home]
+        for number, bracket, header in includes(lines):
+            if bracket != '"':
+                continue
+            target = folder_of(header)
+            if target is None:
+                yield path, number, f'"{header}" is not a path from the root'
+            elif allowed is not None and target != home and home != target.split("/")[0] and target.split("/")[0] not in allowed:
+                yield path, number, f"{home} must not include {target}"
+            elif not header.endswith(".capnp.h") and header not in tree.files:
+                yield path, number, f'"{header}" does not exist'
+            elif header.endswith(".capnp.h") and header.removesuffix(".h") not in tree.files:
+                yield path, number, f"no schema for {header}"
+
+
+def libraries(tree):
+    """A library is used only where the table allows it."""
+    for path, lines in tree.of(*CPP):
+        for number, bracket, header in includes(lines):
+            for prefix, homes in LIBRARIES.items():
+                if bracket == "<" and header.startswith(prefix):
+                    if not any(path.startswith((home + "/", home + ".", home + "_")) for home in homes):
+                        yield path, number, f"<{header}> belongs to {', '.join(homes)}"
+
+
+def forgotten_files(tree):
+    """Every source is in the CMakeLists.txt of its folder or of one above it."""
+    listed = {}
+    for path, lines in tree.files.items():
+        if Path(path).name == "CMakeLists.txt" or path.endswith(".cmake"):
+            text = "\n".join(line.split("#")[0] for line in lines)
+            listed[str(Path(path).parent)] = listed.get(str(Path(path).parent), "") + "\n" + text
+    for path, _ in tree.of(".cpp", ".cu"):
+        for above in Path(path).parents:
+            name = re.escape(str(Path(path).relative_to(above)))
+            if re.search(rf"(^|[\s/(]){name}($|[\s)])", listed.get(str(above), ""), re.M):
+                break
+        else:
+            yield path, 1, "no CMakeLists.txt names this file"
+
+
+def file_sizes(tree):
+    """One noun per file."""
+    for path, lines in tree.of(*CPP, ".py", ".capnp"):
+        if len(lines) > MOST_LINES:
+            yield path, MOST_LINES + 1, f"{len(lines)} lines, more than {MOST_LINES}: split it"
+
+
+def banned_text(tree):
+    """Words and habits that the tables forbid. The tables' own folder is exempt."""
+    for path, lines in tree.files.items():
+        if path.startswith("tests/tidy/"):
+            continue
+        patterns = {**BANNED, **(BANNED_CPP if path.endswith(CPP) else {})}
+        for pattern, reason in patterns.items():
+            if (path, pattern) in EXCEPTIONS:
+                continue
+            for number, line in enumerate(lines, 1):
+                if found := re.search(pattern, line):
+                    yield path, number, f"{found.group()!r}: {reason}"
+
+
+RULES = {rule.__name__: rule for rule in (first_lines, include_directions, libraries, forgotten_files, file_sizes, banned_text)}
+
+
+def main(root, rule):
+    tree = Tree(root)
+    findings = list(RULES[rule](tree))
+    for path, number, what in findings:
+        print(f"{path}:{number}: {what}")
+    if not tree.files:
+        print(f"{root}: no files found")
+    return 1 if findings or not tree.files else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3 or sys.argv[2] not in RULES:
+        sys.exit(f"{__doc__}\nRules: {' '.join(RULES)}")
+    sys.exit(main(*sys.argv[1:]))
