@@ -22,7 +22,9 @@ fetch_plan::fetch_plan(const fetch_plan_options& options, std::span<const uint64
     : options_(options) {
   core::check(options.chunk_bytes > 0 && options.window_chunks > 0, "a plan has chunks and windows");
   for (auto size : shard_sizes_bytes) {
-    shard_state shard{.size_bytes = size, .first = static_cast<uint32_t>(chunks_.size())};
+    shard_state shard;
+    shard.size_bytes = size;
+    shard.first = static_cast<uint32_t>(chunks_.size());
     shard.chunks = static_cast<uint32_t>((size + options.chunk_bytes - 1) / options.chunk_bytes);
     shard.waiting = shard.chunks;
     chunks_.resize(chunks_.size() + shard.chunks, chunk_state::waiting);
@@ -33,7 +35,9 @@ fetch_plan::fetch_plan(const fetch_plan_options& options, std::span<const uint64
 // --- sources ---------------------------------------------------------------------------------------------------------
 
 uint32_t fetch_plan::add_source(source_kind kind, uint64_t rate_bps) {
-  source_state source{.kind = kind, .rate_bps = rate_bps ? rate_bps : assumed_rate_bps(kind)};
+  source_state source;
+  source.kind = kind;
+  source.rate_bps = rate_bps ? rate_bps : assumed_rate_bps(kind);
   source.holds.resize(shards_.size());
   sources_.push_back(std::move(source));
   return static_cast<uint32_t>(sources_.size() - 1);

@@ -1,0 +1,179 @@
+// Queues between callers, one mapper thread and the copy threads.
+#include "transport/same_host/backend.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <pthread.h>
+
+#include <fmt/format.h>
+
+#include "core/check.hpp"
+
+namespace fastptm::transport::same_host {
+
+backend::backend(backend_options options) : options_(std::move(options)), secret_(options_.secret) {
+  core::check(options_.copy_threads > 0, "a copy pool has threads");
+  mapper_ = std::thread([this] { run_mapper(); });
+  pthread_setname_np(mapper_.native_handle(), "map-connect");
+  for (unsigned i = 0; i < options_.copy_threads; ++i) {
+    copiers_.emplace_back([this] { run_copies(); });
+    pthread_setname_np(copiers_.back().native_handle(), "map-copy");
+  }
+}
+
+backend::~backend() {
+  std::deque<job> left;
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    left.swap(copies_);
+  }
+  copy_arrived_.notify_all();
+  map_arrived_.notify_all();
+  mapper_.join();
+  for (auto& one : copiers_) one.join();
+  std::move(copies_.begin(), copies_.end(), std::back_inserter(left)); // mapped at the last moment
+  for (auto& [where, region] : mapped_)
+    std::move(region.waiting.begin(), region.waiting.end(), std::back_inserter(left));
+  for (auto& one : left) finish(one, core::fail(core::errc::cancelled, "this node is stopping"));
+}
+
+// --- callers ---------------------------------------------------------------------------------------------------------
+
+core::result<fetch_id> backend::fetch(const peer_address& peer, const fetch_request& request, fetch_done done) {
+  core::check(request.timeout_us > 0, "a fetch has a deadline");
+  core::check(request.target.size_bytes >= request.source.length_bytes, "the target holds what is fetched");
+  const exported region{request.source.region, request.source.generation};
+  std::lock_guard lock(mutex_);
+  if (outstanding_ >= options_.fetches_in_flight)
+    return core::fail(core::errc::busy, fmt::format("{} fetches are in flight", outstanding_));
+  ++outstanding_;
+  job made{{++last_fetch_}, request, clock_.now_us(), std::move(done), nullptr};
+  const auto id = made.id;
+  const auto found = mapped_.find({peer.node, peer.incarnation, region.region, region.generation});
+  if (found != mapped_.end() && found->second.memory) {
+    made.from = found->second.memory;
+    copies_.push_back(std::move(made));
+    copy_arrived_.notify_one();
+    return id;
+  }
+  if (found == mapped_.end()) start_mapping(peer, region, false);
+  mapped_[{peer.node, peer.incarnation, region.region, region.generation}].waiting.push_back(std::move(made));
+  return id;
+}
+
+void backend::start_mapping(const peer_address& peer, exported region, bool touch) {
+  mapped_[{peer.node, peer.incarnation, region.region, region.generation}];
+  map_jobs_.push_back({peer, region, touch});
+  map_arrived_.notify_one();
+}
+
+void backend::prepare(const peer_address& peer, exported name) {
+  std::lock_guard lock(mutex_);
+  if (!mapped_.contains({peer.node, peer.incarnation, name.region, name.generation})) start_mapping(peer, name, true);
+}
+
+void backend::cancel(fetch_id id) {
+  std::optional<job> found;
+  const auto take = [&](auto& jobs) {
+    const auto at = std::find_if(jobs.begin(), jobs.end(), [&](const job& one) { return one.id == id; });
+    if (at == jobs.end()) return;
+    found = std::move(*at);
+    jobs.erase(at);
+  };
+  {
+    std::lock_guard lock(mutex_);
+    take(copies_);
+    for (auto& [where, region] : mapped_) take(region.waiting);
+  }
+  if (found) finish(*found, core::fail(core::errc::cancelled, "the fetch was cancelled"));
+}
+
+// Copies under way keep their mapping until they are done.
+void backend::close_peer(std::string_view node) {
+  std::vector<job> left;
+  {
+    std::lock_guard lock(mutex_);
+    std::erase_if(mapped_, [&](auto& entry) {
+      if (std::get<0>(entry.first) != node) return false;
+      std::move(entry.second.waiting.begin(), entry.second.waiting.end(), std::back_inserter(left));
+      return true;
+    });
+  }
+  for (auto& one : left) finish(one, core::fail(core::errc::unavailable, fmt::format("{} was declared lost", node)));
+}
+
+// --- threads ---------------------------------------------------------------------------------------------------------
+
+void backend::run_mapper() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    map_arrived_.wait(lock, [this] { return stopping_ || !map_jobs_.empty(); });
+    if (stopping_) return;
+    const auto what = std::move(map_jobs_.front());
+    map_jobs_.pop_front();
+    lock.unlock();
+    auto memory = map_region(what.peer, what.region, secret_, options_.connect_us, what.touch);
+    lock.lock();
+    const auto found =
+        mapped_.find({what.peer.node, what.peer.incarnation, what.region.region, what.region.generation});
+    if (found == mapped_.end()) continue; // the peer was closed meanwhile
+    auto waiting = std::move(found->second.waiting);
+    if (memory) {
+      found->second.memory = *memory;
+      for (auto& one : waiting) {
+        one.from = *memory;
+        copies_.push_back(std::move(one));
+      }
+      copy_arrived_.notify_all();
+      continue;
+    }
+    mapped_.erase(found); // the next fetch tries again
+    lock.unlock();
+    for (auto& one : waiting) finish(one, core::fail(memory.error()));
+    lock.lock();
+  }
+}
+
+void backend::run_copies() {
+  if (options_.on_copy_thread_start) options_.on_copy_thread_start();
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    copy_arrived_.wait(lock, [this] { return stopping_ || !copies_.empty(); });
+    if (copies_.empty()) return;
+    auto what = std::move(copies_.front());
+    copies_.pop_front();
+    lock.unlock();
+    copy(what);
+    lock.lock();
+  }
+}
+
+void backend::copy(job& what) {
+  const auto& range = what.request.source;
+  const auto size = what.from->size_bytes();
+  if (range.length_bytes == 0 || range.offset_bytes > size || range.length_bytes > size - range.offset_bytes)
+    return finish(what,
+                  core::fail(core::errc::invalid, fmt::format("{} bytes at {} are outside of a region of {} bytes",
+                                                              range.length_bytes, range.offset_bytes, size)));
+  if (clock_.now_us() - what.called_us > what.request.timeout_us)
+    return finish(what, core::fail(core::errc::deadline_exceeded, "the copy could not begin in time"));
+  fetched outcome{range.length_bytes, 0, path::map, std::nullopt};
+  const auto* source = what.from->address() + range.offset_bytes;
+  if (options_.copy)
+    outcome.checksum = options_.copy(what.request.target.address, source, range.length_bytes);
+  else
+    std::memcpy(what.request.target.address, source, range.length_bytes);
+  outcome.duration_us = clock_.now_us() - what.called_us;
+  finish(what, outcome);
+}
+
+void backend::finish(const job& what, core::result<fetched> outcome) {
+  {
+    std::lock_guard lock(mutex_);
+    --outstanding_;
+  }
+  what.done(std::move(outcome));
+}
+
+} // namespace fastptm::transport::same_host

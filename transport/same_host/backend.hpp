@@ -1,0 +1,93 @@
+// Fetches by memcpy from mapped memory of nodes on this host: mapped once, copied by a small pool of threads.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include "transport/cluster_secret.hpp"
+#include "transport/fetcher.hpp"
+#include "transport/same_host/mapper.hpp"
+
+namespace fastptm::transport::same_host {
+
+// Copies and returns the checksum of what now lies at the target.
+using copy_function = uint64_t (*)(std::byte* target, const std::byte* source, uint64_t size_bytes);
+
+struct backend_options {
+  std::string secret;                         // the cluster's
+  unsigned copy_threads = 1;                  // more only where one core does not saturate the memory
+  copy_function copy = nullptr;               // null: plain memcpy, results without checksum
+  core::duration_us connect_us = 250'000;     // per message with an owner
+  uint32_t fetches_in_flight = 256;           // beyond it fetch() answers busy
+  std::function<void()> on_copy_thread_start; // runs first on every copy thread
+};
+
+// Any thread, as fetcher says. A copy that has begun is not interrupted: it takes a millisecond.
+class backend final : public fetcher {
+public:
+  explicit backend(backend_options options);
+  ~backend() override; // finishes running copies, fails the others as cancelled
+
+  core::result<fetch_id> fetch(const peer_address& peer, const fetch_request& request, fetch_done done) override;
+  void cancel(fetch_id id) override;
+  void prepare(const peer_address& peer, exported name) override;
+  void close_peer(std::string_view node) override;
+  path path_to(const peer_address&) const override { return path::map; }
+
+private:
+  struct job {
+    fetch_id id;
+    fetch_request request;
+    core::time_us called_us = 0;
+    fetch_done done;
+    std::shared_ptr<const mapping> from;
+  };
+  using place = std::tuple<std::string, uint64_t, uint64_t, uint64_t>; // node, incarnation, region, generation
+  struct mapped {
+    std::shared_ptr<const mapping> memory; // null while it is being mapped
+    std::vector<job> waiting;
+  };
+  struct map_job {
+    peer_address peer;
+    exported region;
+    bool touch = false;
+  };
+  struct ended {
+    fetch_done done;
+    core::error why;
+  };
+
+  void start_mapping(const peer_address& peer, exported region, bool touch);
+  void run_mapper();
+  void run_copies();
+  void copy(job& what);
+  void finish(const job& what, core::result<fetched> outcome);
+
+  const backend_options options_;
+  const cluster_secret secret_;
+  core::monotonic_clock clock_;
+
+  // Between callers, the mapper and the copy threads; no call-out and no system call under it.
+  std::mutex mutex_;
+  std::condition_variable copy_arrived_;
+  std::condition_variable map_arrived_;
+  std::map<place, mapped> mapped_;
+  std::deque<job> copies_;
+  std::deque<map_job> map_jobs_;
+  uint64_t last_fetch_ = 0;
+  uint32_t outstanding_ = 0;
+  bool stopping_ = false;
+
+  std::thread mapper_;
+  std::vector<std::thread> copiers_;
+};
+
+} // namespace fastptm::transport::same_host

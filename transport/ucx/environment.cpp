@@ -1,0 +1,33 @@
+// The measured settings and their reasons.
+#include "transport/ucx/environment.hpp"
+
+#include <cstdlib>
+
+namespace fastptm::transport::ucx {
+
+std::vector<environment_entry> environment(const environment_options& options) {
+  std::vector<environment_entry> entries = {
+      {"UCX_TLS", options.allow_cma ? "tcp,cma" : "tcp",
+       "tcp carries control and notices death, cma the bytes on one host; \"all\" would pick tcp for data too"},
+      {"UCX_CMA_MEMORY_INVALIDATE", "y", "lets rendezvous with error handling use cma; we only ever pull"},
+      {"UCX_TCP_TX_SEG_SIZE", "256K", "the default 8K is four times slower"},
+      {"UCX_TCP_RX_SEG_SIZE", "256K", "the default 8K is four times slower"},
+      {"UCX_KEEPALIVE_INTERVAL", "2s", "a backstop behind our own deadlines"},
+      {"UCX_TCP_KEEPIDLE", "2s", "a backstop behind our own deadlines"},
+      {"UCX_TCP_KEEPINTVL", "1s", "a backstop behind our own deadlines"},
+      {"UCX_TCP_KEEPCNT", "3", "a backstop behind our own deadlines"},
+      {"UCX_TCP_CM_SYN_CNT", "2", "an unreachable host fails in seconds, not minutes"},
+      {"UCX_HANDLE_ERRORS", "none", "UCX must not install signal handlers"},
+      {"UCX_DEBUG_SIGNO", "0", "a hang-up must end the process"},
+      {"UCX_MEM_EVENTS", "n", "host memory needs no hooks of mmap"},
+      {"UCX_WARN_UNUSED_ENV_VARS", "n", "older versions do not know every name above"}};
+  if (!options.net_devices.empty())
+    entries.push_back({"UCX_NET_DEVICES", options.net_devices, "the default listens on every interface"});
+  return entries;
+}
+
+void apply_environment(const environment_options& options) {
+  for (const auto& entry : environment(options)) setenv(entry.name.c_str(), entry.value.c_str(), 0);
+}
+
+} // namespace fastptm::transport::ucx

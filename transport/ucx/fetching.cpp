@@ -1,0 +1,308 @@
+// Connections, fetches, and how each of them ends.
+#include "transport/ucx/fetching.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <sys/uio.h>
+
+#include <fmt/format.h>
+
+#include "core/log.hpp"
+
+namespace fastptm::transport::ucx {
+
+namespace {
+
+constexpr core::duration_us check_every_us = 2'000;
+
+template <class Message> const Message* as(const void* header, size_t header_bytes) {
+  return header_bytes == sizeof(Message) ? static_cast<const Message*>(header) : nullptr;
+}
+
+// Whether the kernel lets this process read that one, and whether it is the one we talk to: its session number lies
+// there.
+bool can_read(int64_t pid, uint64_t address, uint64_t expected) {
+  uint64_t found = 0;
+  iovec local{&found, sizeof found};
+  iovec remote{reinterpret_cast<void*>(address), sizeof found};
+  return process_vm_readv(static_cast<pid_t>(pid), &local, 1, &remote, 1, 0) == sizeof found && found == expected;
+}
+
+core::errc known_code(uint64_t number) {
+  return number >= 1 && number <= static_cast<uint64_t>(core::errc::internal) ? static_cast<core::errc>(number)
+                                                                              : core::errc::internal;
+}
+
+std::string_view explain(core::errc code) {
+  switch (code) {
+    case core::errc::permission_denied:
+      return "refused us: the cluster secrets differ";
+    case core::errc::version_mismatch:
+      return "speaks another protocol version or was restarted";
+    case core::errc::not_found:
+      return "does not export this any more";
+    case core::errc::busy:
+      return "has a full queue";
+    default:
+      return "refused the fetch";
+  }
+}
+
+} // namespace
+
+fetching::fetching(worker& by, const cluster_secret& secret, bool may_use_cma, core::duration_us connect_us)
+    : worker_(by), secret_(secret), may_use_cma_(may_use_cma), connect_us_(connect_us) {}
+
+fetching::~fetching() = default;
+
+core::result<void> fetching::start() {
+  if (auto set = worker_.set_handler(wire::challenge_id, on_challenge, this); !set) return set;
+  if (auto set = worker_.set_handler(wire::verdict_id, on_verdict, this); !set) return set;
+  return worker_.set_handler(wire::data_id, on_data, this);
+}
+
+// --- connections -----------------------------------------------------------------------------------------------------
+
+core::result<fetching::connection*> fetching::connection_to(const peer_address& peer) {
+  if (const auto found = connections_.find(peer.node); found != connections_.end()) {
+    if (found->second->peer == peer && !found->second->to.failed()) return found->second.get();
+    fail(*found->second, {core::errc::unavailable, fmt::format("{} was left for another life of it", peer.node)});
+  }
+  if (peer.ucx_host.empty())
+    return core::fail(core::errc::unavailable, fmt::format("{} does not listen for ucx", peer.node));
+  const auto address = parse_address(peer.ucx_host, peer.ucx_port);
+  if (!address) return core::fail(peer.node, address.error());
+  auto made = std::make_unique<connection>();
+  made->number = ++last_connection_;
+  made->peer = peer;
+  made->since_us = clock_.now_us();
+  made->asker = make_nonce();
+  const auto number = made->number;
+  const wire::hello hello{.connection = number, .incarnation = peer.incarnation, .asker = made->asker};
+  auto connected = made->to.connect(worker_.handle(), *address, [this, number] { failed_.push_back(number); });
+  if (connected) connected = made->to.send(wire::hello_id, hello);
+  if (!connected) {
+    made->to.begin_close();
+    closing_.push_back(std::move(made));
+    return core::fail(fmt::format("connecting to {} at {} port {}", peer.node, peer.ucx_host, peer.ucx_port),
+                      connected.error());
+  }
+  return connections_.emplace(peer.node, std::move(made)).first->second.get();
+}
+
+void fetching::connect(const peer_address& peer) {
+  (void)connection_to(peer);
+}
+
+fetching::connection* fetching::find(uint64_t number) {
+  for (auto& [node, one] : connections_)
+    if (one->number == number) return one.get();
+  return nullptr;
+}
+
+ucs_status_t fetching::on_challenge(void* self, const void* header, size_t header_bytes, void*, size_t,
+                                    const ucp_am_recv_param_t*) {
+  auto& here = *static_cast<fetching*>(self);
+  const auto* message = as<wire::challenge>(header, header_bytes);
+  auto* to = message ? here.find(message->connection) : nullptr;
+  if (to && to->at == stage::greeting) here.answer(*to, *message);
+  return UCS_OK;
+}
+
+void fetching::answer(connection& to, const wire::challenge& message) {
+  if (!equal(message.proven, secret_.prove("source", to.asker, message.source, message.session))) {
+    to.why = {core::errc::permission_denied, fmt::format("{} does not know the cluster secret", to.peer.node)};
+    failed_.push_back(to.number);
+    return;
+  }
+  to.at = stage::proving;
+  to.session = message.session;
+  const bool same_host = !to.peer.boot_id.empty() && to.peer.boot_id == this_boot_id();
+  if (may_use_cma_ && same_host && can_read(message.pid, message.probe_address, message.session)) to.way = path::cma;
+  const wire::answer reply{message.session, secret_.prove("asker", to.asker, message.source, message.session)};
+  if (!to.to.send(wire::answer_id, reply)) failed_.push_back(to.number);
+}
+
+ucs_status_t fetching::on_verdict(void* self, const void* header, size_t header_bytes, void*, size_t,
+                                  const ucp_am_recv_param_t*) {
+  auto& here = *static_cast<fetching*>(self);
+  const auto* message = as<wire::verdict>(header, header_bytes);
+  auto* to = message ? here.find(message->connection) : nullptr;
+  if (!to || to->at == stage::ready) return UCS_OK;
+  if (message->error != 0 || to->at != stage::proving) {
+    const auto code = message->error ? known_code(message->error) : core::errc::internal;
+    to->why = {code, fmt::format("{} {}", to->peer.node, explain(code))};
+    here.failed_.push_back(to->number);
+    return UCS_OK;
+  }
+  to->at = stage::ready;
+  core::log::info("transport", "peer-connected", "bytes from {} travel by {}", to->peer.node, to_string(to->way));
+  if (here.on_path) here.on_path(to->peer.node, to->way);
+  for (const auto id : to->fetches) here.ask(*here.fetches_.at(id));
+  return UCS_OK;
+}
+
+// --- fetches ---------------------------------------------------------------------------------------------------------
+
+void fetching::fetch(wanted_fetch what) {
+  const auto from = connection_to(what.peer);
+  auto one = std::make_unique<flight>();
+  one->here = this;
+  one->deadline_us = what.called_us + what.request.timeout_us;
+  one->what = std::move(what);
+  if (!from) return finish(*one, core::fail(from.error()));
+  one->from = *from;
+  const auto id = one->what.id.value;
+  (*from)->fetches.insert(id);
+  auto& placed = *fetches_.emplace(id, std::move(one)).first->second;
+  if ((*from)->at == stage::ready) ask(placed);
+}
+
+void fetching::ask(flight& one) {
+  one.asked = true;
+  const wire::fetch message{one.from->session, one.what.id.value, one.what.request.source};
+  if (!one.from->to.send(wire::fetch_id, message)) failed_.push_back(one.from->number);
+}
+
+ucs_status_t fetching::on_data(void* self, const void* header, size_t header_bytes, void* data, size_t data_bytes,
+                               const ucp_am_recv_param_t* param) {
+  auto& here = *static_cast<fetching*>(self);
+  const auto* message = as<wire::data>(header, header_bytes);
+  const auto found = message ? here.fetches_.find(message->id) : here.fetches_.end();
+  // Unknown: cancelled or failed meanwhile. UCX drops the rendezvous and tells the source that it is over.
+  if (found == here.fetches_.end() || !found->second->asked || found->second->receiving) return UCS_OK;
+  auto& one = *found->second;
+  if (message->error != 0) {
+    const auto code = known_code(message->error);
+    here.finish(one, core::fail(code, fmt::format("{} {}", one.what.peer.node, explain(code))));
+    return UCS_OK;
+  }
+  if (data_bytes != one.what.request.source.length_bytes) {
+    here.finish(
+        one, core::fail(core::errc::corrupt, fmt::format("{} sent {} bytes where {} were asked for", one.what.peer.node,
+                                                         data_bytes, one.what.request.source.length_bytes)));
+    return UCS_OK;
+  }
+  return here.receive(one, data, data_bytes, param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV);
+}
+
+ucs_status_t fetching::receive(flight& one, void* data, uint64_t length_bytes, bool rendezvous) {
+  const auto& target = one.what.request.target;
+  if (!rendezvous) {
+    std::memcpy(target.address, data, length_bytes);
+    finish(one, {});
+    return UCS_OK;
+  }
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMORY_TYPE;
+  param.cb.recv_am = on_received;
+  param.user_data = &one;
+  param.memory_type = memory_type(target.kind);
+  one.receiving = true;
+  one.from->to.operation_begins();
+  auto* request = ucp_am_recv_data_nbx(worker_.handle(), data, target.address, length_bytes, &param);
+  if (UCS_PTR_IS_PTR(request)) return UCS_INPROGRESS;
+  one.from->to.operation_ends();
+  if (UCS_PTR_IS_ERR(request)) {
+    finish(one, core::fail(from_status(UCS_PTR_STATUS(request), one.what.peer.node)));
+    return UCS_OK;
+  }
+  finish(one, {});
+  return UCS_INPROGRESS;
+}
+
+void fetching::on_received(void* request, ucs_status_t status, size_t, void* user_data) {
+  ucp_request_free(request);
+  auto& one = *static_cast<flight*>(user_data);
+  one.from->to.operation_ends();
+  if (status == UCS_OK) return one.here->finish(one, {});
+  auto why = one.from->at == stage::closing ? one.from->why : from_status(status, one.what.peer.node);
+  one.here->finish(one, core::fail(std::move(why)));
+}
+
+// The only end of a fetch.
+void fetching::finish(flight& one, core::result<void> outcome) {
+  const auto what = std::move(one.what);
+  if (one.from) {
+    const auto way = one.from->way;
+    one.from->fetches.erase(what.id.value);
+    fetches_.erase(what.id.value); // `one` is gone
+    if (outcome)
+      return what.done(fetched{what.request.source.length_bytes, clock_.now_us() - what.called_us, way, std::nullopt});
+  }
+  what.done(core::fail(outcome.error()));
+}
+
+void fetching::cancel(transport::fetch_id id) {
+  const auto found = fetches_.find(id.value);
+  if (found == fetches_.end() || found->second->receiving) return;
+  finish(*found->second, core::fail(core::errc::cancelled, "the fetch was cancelled"));
+}
+
+// --- ends ------------------------------------------------------------------------------------------------------------
+
+// Fetches that UCX does not know of fail now; those it receives for fail when it lets go of their targets.
+void fetching::fail(connection& which, core::error why) {
+  const auto found = connections_.find(which.peer.node);
+  if (found == connections_.end() || found->second.get() != &which) return;
+  auto owned = std::move(found->second);
+  connections_.erase(found);
+  owned->at = stage::closing;
+  owned->why = std::move(why);
+  owned->to.begin_close();
+  auto& closing = *closing_.emplace_back(std::move(owned));
+  const auto fetches = closing.fetches; // finish() changes the set
+  for (const auto id : fetches)
+    if (auto& one = *fetches_.at(id); !one.receiving) finish(one, core::fail(closing.why));
+}
+
+void fetching::close_peer(const std::string& node) {
+  if (const auto found = connections_.find(node); found != connections_.end())
+    fail(*found->second, {core::errc::unavailable, fmt::format("{} was declared lost", node)});
+}
+
+bool fetching::progress(core::time_us now) {
+  bool worked = false;
+  for (const auto number : std::exchange(failed_, {})) {
+    worked = true;
+    auto* which = find(number);
+    if (!which) continue;
+    auto why = which->why.message.empty()
+                   ? core::error{core::errc::unavailable, fmt::format("{} broke the connection", which->peer.node)}
+                   : which->why;
+    fail(*which, std::move(why));
+  }
+  if (now >= next_check_us_) worked |= check_deadlines(now);
+  return worked | (std::erase_if(closing_, [](auto& one) { return one->to.closed() && one->fetches.empty(); }) > 0);
+}
+
+// A fetch that is late means a peer that hangs: its endpoint is closed by force, which is the only way to get back the
+// targets it might still write into.
+bool fetching::check_deadlines(core::time_us now) {
+  next_check_us_ = now + check_every_us;
+  std::vector<std::pair<uint64_t, std::string>> late; // connection, what was late
+  for (const auto& [node, one] : connections_)
+    if (one->at != stage::ready && now - one->since_us > connect_us_)
+      late.emplace_back(one->number, fmt::format("{} did not answer within {} ms", node, connect_us_ / 1000));
+  for (const auto& [id, one] : fetches_)
+    if (now > one->deadline_us && one->from->at != stage::closing)
+      late.emplace_back(one->from->number, fmt::format("{} did not deliver within {} ms", one->what.peer.node,
+                                                       one->what.request.timeout_us / 1000));
+  for (auto& [number, text] : late)
+    if (auto* which = find(number)) fail(*which, {core::errc::deadline_exceeded, std::move(text)});
+  return !late.empty();
+}
+
+core::duration_us fetching::until_deadline_us(core::time_us now) const {
+  core::duration_us nearest = closing_.empty() ? 1'000'000 : check_every_us;
+  for (const auto& [node, one] : connections_)
+    if (one->at != stage::ready) nearest = std::min(nearest, one->since_us + connect_us_ - now);
+  for (const auto& [id, one] : fetches_) nearest = std::min(nearest, one->deadline_us - now);
+  return std::max(nearest, check_every_us);
+}
+
+void fetching::close_all() {
+  while (!connections_.empty()) fail(*connections_.begin()->second, {core::errc::cancelled, "this node is stopping"});
+}
+
+} // namespace fastptm::transport::ucx

@@ -1,0 +1,204 @@
+// Sessions, their handshake, their queues.
+#include "transport/ucx/serving.hpp"
+
+#include <algorithm>
+#include <unistd.h>
+
+#include "core/log.hpp"
+#include "core/random.hpp"
+
+namespace fastptm::transport::ucx {
+
+namespace {
+
+// Deadlines are coarse; looking for them costs a walk over the sessions.
+constexpr core::duration_us check_every_us = 20'000;
+
+template <class Message> const Message* as(const void* header, size_t header_bytes) {
+  return header_bytes == sizeof(Message) ? static_cast<const Message*>(header) : nullptr;
+}
+
+} // namespace
+
+serving::serving(worker& by, exporter& exports, const cluster_secret& secret, uint64_t incarnation,
+                 serving_limits limits)
+    : worker_(by), exports_(exports), secret_(secret), incarnation_(incarnation), limits_(limits) {}
+
+serving::~serving() = default;
+
+core::result<uint16_t> serving::listen(const std::string& host, uint16_t port) {
+  if (auto set = worker_.set_handler(wire::hello_id, on_hello, this); !set) return core::fail(set.error());
+  if (auto set = worker_.set_handler(wire::answer_id, on_answer, this); !set) return core::fail(set.error());
+  if (auto set = worker_.set_handler(wire::fetch_id, on_fetch, this); !set) return core::fail(set.error());
+  return worker_.listen(host, port, on_connection, this);
+}
+
+// --- handshake -------------------------------------------------------------------------------------------------------
+
+void serving::on_connection(ucp_conn_request_h request, void* self) {
+  auto& here = *static_cast<serving*>(self);
+  if (here.sessions_.size() + here.closing_.size() >= here.limits_.peers) return here.worker_.reject(request);
+  auto made = std::make_unique<session>();
+  made->number = core::true_random_u64();
+  made->since_us = here.clock_.now_us();
+  const auto number = made->number;
+  if (!made->to.accept(here.worker_.handle(), request, [&here, number] { here.failed_.push_back(number); })) return;
+  here.sessions_.emplace(number, std::move(made));
+}
+
+ucs_status_t serving::on_hello(void* self, const void* header, size_t header_bytes, void*, size_t,
+                               const ucp_am_recv_param_t* param) {
+  auto& here = *static_cast<serving*>(self);
+  const auto* message = as<wire::hello>(header, header_bytes);
+  if (!message || !(param->recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP)) return UCS_OK;
+  // The handle is only compared: an endpoint is used through the session that made it.
+  for (auto& [number, who] : here.sessions_)
+    if (who->to.handle() == param->reply_ep && !who->greeted) {
+      here.greet(*who, *message);
+      break;
+    }
+  return UCS_OK;
+}
+
+void serving::greet(session& who, const wire::hello& message) {
+  who.greeted = true;
+  who.connection = message.connection;
+  if (message.magic != wire::magic || message.version != wire::version || message.incarnation != incarnation_) {
+    const auto why = static_cast<uint64_t>(core::errc::version_mismatch);
+    (void)who.to.send(wire::verdict_id, wire::verdict{message.connection, why});
+    return; // the asker closes; else the greeting's deadline does
+  }
+  who.asker = message.asker;
+  who.source = make_nonce();
+  wire::challenge reply{
+      message.connection, who.number, who.source, {}, getpid(), reinterpret_cast<uint64_t>(&who.number)};
+  reply.proven = secret_.prove("source", who.asker, who.source, who.number);
+  if (!who.to.send(wire::challenge_id, reply)) failed_.push_back(who.number);
+}
+
+ucs_status_t serving::on_answer(void* self, const void* header, size_t header_bytes, void*, size_t,
+                                const ucp_am_recv_param_t*) {
+  auto& here = *static_cast<serving*>(self);
+  const auto* message = as<wire::answer>(header, header_bytes);
+  if (auto* who = message ? here.find(message->session) : nullptr) here.admit(*who, *message);
+  return UCS_OK;
+}
+
+void serving::admit(session& who, const wire::answer& message) {
+  who.proven = who.greeted && equal(message.proven, secret_.prove("asker", who.asker, who.source, who.number));
+  if (!who.proven)
+    core::log::warn("transport", "peer-refused", "a peer did not prove the cluster secret: its configuration differs");
+  const auto error = who.proven ? 0 : static_cast<uint64_t>(core::errc::permission_denied);
+  if (!who.to.send(wire::verdict_id, wire::verdict{who.connection, error})) failed_.push_back(who.number);
+}
+
+serving::session* serving::find(uint64_t number) {
+  const auto found = sessions_.find(number);
+  return found == sessions_.end() || found->second->to.failed() ? nullptr : found->second.get();
+}
+
+// --- fetches ---------------------------------------------------------------------------------------------------------
+
+ucs_status_t serving::on_fetch(void* self, const void* header, size_t header_bytes, void*, size_t,
+                               const ucp_am_recv_param_t*) {
+  auto& here = *static_cast<serving*>(self);
+  if (const auto* message = as<wire::fetch>(header, header_bytes)) here.accept(*message);
+  return UCS_OK;
+}
+
+void serving::accept(const wire::fetch& message) {
+  auto* who = find(message.session);
+  if (!who || !who->proven) return;
+  if (who->queue.size() >= limits_.queued_per_peer) return refuse(*who, message, core::errc::busy);
+  who->queue.push_back(message);
+  if (!std::exchange(who->ready, true)) ready_.push_back(who->number);
+}
+
+void serving::refuse(session& who, const wire::fetch& wanted, core::errc why) {
+  if (!who.to.send(wire::data_id, wire::data{wanted.id, static_cast<uint64_t>(why)})) failed_.push_back(who.number);
+}
+
+bool serving::progress(core::time_us now) {
+  bool worked = false;
+  for (size_t turns = ready_.size(); turns > 0 && sends_ < limits_.sends_in_all; --turns) {
+    const auto number = ready_.front();
+    ready_.pop_front();
+    auto* who = find(number);
+    if (!who) continue;
+    who->ready = false;
+    if (who->send_starts_us.size() >= limits_.sends_per_peer) continue; // a completed send makes it ready again
+    serve(*who);
+    worked = true;
+  }
+  for (const auto number : std::exchange(failed_, {})) {
+    cut_off(number);
+    worked = true;
+  }
+  if (now >= next_check_us_) worked |= check_deadlines(now);
+  return worked | (std::erase_if(closing_, [](auto& who) { return who->to.closed(); }) > 0);
+}
+
+void serving::serve(session& who) {
+  while (!who.queue.empty() && who.send_starts_us.size() < limits_.sends_per_peer && sends_ < limits_.sends_in_all) {
+    const auto wanted = who.queue.front();
+    who.queue.pop_front();
+    start_send(who, wanted);
+  }
+  if (!who.queue.empty() && !std::exchange(who.ready, true)) ready_.push_back(who.number);
+}
+
+void serving::start_send(session& who, const wire::fetch& wanted) {
+  const auto bytes = exports_.pin(wanted.range);
+  if (!bytes) return refuse(who, wanted, bytes.error().code);
+  ++sends_;
+  who.send_starts_us.push_back(clock_.now_us());
+  // The session outlives its sends: it is freed when its endpoint has no operation left.
+  auto sent = [this, &who, range = wanted.range](ucs_status_t) {
+    --sends_;
+    who.send_starts_us.pop_front();
+    if (!who.queue.empty() && !std::exchange(who.ready, true)) ready_.push_back(who.number);
+    exports_.unpin(range);
+  };
+  if (who.to.send(wire::data_id, wire::data{wanted.id, 0}, *bytes, sent)) return;
+  sent(UCS_ERR_CONNECTION_RESET);
+  failed_.push_back(who.number);
+}
+
+// --- ends ------------------------------------------------------------------------------------------------------------
+
+void serving::cut_off(uint64_t number) {
+  const auto found = sessions_.find(number);
+  if (found == sessions_.end()) return;
+  auto who = std::move(found->second);
+  sessions_.erase(found);
+  who->queue.clear();
+  who->to.begin_close();
+  closing_.push_back(std::move(who));
+}
+
+bool serving::check_deadlines(core::time_us now) {
+  next_check_us_ = now + check_every_us;
+  std::vector<uint64_t> late;
+  for (const auto& [number, who] : sessions_) {
+    const bool silent = !who->proven && now - who->since_us > limits_.greeting_us;
+    const bool stuck = !who->send_starts_us.empty() && now - who->send_starts_us.front() > limits_.send_us;
+    if (silent || stuck) late.push_back(number);
+  }
+  for (const auto number : late) cut_off(number);
+  return !late.empty();
+}
+
+core::duration_us serving::until_deadline_us(core::time_us) const {
+  const bool watching = sends_ > 0 || !closing_.empty() ||
+                        std::any_of(sessions_.begin(), sessions_.end(), [](auto& s) { return !s.second->proven; });
+  return watching ? check_every_us : 1'000'000;
+}
+
+void serving::close_all() {
+  worker_.stop_listening();
+  std::vector<uint64_t> all;
+  for (const auto& [number, who] : sessions_) all.push_back(number);
+  for (const auto number : all) cut_off(number);
+}
+
+} // namespace fastptm::transport::ucx
