@@ -52,19 +52,23 @@ struct core_counters {
 
 class scheduling_core {
 public:
-  scheduling_core(options chosen, std::unique_ptr<strategy> plan);
+  scheduling_core(const options& chosen, std::unique_ptr<strategy> plan);
   ~scheduling_core();
 
   rejection on(const event& what, time_us now, commands& out);
   // Events of one instant, decided upon once. Returns how many were rejected.
   size_t on(std::span<const event> what, time_us now, commands& out);
 
+  // Does the slot belong to the core, for this very request?
+  bool holds(request_ref request) const;
   const core_counters& counters() const;
   const options& chosen() const;
   // Everything the core believes, for status, explain and tests: see board.hpp.
   const board& state() const;
 
 private:
+  rejection take(const event& what);
+
   std::unique_ptr<board> board_;
   std::unique_ptr<strategy> strategy_;
 };

@@ -9,6 +9,7 @@
 
 #include "core/clock.hpp"
 #include "core/ids.hpp"
+#include "policy/cost_model.hpp"
 #include "policy/indices.hpp"
 
 namespace fastptm::policy::scheduling {
@@ -26,12 +27,6 @@ struct request_ref {
   friend bool operator==(const request_ref&, const request_ref&) = default;
 };
 
-// exec(b) = base + b * each, on a device of speed 1.
-struct execution_cost {
-  duration_us base_us = 0;
-  duration_us each_us = 1000;
-};
-
 // What happens to a request that cannot be on time any more.
 enum class late_rule : uint8_t {
   serve, // After everything that can still be on time; the answer is marked late.
@@ -42,69 +37,71 @@ enum class late_rule : uint8_t {
 // ------------------------------------------------------------------------------------------------------------
 
 struct tenant_added { // Also changes an existing tenant. A tenant that was never added has share 1 and `serve`.
-  tenant_index tenant;
+  tenant_index tenant{};
   uint32_t share = 1; // Relative weight of the tenant when there is more work than devices. 1..10000.
   late_rule late = late_rule::serve;
 };
 
 struct model_added {
-  model_index model;
-  tenant_index tenant;
-  std::span<const shard_size> shards; // Copied. Equal shard indices are the same bytes: models share them.
-  execution_cost cost;                // A prior: batch_done's measured times correct it.
-  uint32_t cost_class = 0;            // Models of one class (architecture) share what is learned about execution.
-  uint32_t home_node = 0;             // Node whose host memory has the bytes: loads from there are cheaper.
+  model_index model{};
+  tenant_index tenant{};
+  std::span<const shard_size> shards{}; // Copied. Equal shard indices are the same bytes: models share them.
+  execution_cost cost{};                // A prior: batch_done's measured times correct it.
+  uint32_t cost_class = 0;              // Models of one class (architecture) share what is learned about execution.
+  uint32_t home_node = 0;               // Node whose host memory has the bytes: loads from there are cheaper.
 };
 
-struct model_removed { // Queued requests are refused as unservable; running ones finish; resident sets age out.
-  model_index model;
+// Queued requests are refused as unservable; running ones finish; its sets are evicted as nothing uses them any more.
+// Until they are gone everywhere, a model_added of the same index is rejected as duplicate.
+struct model_removed {
+  model_index model{};
 };
 
 struct device_joined { // Of an index that is in use: rejected as duplicate (report device_lost first).
-  device_index device;
+  device_index device{};
   uint64_t arena_bytes = 0;
   uint32_t lanes = 1;
-  uint32_t copy_engines = 1;             // Loads of this device that may be under way at once.
-  uint32_t node = 0;                     // Devices of one node reach each other faster.
-  double speed = 1.0;                    // Of execution, relative to the models' costs.
-  std::span<const model_index> resident; // Sets that are already verified there, least recently used first. Copied.
+  uint32_t copy_engines = 1;               // Loads of this device that may be under way at once.
+  uint32_t node = 0;                       // Devices of one node reach each other faster.
+  double speed = 1.0;                      // Of execution, relative to the models' costs.
+  std::span<const model_index> resident{}; // Sets that are already verified there, least recently used first. Copied.
 };
 
 struct device_lost { // Its batches go back to the queue (a request at most twice, then refused as unavailable).
-  device_index device;
+  device_index device{};
 };
 
 struct device_cordoned { // Gets no new work while set; what it does now goes on.
-  device_index device;
+  device_index device{};
   bool cordoned = true;
 };
 
 struct arrival {
-  request_ref request;
-  model_index model;
+  request_ref request{};
+  model_index model{};
   time_us deadline_us = 0; // Absolute, same clock as `now`.
 };
 
 // The caller does not want the answer any more. Queued: gone at once, the slot is free. Already running: accepted, the
 // slot stays in use until its batch is reported.
 struct cancelled {
-  request_ref request;
+  request_ref request{};
 };
 
 struct batch_done {
-  device_index device;
-  core::batch_id batch;
+  device_index device{};
+  core::batch_id batch{};
   duration_us run_us = 0; // Measured pure execution, 0 = not measured.
 };
 
 struct batch_failed { // The worker could not run it and is still alive. As for device_lost, for this batch only.
-  device_index device;
-  core::batch_id batch;
+  device_index device{};
+  core::batch_id batch{};
 };
 
 struct load_done { // Every shard of the set is verified on the device.
-  device_index device;
-  core::load_id load;
+  device_index device{};
+  core::load_id load{};
   uint64_t bytes_moved = 0; // Measured; 0 = not measured.
   duration_us moved_us = 0; // Measured, without waiting for a copy engine.
 };
@@ -116,14 +113,14 @@ enum class load_error : uint8_t {
 
 // A batch that was to run on this load comes back to the queue by itself: do not run it, and report nothing for it.
 struct load_failed {
-  device_index device;
-  core::load_id load;
+  device_index device{};
+  core::load_id load{};
   load_error error = load_error::failed;
 };
 
 struct set_evicted { // The device dropped a set that the core had not told it to drop.
-  device_index device;
-  model_index model;
+  device_index device{};
+  model_index model{};
 };
 
 struct timer {}; // The time asked for by set_timer has come (early or late ones do no harm).
@@ -152,23 +149,23 @@ enum class load_reason : uint8_t { request, prefetch, replica };
 std::string_view to_string(load_reason reason) noexcept;
 
 struct load {
-  device_index device;
-  model_index model;
-  core::load_id id;
+  device_index device{};
+  model_index model{};
+  core::load_id id{};
   load_reason reason = load_reason::request;
 };
 
 struct evict {
-  device_index device;
-  model_index model;
+  device_index device{};
+  model_index model{};
 };
 
 struct run {
-  device_index device;
+  device_index device{};
   uint32_t lane = 0; // 0 .. lanes of the device - 1
-  model_index model;
-  core::batch_id id;
-  core::load_id waits_for;       // 0: resident. Else its load is under way: run each layer as its shard is verified.
+  model_index model{};
+  core::batch_id id{};
+  core::load_id waits_for{};     // 0: resident. Else its load is under way: run each layer as its shard is verified.
   uint32_t first = 0, count = 0; // Into commands::requests_of.
 };
 
@@ -184,7 +181,7 @@ enum class refusal : uint8_t {
 std::string_view to_string(refusal reason) noexcept;
 
 struct refuse {
-  request_ref request;
+  request_ref request{};
   refusal reason = refusal::late;
   duration_us retry_after_us = 0; // 0: no use.
 };

@@ -21,6 +21,9 @@ struct options {
   core::duration_us slack_scale_us = 500'000; // K: how fast value falls with slack; 300..2000 ms differ by < 10 %.
   bool doom = true;                           // Requests that cannot be on time any more yield to those that can.
 
+  // After its deadline a request is served last; beyond this it is refused, so that none waits for ever. 0: it may.
+  core::duration_us late_patience_us = 60'000'000;
+
   // Loads.
   bool prefetch = true;                      // Copy engines work ahead where a second set fits.
   double hold = 0.0;                         // Rent or buy: load when hold * load time has been waited; 0: at once.

@@ -1,0 +1,82 @@
+// What things take: execution per class and device, loads per kind of source. Priors first, then what was measured.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "policy/indices.hpp"
+
+namespace fastptm::policy {
+
+// exec(b) = base + b * each, on a device of speed 1.
+struct execution_cost {
+  core::duration_us base_us = 0;
+  core::duration_us each_us = 1000;
+};
+
+// From where the bytes of a load come, nearest first.
+enum class source_tier : uint8_t {
+  peer,  // A device of the same node has the set.
+  home,  // The node's own host memory has it.
+  remote // Another node.
+};
+constexpr size_t source_tier_count = 3;
+
+struct link_rates {
+  core::duration_us base_us = 0;                         // Part of a load that does not depend on its size.
+  std::array<uint64_t, source_tier_count> bytes_per_s{}; // By tier; 0: takes no time.
+};
+
+// Estimates only rank choices and place timers: a wrong one costs time and nothing else. Measurements far from the
+// estimate move it by a bounded factor, so that one outlier (a page fault storm, a clock step) changes little and a
+// lasting change is learned within tens of measurements. One thread at a time.
+class cost_model {
+public:
+  explicit cost_model(const link_rates& links) : links_(links) {}
+
+  // The first prior of a class stands; models of one class are taken as equally fast.
+  void set_class(uint32_t cost_class, const execution_cost& prior);
+  // A device's past is forgotten: it may be another machine under the same index.
+  void set_device(device_index device, double speed);
+
+  // Requires: class and device were set.
+  core::duration_us execution_us(uint32_t cost_class, device_index device, uint32_t batch) const {
+    const line& l = devices_[device].classes[cost_class].fitted;
+    return static_cast<core::duration_us>(l.base_us + l.each_us * static_cast<float>(batch));
+  }
+  execution_cost execution(uint32_t cost_class, device_index device) const;
+  core::duration_us load_us(source_tier tier, uint64_t bytes) const {
+    const uint64_t rate = links_.bytes_per_s[static_cast<size_t>(tier)];
+    return links_.base_us +
+           (rate == 0 ? 0
+                      : static_cast<core::duration_us>(1e6 * static_cast<double>(bytes) / static_cast<double>(rate)));
+  }
+
+  void measured_execution(uint32_t cost_class, device_index device, uint32_t batch, core::duration_us took_us);
+  void measured_load(source_tier tier, uint64_t bytes, core::duration_us took_us);
+
+private:
+  struct line {
+    float base_us = 0, each_us = 0;
+  };
+  // Least squares over (batch, time) whose past fades; the prior counts as two measurements, at 1 and at 8.
+  struct fit_state {
+    line fitted;
+    double weight = 0, batch = 0, batch_batch = 0, time = 0, batch_time = 0;
+    void add(double b, double t, double w);
+    void solve();
+  };
+  struct device_entry {
+    double speed = 1.0;
+    std::vector<fit_state> classes;
+  };
+  void start(device_entry& d, uint32_t cost_class) const;
+
+  link_rates links_;
+  std::vector<execution_cost> priors_;
+  table<device_index, device_entry> devices_;
+};
+
+} // namespace fastptm::policy

@@ -1,0 +1,146 @@
+// Sets that share shards in one memory.
+#include "policy/residency.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "core/random.hpp"
+
+namespace fastptm::policy {
+
+namespace {
+constexpr model_index m(uint32_t i) {
+  return {i};
+}
+shard_size s(uint32_t shard, uint64_t bytes) {
+  return {{shard}, bytes};
+}
+} // namespace
+
+TEST(Residency, GivesUpTheLeastRecentlyUsedFirst) {
+  residency r(30);
+  const std::vector one{s(1, 10)}, two{s(2, 10)}, three{s(3, 10)}, four{s(4, 10)};
+  r.add(m(1), one);
+  r.add(m(2), two);
+  r.add(m(3), three);
+  r.touch(m(1));
+  std::vector<model_index> victims;
+  ASSERT_EQ(r.plan(m(4), four, victims), fit::evicting);
+  EXPECT_EQ(victims, std::vector{m(2)});
+  r.pin(m(2));
+  ASSERT_EQ(r.plan(m(4), four, victims), fit::evicting);
+  EXPECT_EQ(victims, std::vector{m(3)});
+  ASSERT_EQ(r.plan(m(4), four, victims, [](model_index x) { return x == m(3); }), fit::evicting);
+  EXPECT_EQ(victims, std::vector{m(1)}) << "a wanted set stays while another will do";
+}
+
+TEST(Residency, CountsSharedShardsOnce) {
+  residency r(30);
+  const std::vector base{s(0, 20), s(1, 5)}, tuned{s(0, 20), s(2, 5)}, other{s(9, 25)};
+  r.add(m(1), base);
+  EXPECT_EQ(r.missing_bytes(tuned), 5u);
+  std::vector<model_index> victims;
+  EXPECT_EQ(r.plan(m(2), tuned, victims), fit::fits);
+  r.add(m(2), tuned);
+  EXPECT_EQ(r.used_bytes(), 30u);
+  ASSERT_EQ(r.plan(m(3), other, victims), fit::evicting);
+  EXPECT_EQ(victims.size(), 2u) << "the shared shard is only free when both are gone";
+  r.remove(m(1));
+  EXPECT_EQ(r.used_bytes(), 25u);
+  r.remove(m(2));
+  EXPECT_EQ(r.used_bytes(), 0u);
+}
+
+TEST(Residency, KeepsWhatTheNewSetNeeds) {
+  residency r(30);
+  const std::vector base{s(0, 20), s(1, 10)}, tuned{s(0, 20), s(2, 10)};
+  r.add(m(1), base);
+  std::vector<model_index> victims;
+  ASSERT_EQ(r.plan(m(2), tuned, victims), fit::evicting);
+  EXPECT_EQ(victims, std::vector{m(1)});
+  r.remove(m(1));
+  r.add(m(2), tuned);
+  EXPECT_EQ(r.used_bytes(), 30u);
+}
+
+TEST(Residency, SaysWhetherItIsPinnedOrTooLarge) {
+  residency r(20);
+  const std::vector one{s(1, 20)}, two{s(2, 15)}, huge{s(3, 21)};
+  r.add(m(1), one);
+  r.pin(m(1));
+  std::vector<model_index> victims;
+  EXPECT_EQ(r.plan(m(2), two, victims), fit::pinned);
+  EXPECT_EQ(r.plan(m(3), huge, victims), fit::too_large);
+  EXPECT_EQ(r.plan(m(1), one, victims), fit::resident);
+  EXPECT_TRUE(victims.empty());
+}
+
+// Against a plain recount, with many shared shards.
+TEST(Residency, NeverExceedsItsSizeNorGivesUpMoreThanNeeded) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE(seed);
+    core::prng random(seed);
+    residency r(100);
+    std::map<uint32_t, uint64_t> size_of;
+    for (uint32_t i = 0; i < 12; ++i) size_of[i] = 1 + random.below(30);
+    std::map<uint32_t, std::vector<shard_size>> sets;
+    for (uint32_t x = 0; x < 20; ++x) {
+      std::set<uint32_t> chosen;
+      for (uint64_t n = 1 + random.below(4); n > 0; --n) chosen.insert(static_cast<uint32_t>(random.below(12)));
+      for (const uint32_t c : chosen) sets[x].push_back(s(c, size_of[c]));
+    }
+    std::set<uint32_t> resident, pinned;
+    const auto bytes_of = [&](const std::set<uint32_t>& all) {
+      std::set<uint32_t> shards;
+      for (const uint32_t x : all)
+        for (const auto& sh : sets[x]) shards.insert(sh.shard.value);
+      uint64_t sum = 0;
+      for (const uint32_t sh : shards) sum += size_of[sh];
+      return sum;
+    };
+    std::vector<model_index> victims;
+    for (int step = 0; step < 200; ++step) {
+      const auto x = static_cast<uint32_t>(random.below(20));
+      if (resident.contains(x)) {
+        if (pinned.contains(x)) {
+          r.unpin(m(x));
+          pinned.erase(x);
+        } else {
+          r.pin(m(x));
+          pinned.insert(x);
+        }
+        continue;
+      }
+      const fit f = r.plan(m(x), sets[x], victims);
+      if (f != fit::fits && f != fit::evicting) continue;
+      auto after = resident;
+      for (const model_index v : victims) {
+        ASSERT_FALSE(pinned.contains(v.value));
+        after.erase(v.value);
+      }
+      after.insert(x);
+      ASSERT_LE(bytes_of(after), 100u);
+      for (const model_index v : victims) {
+        auto spared = after;
+        spared.insert(v.value);
+        ASSERT_GT(bytes_of(spared), 100u) << "victim " << v.value << " was not needed";
+      }
+      for (const model_index v : victims) r.remove(v);
+      r.add(m(x), sets[x]);
+      resident = after;
+      ASSERT_EQ(r.used_bytes(), bytes_of(resident));
+    }
+  }
+}
+
+TEST(ResidencyDeath, RefusesToDropAPinnedSet) {
+  residency r(10);
+  r.add(m(1), std::vector{s(1, 10)});
+  r.pin(m(1));
+  EXPECT_DEATH(r.remove(m(1)), "pinned");
+}
+
+} // namespace fastptm::policy
