@@ -82,8 +82,8 @@ def include_directions(tree):
             target = folder_of(header)
             if target is None:
                 yield path, number, f'"{header}" is not a path from the root'
-            elif allowed is not None and target != home and home != target.split("/")[0] and target.split("/")[0] not in allowed:
-                yield path, number, f"{home} must not include {target}"
+            elif allowed is not None and not header.startswith(tuple(f + end for f in [home, *allowed] for end in "/.")):
+                yield path, number, f"{home} must not include {header}"
             elif not header.endswith(".capnp.h") and header not in tree.files:
                 yield path, number, f'"{header}" does not exist'
             elif header.endswith(".capnp.h") and header.removesuffix(".h") not in tree.files:
