@@ -1,0 +1,44 @@
+// BERT encoders (Devlin et al. 2018), MiniLM among them: post-norm layers, absolute positions.
+#pragma once
+
+#include <optional>
+
+#include "engine/bert/weights_map.hpp"
+#include "engine/skeleton.hpp"
+
+namespace fastptm::engine::bert {
+
+class skeleton final : public engine::skeleton {
+public:
+  // Requires: weights::validate(arch).
+  explicit skeleton(const weights::architecture& arch);
+
+  const weights::architecture& architecture() const override { return arch_; }
+  core::result<void> check(const weights::task& job, const binding& weights) override;
+  core::result<gpu::activations> run(const weights::task& job, pass& on) override;
+
+private:
+  // The matrices of a pass; each is named for what it holds last.
+  struct activations {
+    gpu::activations hidden, qkv, context, intermediate, pooled, pooler_output, logits;
+  };
+  uint64_t workspace_bytes(const gpu::kernels& compute, const weights::task& job, const batch& inputs) const;
+  activations take(const weights::task& job, pass& on) const;
+
+  void embed(pass& on, const std::byte* shard, const activations& in);
+  void layer(pass& on, const std::byte* shard, const activations& in);
+  core::result<gpu::activations> head(const weights::task& job, pass& on, const activations& in);
+
+  // The head's map, kept from run to run: models of one task follow each other.
+  const std::optional<head_map>& head_of(const weights::task& job);
+
+  const weights::architecture arch_;
+  const std::vector<weights::shard_layout> body_; // embeddings and layers
+  const embeddings_map embeddings_;
+  const layer_map layer_;
+  const gpu::activation act_;
+  std::optional<weights::task> head_task_;
+  std::optional<head_map> head_;
+};
+
+} // namespace fastptm::engine::bert

@@ -1,0 +1,45 @@
+// Where the tensors of a BERT model lie in its shards: offsets looked up once, addresses made per run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "gpu/kernels.hpp"
+#include "weights/architecture.hpp"
+#include "weights/layout.hpp"
+
+namespace fastptm::engine::bert {
+
+// Weight and bias, or scale and shift, as byte offsets in a shard.
+struct tensor_pair {
+  uint64_t weight_bytes = 0;
+  uint64_t bias_bytes = 0;
+
+  gpu::linear_weights linear(const std::byte* shard) const;
+  gpu::norm_weights norm(const std::byte* shard, double epsilon) const;
+};
+
+struct embeddings_map {
+  explicit embeddings_map(const weights::shard_layout& shard);
+  gpu::embedding_tables tables(const std::byte* shard) const;
+
+  uint64_t size_bytes, word_bytes, position_bytes, token_type_bytes;
+  tensor_pair norm;
+};
+
+// The same for every layer.
+struct layer_map {
+  explicit layer_map(const weights::shard_layout& shard);
+
+  uint64_t size_bytes;
+  tensor_pair qkv, attention_output, attention_norm, intermediate, output, output_norm;
+};
+
+struct head_map {
+  explicit head_map(const weights::shard_layout& shard);
+
+  uint64_t size_bytes;
+  tensor_pair pooler, classifier; // zero where the task has none
+};
+
+} // namespace fastptm::engine::bert

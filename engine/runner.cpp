@@ -1,0 +1,163 @@
+// Skeletons of one device and the runs on its executor; see session.hpp.
+#include <algorithm>
+#include <condition_variable>
+#include <list>
+#include <mutex>
+
+#include <fmt/format.h>
+
+#include "engine/batch.hpp"
+#include "engine/binding.hpp"
+#include "engine/session.hpp"
+#include "engine/skeleton.hpp"
+#include "engine/workspace.hpp"
+
+namespace fastptm::engine {
+
+namespace {
+
+// A skeleton is some kilobytes of offsets on the host; on other devices it may hold prepared graphs.
+constexpr size_t skeletons_kept = 16;
+// Of one request: what the scheduler batches is far below.
+constexpr size_t largest_batch = 1024;
+
+core::result<void> check_input(const weights::architecture& arch, const sequence& input) {
+  const size_t length = input.ids.size();
+  if (length == 0) return core::fail(core::errc::invalid, "no tokens: give at least one id");
+  if (length > arch.positions) {
+    return core::fail(core::errc::invalid,
+                      fmt::format("{} tokens, the model has {} positions: shorten the input", length, arch.positions));
+  }
+  if (!input.token_types.empty() && input.token_types.size() != length) {
+    return core::fail(core::errc::invalid, fmt::format("{} ids but {} token types: give one for each id, or none",
+                                                       length, input.token_types.size()));
+  }
+  const auto outside = [](uint32_t bound) {
+    return [bound](int32_t id) { return id < 0 || static_cast<uint32_t>(id) >= bound; };
+  };
+  if (const auto bad = std::ranges::find_if(input.ids, outside(arch.vocabulary)); bad != input.ids.end()) {
+    return core::fail(core::errc::invalid, fmt::format("token id {}: the vocabulary has {}", *bad, arch.vocabulary));
+  }
+  if (const auto bad = std::ranges::find_if(input.token_types, outside(arch.token_types));
+      bad != input.token_types.end()) {
+    return core::fail(core::errc::invalid, fmt::format("token type {}: the model has {}", *bad, arch.token_types));
+  }
+  return {};
+}
+
+} // namespace
+
+core::result<void> check_inputs(const weights::architecture& arch, const weights::task& job,
+                                const std::vector<sequence>& inputs) {
+  if (auto ok = weights::validate(arch, job); !ok) return ok;
+  if (inputs.empty() || inputs.size() > largest_batch) {
+    return core::fail(core::errc::invalid, fmt::format("{} inputs: give 1 to {}", inputs.size(), largest_batch));
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (auto ok = check_input(arch, inputs[i]); !ok) return core::fail(fmt::format("input {}", i), ok.error());
+  }
+  return {};
+}
+
+class runner::state {
+public:
+  explicit state(gpu::device& on) : device_(on), memory_(on) {}
+  ~state();
+
+  core::result<void> submit(run_request request, run_done done);
+
+private:
+  core::result<run_result> run(const run_request& request);
+  core::result<void> run_passes(skeleton& with, const run_request& request, binding& weights, run_result& result);
+  skeleton& skeleton_of(const weights::architecture& arch);
+  void finished();
+
+  gpu::device& device_;
+
+  // Executor thread only.
+  std::list<std::unique_ptr<skeleton>> skeletons_; // most recently used first
+  workspace memory_;
+  batch batch_;
+
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  size_t submitted_ = 0; // and not finished
+};
+
+runner::state::~state() {
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [this] { return submitted_ == 0; });
+}
+
+core::result<void> runner::state::submit(run_request request, run_done done) {
+  if (auto ok = check_inputs(request.arch, request.job, request.inputs); !ok) return ok;
+  {
+    const std::lock_guard lock(mutex_);
+    ++submitted_;
+  }
+  // std::function copies what it holds.
+  auto pending = std::make_shared<std::pair<run_request, run_done>>(std::move(request), std::move(done));
+  auto accepted = device_.execute([this, pending]() mutable {
+    pending->second(run(pending->first));
+    pending.reset(); // Before finished(): the request holds events and the caller's captures.
+    finished();
+  });
+  if (!accepted) finished();
+  return accepted;
+}
+
+void runner::state::finished() {
+  // Under the lock: the destructor may go on as soon as it can take it.
+  const std::lock_guard lock(mutex_);
+  --submitted_;
+  idle_.notify_all();
+}
+
+core::result<run_result> runner::state::run(const run_request& request) {
+  run_result result;
+  const core::time_us began_us = core::monotonic_now_us();
+  skeleton& with = skeleton_of(request.arch);
+  binding weights(request.shards, request.give_up_at_us);
+  if (auto ok = with.check(request.job, weights); !ok) return core::fail(ok.error());
+  if (auto ok = run_passes(with, request, weights, result); !ok) return core::fail(ok.error());
+  result.waited_us = weights.waited_us();
+  result.run_us = core::monotonic_now_us() - began_us;
+  return result;
+}
+
+core::result<void> runner::state::run_passes(skeleton& with, const run_request& request, binding& weights,
+                                             run_result& result) {
+  gpu::kernels& compute = device_.operators();
+  result.rows.reserve(request.inputs.size());
+  for (std::span<const sequence> left = request.inputs; !left.empty();) {
+    left = left.subspan(batch_.fill(left));
+    pass on{compute, memory_, batch_, weights};
+    const auto output = with.run(request.job, on);
+    if (!output) return core::fail(output.error());
+    if (result.rows.empty()) result.first_layer_at_us = on.first_layer_at_us;
+    for (uint32_t row = 0; row < output->rows; ++row) {
+      compute.read(*output, row, result.rows.emplace_back(output->features));
+    }
+  }
+  return {};
+}
+
+skeleton& runner::state::skeleton_of(const weights::architecture& arch) {
+  const auto found = std::ranges::find(skeletons_, arch, [](const auto& s) { return s->architecture(); });
+  if (found != skeletons_.end()) {
+    skeletons_.splice(skeletons_.begin(), skeletons_, found);
+  } else {
+    if (skeletons_.size() == skeletons_kept) skeletons_.pop_back();
+    skeletons_.push_front(make_skeleton(arch));
+  }
+  return *skeletons_.front();
+}
+
+runner::runner(gpu::device& on) : state_(std::make_unique<state>(on)) {}
+runner::~runner() = default;
+
+core::result<void> runner::submit(run_request request, run_done done) {
+  return state_->submit(std::move(request), std::move(done));
+}
+
+} // namespace fastptm::engine

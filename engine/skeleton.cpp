@@ -1,0 +1,18 @@
+// The list of families; see skeleton.hpp.
+#include "engine/skeleton.hpp"
+
+#include "core/check.hpp"
+#include "engine/bert/skeleton.hpp"
+
+namespace fastptm::engine {
+
+std::unique_ptr<skeleton> make_skeleton(const weights::architecture& arch) {
+  switch (arch.family) {
+    case weights::family::bert:
+      return std::make_unique<bert::skeleton>(arch);
+  }
+  core::check(false, "an architecture of a known family");
+  return nullptr;
+}
+
+} // namespace fastptm::engine

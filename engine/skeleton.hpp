@@ -1,0 +1,41 @@
+// An architecture ready to run on a device, without weights.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "engine/batch.hpp"
+#include "engine/binding.hpp"
+#include "engine/workspace.hpp"
+#include "gpu/kernels.hpp"
+#include "weights/architecture.hpp"
+
+namespace fastptm::engine {
+
+// What one pass computes with. The result of a pass stays in the workspace until the next reserve().
+struct pass {
+  gpu::kernels& compute;
+  workspace& memory;
+  const batch& inputs;
+  binding& weights;
+  core::time_us first_layer_at_us = 0; // set by the skeleton
+};
+
+// Only the executor thread uses it. Every family is one implementation.
+class skeleton {
+public:
+  virtual ~skeleton() = default;
+  virtual const weights::architecture& architecture() const = 0;
+
+  // errc::invalid unless the shards are as many and as large as this architecture with this task has.
+  virtual core::result<void> check(const weights::task& job, const binding& weights) = 0;
+
+  // One row per sequence: embeddings or logits. Requires: check() of the same job and binding succeeded.
+  virtual core::result<gpu::activations> run(const weights::task& job, pass& on) = 0;
+};
+
+std::unique_ptr<skeleton> make_skeleton(const weights::architecture& arch);
+
+} // namespace fastptm::engine
