@@ -1,0 +1,126 @@
+// Login with the admin token, status, and the few orders.
+#include "rpc/admin.hpp"
+
+#include <openssl/crypto.h>
+
+#include "rpc/convert.hpp"
+#include "schemas/admin.capnp.h"
+
+namespace fastptm::rpc {
+
+namespace {
+
+constexpr auto wrong_token_delay = 100 * kj::MILLISECONDS;
+
+class admin_server final : public schema::Admin::Server {
+public:
+  explicit admin_server(admin& shared) : shared_(shared) {}
+
+protected:
+  kj::Promise<void> status(StatusContext context) override {
+    context.allowCancellation();
+    return bounded(shared_.actors.nodes().then(
+        [this, context](core::result<actors::node_list> nodes) mutable -> kj::Promise<void> {
+          if (!nodes) {
+            set_outcome(context.getResults().initOutcome(), nodes.error());
+            return kj::READY_NOW;
+          }
+          return shared_.actors.all_models().then(
+              [this, context, nodes = std::move(*nodes)](core::result<actors::model_list> models) mutable {
+                if (!models) return set_outcome(context.getResults().initOutcome(), models.error());
+                fill(context, nodes, *models);
+              });
+        }));
+  }
+
+  kj::Promise<void> switches(SwitchesContext context) override {
+    context.allowCancellation();
+    return bounded(shared_.actors.switches(context.getParams().getLast(), "")
+                       .then([context](core::result<actors::switch_list> list) mutable {
+                         auto results = context.getResults();
+                         if (!list) return set_outcome(results.initOutcome(), list.error());
+                         results.initOutcome();
+                         auto rows = results.initSwitches(static_cast<unsigned>(list->rows.size()));
+                         for (unsigned i = 0; i < rows.size(); ++i) set_switch(rows[i], list->rows[i]);
+                       }));
+  }
+
+  kj::Promise<void> cordon(CordonContext context) override {
+    context.allowCancellation();
+    const auto params = context.getParams();
+    return bounded(shared_.actors.cordon(params.getDevice().cStr(), params.getOn())
+                       .then([context](core::result<caf::unit_t> done) mutable { finish(context, done); }));
+  }
+
+  kj::Promise<void> evict(EvictContext context) override {
+    context.allowCancellation();
+    const auto params = context.getParams();
+    return bounded(shared_.actors.evict(params.getDevice().cStr(), params.getFullName().cStr())
+                       .then([context](core::result<uint64_t> done) mutable { finish(context, done); }));
+  }
+
+  kj::Promise<void> dropCache(DropCacheContext context) override {
+    context.allowCancellation();
+    return bounded(
+        shared_.actors.drop_cache().then([context](core::result<uint64_t> done) mutable { finish(context, done); }));
+  }
+
+private:
+  template <class Context, class T> static void finish(Context& context, const core::result<T>& done) {
+    auto outcome = context.getResults().initOutcome();
+    if (!done) set_outcome(outcome, done.error());
+  }
+
+  kj::Promise<void> bounded(kj::Promise<void> call) {
+    return shared_.timer.timeoutAfter(shared_.options.call_timeout_us * kj::MICROSECONDS, kj::mv(call));
+  }
+
+  void fill(StatusContext& context, const actors::node_list& known, const actors::model_list& models) {
+    auto results = context.getResults();
+    results.initOutcome();
+    auto out = results.initStatus();
+    auto nodes = out.initNodes(static_cast<unsigned>(known.rows.size()));
+    for (unsigned i = 0; i < nodes.size(); ++i) set_node(nodes[i], known.rows[i]);
+    auto model_rows = out.initModels(static_cast<unsigned>(models.rows.size()));
+    for (unsigned i = 0; i < model_rows.size(); ++i) set_model(model_rows[i], models.rows[i]);
+    auto tenants = out.initTenants(static_cast<unsigned>(shared_.options.tenants.size()));
+    for (unsigned i = 0; i < tenants.size(); ++i) tenants.set(i, shared_.options.tenants[i].c_str());
+  }
+
+  admin& shared_;
+};
+
+class admin_gateway_server final : public schema::AdminGateway::Server {
+public:
+  admin_gateway_server(admin& shared, guarded_stream& connection) : shared_(shared), connection_(connection) {}
+
+protected:
+  kj::Promise<void> login(LoginContext context) override {
+    const std::string_view token = context.getParams().getToken().cStr();
+    const auto& expected = shared_.options.token;
+    if (token.size() == expected.size() && CRYPTO_memcmp(token.data(), expected.data(), expected.size()) == 0) {
+      connection_.trust();
+      auto results = context.getResults();
+      results.initOutcome();
+      results.setAdmin(kj::heap<admin_server>(shared_));
+      return kj::READY_NOW;
+    }
+    context.allowCancellation();
+    return shared_.timer.afterDelay(wrong_token_delay).then([context]() mutable {
+      set_outcome(context.getResults().initOutcome(), schema::Status::PERMISSION_DENIED,
+                  "this is not the admin token of this cluster");
+    });
+  }
+
+private:
+  admin& shared_;
+  guarded_stream& connection_;
+};
+
+} // namespace
+
+capnp::Capability::Client admin::bootstrap(guarded_stream& connection) {
+  return kj::heap<admin_gateway_server>(*this, connection);
+}
+
+} // namespace fastptm::rpc

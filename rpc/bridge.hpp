@@ -1,0 +1,66 @@
+// The only crossing between KJ and the actors: a KJ promise for the answer to an actor's request.
+//
+// Used from the KJ thread. Answers arrive on CAF threads and cross by cross-thread fulfillers; no CAF type but the
+// handles and messages of actors/ leaves this file.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include <kj/async.h>
+
+#include "actors/interfaces.hpp"
+#include "core/clock.hpp"
+#include "core/error.hpp"
+
+namespace fastptm::rpc {
+
+// What the head serves. Handles are dropped with the bridge, before the actor system ends.
+struct bridge_targets {
+  std::map<std::string, actors::tenant_actor> tenants;
+  actors::scheduler_actor scheduler;
+  actors::directory_actor directory;
+  actors::weight_store_actor weight_store;
+};
+
+// Promises never fail by what the cluster answers: errors are values. A promise that is dropped gives up the answer,
+// not the request.
+template <class T> using answer_of = kj::Promise<core::result<T>>;
+
+class bridge {
+public:
+  bridge(caf::actor_system& system, bridge_targets targets);
+  ~bridge();
+  bridge(const bridge&) = delete;
+  bridge& operator=(const bridge&) = delete;
+
+  // Requires: `tenant` is one of the targets. The tenant answers by the deadline; `timeout_us` is the backstop.
+  answer_of<actors::infer_reply> infer(const std::string& tenant, actors::infer_request request,
+                                       core::duration_us timeout_us);
+  answer_of<actors::model_list> tenant_models(const std::string& tenant);
+  answer_of<uint64_t> ping(const std::string& tenant, uint64_t value);
+
+  // `keep` lives until the store has answered, whatever becomes of the promise.
+  answer_of<actors::publish_reply> publish(actors::publish_request request, core::duration_us timeout_us,
+                                           std::shared_ptr<void> keep);
+  answer_of<std::string> card_path(core::model_id model);
+  answer_of<actors::model_list> all_models();
+
+  answer_of<actors::node_list> nodes();
+  // Of one tenant's models; of all when `tenant` is empty.
+  answer_of<actors::switch_list> switches(uint32_t last, const std::string& tenant);
+
+  answer_of<caf::unit_t> cordon(const std::string& device, bool on);
+  answer_of<uint64_t> evict(const std::string& device, const std::string& model);
+  answer_of<uint64_t> drop_cache();
+
+private:
+  template <class T, class Handle, class... Message>
+  answer_of<T> ask(const Handle& to, core::duration_us timeout_us, std::shared_ptr<void> keep, Message&&... message);
+
+  bridge_targets targets_;
+  caf::actor asker_;
+};
+
+} // namespace fastptm::rpc

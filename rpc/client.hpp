@@ -1,0 +1,120 @@
+// A typed client for tools, tests and benchmarks: KJ inside, results outside.
+//
+// Synchronous calls run the event loop until they are answered. `infer` is asynchronous: callbacks run inside
+// `run_until` or any synchronous call. One thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <capnp/capability.h>
+
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "schemas/admin.capnp.h"
+#include "schemas/serving.capnp.h"
+
+namespace fastptm::rpc {
+
+// One connection with its event loop; the base of both clients.
+class client_loop;
+
+// What a caller sends: ids, or text when there are none.
+struct input {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> token_types;
+  std::string text;
+  bool is_text = false;
+};
+
+// How a request ended, in our types.
+struct answer {
+  std::string status; // as the command line prints it: "ok", "late", "unavailable", ...
+  std::string error;
+  uint64_t retry_after_us = 0;
+  std::vector<float> output;
+  int32_t label = 0;
+  std::string worker;
+  bool loaded = false;
+  uint64_t queue_us = 0, switch_us = 0, run_us = 0, total_us = 0;
+
+  bool answered() const { return status == "ok" || status == "late"; }
+};
+
+struct publication {
+  std::string model;
+  std::string architecture;
+  uint64_t bytes = 0, new_bytes = 0;
+  uint32_t shards = 0, new_shards = 0;
+};
+
+// A file to upload: where it is, and its name in the model folder.
+struct upload_file {
+  std::filesystem::path source;
+  std::string name;
+  uint64_t size_bytes = 0;
+};
+
+struct connect_options {
+  std::string address; // host:port
+  std::string token;
+  core::duration_us timeout_us = 5'000'000;
+};
+
+template <class Results> using response = kj::Own<capnp::Response<Results>>;
+
+class tenant_client {
+public:
+  // permission_denied: the token; unavailable: nobody answers there.
+  static core::result<std::unique_ptr<tenant_client>> connect(const connect_options& options);
+  ~tenant_client();
+
+  core::result<response<schema::Tenant::ModelsResults>> models();
+  core::result<response<schema::Tenant::SwitchesResults>> switches(uint32_t last);
+  // Streams the files, then waits for the store. `progress` gets the bytes sent so far.
+  core::result<publication> publish(const std::string& model, const std::vector<upload_file>& files,
+                                    const std::function<void(uint64_t)>& progress);
+  core::result<uint64_t> ping(uint64_t value);
+  // Pings with `in_flight` of them under way all the time; the latency of each in microseconds.
+  core::result<std::vector<core::duration_us>> ping_many(size_t count, size_t in_flight);
+
+  using answered = std::function<void(answer)>;
+  // Exactly one answer per call; "unavailable" when the connection breaks, "deadline_exceeded" when no answer came a
+  // second after the deadline. Calls before the last answer share one lookup of the model.
+  void infer(const std::string& model, bool classify, const input& what, core::duration_us deadline_us, answered done);
+  // Runs callbacks until then, or (when idle_too) until no call is pending.
+  void run_until(core::time_us when, bool idle_too);
+  size_t pending() const;
+
+private:
+  struct state;
+  explicit tenant_client(std::unique_ptr<state> state);
+
+  std::unique_ptr<state> state_;
+};
+
+class admin_client {
+public:
+  static core::result<std::unique_ptr<admin_client>> connect(const connect_options& options);
+  ~admin_client();
+
+  core::result<response<schema::Admin::StatusResults>> status();
+  core::result<response<schema::Admin::SwitchesResults>> switches(uint32_t last);
+  core::result<void> cordon(const std::string& device, bool on);
+  core::result<void> evict(const std::string& device, const std::string& model);
+  core::result<void> drop_cache();
+
+private:
+  struct state;
+  explicit admin_client(std::unique_ptr<state> state);
+
+  std::unique_ptr<state> state_;
+};
+
+std::string_view to_string(schema::Status status);
+
+} // namespace fastptm::rpc

@@ -1,0 +1,194 @@
+// Field by field.
+#include "rpc/convert.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/log.hpp"
+
+namespace fastptm::rpc {
+
+namespace {
+
+uint64_t unsigned_of(int64_t value) {
+  return static_cast<uint64_t>(std::max<int64_t>(value, 0));
+}
+
+template <class Builder> void set_texts(Builder to, const std::vector<std::string>& from) {
+  for (unsigned i = 0; i < from.size(); ++i) to.set(i, from[i].c_str());
+}
+
+int32_t largest_of(const std::vector<unsigned char>& bytes) {
+  int32_t best = -1;
+  float best_value = 0;
+  for (size_t at = 0; at + sizeof(float) <= bytes.size(); at += sizeof(float)) {
+    float value = 0;
+    std::memcpy(&value, bytes.data() + at, sizeof value);
+    if (best >= 0 && !(value > best_value)) continue;
+    best = static_cast<int32_t>(at / sizeof(float));
+    best_value = value;
+  }
+  return best;
+}
+
+} // namespace
+
+schema::Status to_schema(actors::status from) {
+  switch (from) {
+    case actors::status::ok:
+      return schema::Status::OK;
+    case actors::status::late:
+      return schema::Status::LATE;
+    case actors::status::deadline_exceeded:
+      return schema::Status::DEADLINE_EXCEEDED;
+    case actors::status::unavailable:
+      return schema::Status::UNAVAILABLE;
+    case actors::status::quota_exceeded:
+      return schema::Status::QUOTA_EXCEEDED;
+    case actors::status::refused:
+      return schema::Status::REFUSED;
+    case actors::status::not_found:
+      return schema::Status::NOT_FOUND;
+    case actors::status::permission_denied:
+      return schema::Status::PERMISSION_DENIED;
+    case actors::status::invalid:
+      return schema::Status::INVALID;
+  }
+  return schema::Status::UNAVAILABLE;
+}
+
+schema::Status to_status(core::errc code) {
+  switch (code) {
+    case core::errc::invalid:
+    case core::errc::already_exists:
+      return schema::Status::INVALID;
+    case core::errc::not_found:
+      return schema::Status::NOT_FOUND;
+    case core::errc::permission_denied:
+      return schema::Status::PERMISSION_DENIED;
+    case core::errc::quota_exceeded:
+      return schema::Status::QUOTA_EXCEEDED;
+    case core::errc::deadline_exceeded:
+    case core::errc::cancelled:
+      return schema::Status::DEADLINE_EXCEEDED;
+    case core::errc::does_not_fit:
+    case core::errc::busy:
+      return schema::Status::REFUSED;
+    case core::errc::unavailable:
+    case core::errc::corrupt:
+    case core::errc::io:
+    case core::errc::disk_full:
+    case core::errc::version_mismatch:
+    case core::errc::internal:
+      return schema::Status::UNAVAILABLE;
+  }
+  return schema::Status::UNAVAILABLE;
+}
+
+void set_outcome(schema::Outcome::Builder to, schema::Status status, std::string_view error,
+                 core::duration_us retry_after_us) {
+  to.setStatus(status);
+  if (!error.empty()) to.setError(core::printable(error, 480).c_str());
+  to.setRetryAfterUs(unsigned_of(retry_after_us));
+}
+
+void set_outcome(schema::Outcome::Builder to, const core::error& from) {
+  set_outcome(to, to_status(from.code), from.message);
+}
+
+void set_answer(schema::Answer::Builder to, const actors::infer_reply& from, bool classify) {
+  set_outcome(to.initOutcome(), to_schema(from.end), from.error, from.retry_after_us);
+  to.setOutput({from.output.bytes.data(), from.output.bytes.size()});
+  if (classify) to.setLabel(largest_of(from.output.bytes));
+  to.setWorker(from.spent.worker.c_str());
+  to.setLoaded(from.spent.loaded);
+  to.setQueueUs(unsigned_of(from.spent.queue_us));
+  to.setSwitchUs(unsigned_of(from.spent.switch_us));
+  to.setRunUs(unsigned_of(from.spent.run_us));
+  to.setTotalUs(unsigned_of(from.spent.total_us));
+}
+
+void set_model(schema::ModelStatus::Builder to, const actors::model_row& from) {
+  to.setName(from.name.c_str());
+  to.setArchitecture(from.architecture.c_str());
+  to.setBytes(from.bytes);
+  to.setShards(from.shards);
+  to.setTask(from.task == actors::task_kind::classify ? "classify" : "embed");
+}
+
+void set_node(schema::NodeStatus::Builder to, const actors::node_row& from) {
+  to.setName(from.name.c_str());
+  to.setPid(static_cast<int32_t>(from.pid));
+  to.setIncarnation(from.incarnation);
+  set_texts(to.initRoles(static_cast<unsigned>(from.roles.size())), from.roles);
+  switch (from.state) {
+    case actors::node_state::ready:
+      to.setState(schema::NodeState::READY);
+      break;
+    case actors::node_state::suspect:
+      to.setState(schema::NodeState::SUSPECT);
+      break;
+    case actors::node_state::lost:
+      to.setState(schema::NodeState::LOST);
+      break;
+  }
+  auto devices = to.initDevices(static_cast<unsigned>(from.devices.size()));
+  for (unsigned i = 0; i < devices.size(); ++i) {
+    const auto& device = from.devices[i];
+    auto row = devices[i];
+    row.setName(device.name.c_str());
+    row.setKind(device.kind.c_str());
+    row.setArenaBytes(device.arena_bytes);
+    row.setUsedBytes(device.used_bytes);
+    auto resident = row.initResident(static_cast<unsigned>(device.resident.size()));
+    for (unsigned j = 0; j < resident.size(); ++j) resident.set(j, device.resident[j].name.c_str());
+  }
+}
+
+void set_switch(schema::SwitchReport::Builder to, const actors::switch_report& from) {
+  to.setId(from.id.value);
+  to.setModel(from.model.c_str());
+  to.setDevice(from.device.c_str());
+  to.setReason(std::string(actors::to_string(from.reason)).c_str());
+  to.setOk(from.ok);
+  to.setError(core::printable(from.error, 480).c_str());
+  to.setBytesTotal(from.bytes_total);
+  to.setBytesShared(from.bytes_shared);
+  to.setBytesMoved(from.bytes_moved);
+  to.setWallUs(unsigned_of(from.wall_us));
+  to.setVerifiedChunks(from.verified_chunks);
+  to.setBadChunks(from.bad_chunks);
+  to.setRefetchedChunks(from.refetched_chunks);
+  auto stages = to.initStages(static_cast<unsigned>(from.stages.size()));
+  for (unsigned i = 0; i < stages.size(); ++i) {
+    stages[i].setName(from.stages[i].name.c_str());
+    stages[i].setStartUs(unsigned_of(from.stages[i].start_us));
+    stages[i].setEndUs(unsigned_of(from.stages[i].end_us));
+  }
+  auto sources = to.initSources(static_cast<unsigned>(from.sources.size()));
+  for (unsigned i = 0; i < sources.size(); ++i) {
+    const auto& source = from.sources[i];
+    sources[i].setKind(source.kind.c_str());
+    sources[i].setNode(source.node.c_str());
+    sources[i].setPath(source.path.c_str());
+    sources[i].setBytes(source.bytes);
+    sources[i].setChunks(source.chunks);
+    sources[i].setRateBps(source.rate_bps);
+    sources[i].setFailed(source.failed);
+  }
+  auto limit = to.initLimit();
+  limit.setLink(from.limit.link.c_str());
+  limit.setRateBps(from.limit.rate_bps);
+  limit.setFractionPpm(static_cast<uint32_t>(std::min<uint64_t>(from.limit.fraction_ppm, UINT32_MAX)));
+}
+
+void set_publication(schema::Publication::Builder to, const actors::publish_reply& from) {
+  to.setModel(from.row.name.c_str());
+  to.setBytes(from.row.bytes);
+  to.setShards(from.row.shards);
+  to.setNewShards(static_cast<uint32_t>(from.new_shards));
+  to.setNewBytes(from.new_bytes);
+  to.setArchitecture(from.row.architecture.c_str());
+}
+
+} // namespace fastptm::rpc

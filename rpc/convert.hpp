@@ -1,0 +1,29 @@
+// Our values to generated types: the only place where the two meet on the serving side.
+#pragma once
+
+#include "actors/messages/cluster.hpp"
+#include "actors/messages/reports.hpp"
+#include "actors/messages/serving.hpp"
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "schemas/report.capnp.h"
+#include "schemas/serving.capnp.h"
+
+namespace fastptm::rpc {
+
+schema::Status to_schema(actors::status from);
+// How an error of ours appears to a client.
+schema::Status to_status(core::errc code);
+
+void set_outcome(schema::Outcome::Builder to, schema::Status status, std::string_view error = {},
+                 core::duration_us retry_after_us = 0);
+void set_outcome(schema::Outcome::Builder to, const core::error& from);
+
+// `classify`: fills the label, too.
+void set_answer(schema::Answer::Builder to, const actors::infer_reply& from, bool classify);
+void set_model(schema::ModelStatus::Builder to, const actors::model_row& from);
+void set_node(schema::NodeStatus::Builder to, const actors::node_row& from);
+void set_switch(schema::SwitchReport::Builder to, const actors::switch_report& from);
+void set_publication(schema::Publication::Builder to, const actors::publish_reply& from);
+
+} // namespace fastptm::rpc

@@ -1,0 +1,115 @@
+// Builds the parts in order on their own thread, and tears them down in the opposite order.
+#include "rpc/front_end.hpp"
+
+#include <future>
+
+#include <fmt/format.h>
+#include <kj/async-io.h>
+#include <kj/compat/http.h>
+#include <pthread.h>
+
+#include "core/log.hpp"
+#include "rpc/http.hpp"
+
+namespace fastptm::rpc {
+
+namespace {
+
+struct started {
+  kj::Own<kj::CrossThreadPromiseFulfiller<void>> stop;
+  front_end_addresses addresses;
+};
+using start_report = std::promise<core::result<std::shared_ptr<started>>>;
+
+struct listening {
+  kj::Own<kj::ConnectionReceiver> socket;
+  std::string address;
+};
+
+core::result<listening> listen(kj::AsyncIoContext& io, const std::string& address, uint16_t port,
+                               std::string_view what) {
+  core::result<listening> out;
+  const auto trouble = kj::runCatchingExceptions([&] {
+    auto parsed = io.provider->getNetwork().parseAddress(address.c_str(), port).wait(io.waitScope);
+    out->socket = parsed->listen();
+    out->address = fmt::format("{}:{}", address, out->socket->getPort());
+  });
+  KJ_IF_MAYBE (exception, trouble) {
+    return core::fail(core::errc::unavailable, fmt::format("{}: cannot listen on {}:{}: {}: is the port in use?", what,
+                                                           address, port, exception->getDescription().cStr()));
+  }
+  return out;
+}
+
+const char* loopback = "127.0.0.1";
+
+void run(caf::actor_system& system, bridge_targets targets, const front_end_options& options,
+         core::metrics_registry& metrics, start_report& report) {
+  auto io = kj::setupAsyncIo();
+  auto& timer = io.provider->getTimer();
+  auto public_socket = listen(io, options.address, options.port, "gateway");
+  auto admin_socket = listen(io, loopback, options.admin_port, "administration");
+  auto http_socket = listen(io, loopback, options.http_port, "http");
+  for (const auto* each : {&public_socket, &admin_socket, &http_socket}) {
+    if (!*each) return report.set_value(core::fail(each->error()));
+  }
+
+  bridge actors(system, std::move(targets));
+  gateway tenants(actors, timer, options.gateway, metrics);
+  admin operators(actors, timer, options.admin);
+  kj::HttpHeaderTable::Builder table_builder;
+  const auto table = table_builder.build();
+  http_pages pages(actors, metrics, *table);
+  kj::HttpServer http(timer, *table, pages);
+
+  auto stop = kj::newPromiseAndCrossThreadFulfiller<void>();
+  auto facts = std::make_shared<started>();
+  facts->stop = kj::mv(stop.fulfiller);
+  facts->addresses = {public_socket->address, admin_socket->address, http_socket->address};
+  {
+    connections tenant_connections(kj::mv(public_socket->socket), timer, options.limits,
+                                   [&](guarded_stream& stream) { return tenants.bootstrap(stream); });
+    connections admin_connections(kj::mv(admin_socket->socket), timer, options.limits,
+                                  [&](guarded_stream& stream) { return operators.bootstrap(stream); });
+    auto http_serving = http.listenHttp(*http_socket->socket).eagerlyEvaluate([](kj::Exception&& exception) {
+      core::log::error("rpc", "http-ended", "{}", exception.getDescription().cStr());
+    });
+    report.set_value(std::move(facts));
+    stop.promise.wait(io.waitScope);
+  }
+}
+
+} // namespace
+
+core::result<std::unique_ptr<front_end>> front_end::start(caf::actor_system& system, bridge_targets targets,
+                                                          front_end_options options, core::metrics_registry& metrics) {
+  std::unique_ptr<front_end> out(new front_end);
+  auto report = std::make_shared<start_report>();
+  auto outcome = report->get_future();
+  out->thread_ =
+      std::thread([&system, targets = std::move(targets), options = std::move(options), &metrics, report]() mutable {
+        ::pthread_setname_np(::pthread_self(), "rpc");
+        const auto trouble =
+            kj::runCatchingExceptions([&] { run(system, std::move(targets), options, metrics, *report); });
+        KJ_IF_MAYBE (exception, trouble) {
+          // Every expected failure is a value; this is a broken promise of the program.
+          core::log::error("rpc", "front-end-died", "{}", exception->getDescription().cStr());
+          std::abort();
+        }
+      });
+  auto facts = outcome.get();
+  if (!facts) {
+    out->thread_.join();
+    return core::fail(facts.error());
+  }
+  out->stop_ = kj::mv((*facts)->stop);
+  out->addresses_ = (*facts)->addresses;
+  return out;
+}
+
+front_end::~front_end() {
+  if (stop_.get() != nullptr) stop_->fulfill();
+  if (thread_.joinable()) thread_.join();
+}
+
+} // namespace fastptm::rpc

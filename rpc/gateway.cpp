@@ -1,0 +1,178 @@
+// Login, and what a tenant can do.
+#include "rpc/gateway.hpp"
+
+#include <openssl/crypto.h>
+
+#include <fmt/format.h>
+#include <kj/debug.h>
+
+#include "core/log.hpp"
+#include "rpc/convert.hpp"
+#include "rpc/model_server.hpp"
+#include "rpc/upload_server.hpp"
+
+namespace fastptm::rpc {
+
+namespace {
+
+// Slows down guessing; a token has 256 bits, so this is for the log's sake more than for safety's.
+constexpr auto wrong_token_delay = 100 * kj::MILLISECONDS;
+constexpr uint32_t protocol = 1;
+
+bool same_secret(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+bool is_model_name(std::string_view name) {
+  return !name.empty() && name.size() <= 64 && name.front() != '.' &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == name.npos;
+}
+
+class tenant_server final : public schema::Tenant::Server {
+public:
+  tenant_server(gateway& shared, std::string name) : shared_(shared), name_(std::move(name)) {}
+
+protected:
+  kj::Promise<void> model(ModelContext context) override {
+    context.allowCancellation();
+    std::string wanted = context.getParams().getFullName().cStr();
+    context.releaseParams();
+    return shared_.bounded(
+        shared_.find_model(name_, wanted).then([this, context](core::result<actors::model_row> row) mutable {
+          auto results = context.getResults();
+          if (!row) return set_outcome(results.initOutcome(), row.error());
+          results.initOutcome();
+          results.setModel(kj::heap<model_server>(shared_, name_, std::move(*row)));
+        }));
+  }
+
+  kj::Promise<void> models(ModelsContext context) override {
+    context.allowCancellation();
+    return shared_.bounded(
+        shared_.actors.tenant_models(name_).then([context](core::result<actors::model_list> list) mutable {
+          auto results = context.getResults();
+          if (!list) return set_outcome(results.initOutcome(), list.error());
+          results.initOutcome();
+          auto rows = results.initModels(static_cast<unsigned>(list->rows.size()));
+          for (unsigned i = 0; i < rows.size(); ++i) set_model(rows[i], list->rows[i]);
+        }));
+  }
+
+  kj::Promise<void> publish(PublishContext context) override {
+    const std::string model = context.getParams().getModelName().cStr();
+    auto results = context.getResults();
+    if (!is_model_name(model)) {
+      set_outcome(
+          results.initOutcome(), schema::Status::INVALID,
+          fmt::format("model name '{}': use up to 64 letters, digits, '-', '_' and '.'", core::printable(model, 80)));
+      return kj::READY_NOW;
+    }
+    auto folder = open_upload(shared_.options.spool, shared_.open_uploads);
+    if (!folder) {
+      set_outcome(results.initOutcome(), folder.error());
+      return kj::READY_NOW;
+    }
+    results.initOutcome();
+    results.setUpload(kj::heap<upload_server>(shared_, name_, model, std::move(*folder)));
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> switches(SwitchesContext context) override {
+    context.allowCancellation();
+    return shared_.bounded(shared_.actors.switches(context.getParams().getLast(), name_)
+                               .then([context](core::result<actors::switch_list> list) mutable {
+                                 auto results = context.getResults();
+                                 if (!list) return set_outcome(results.initOutcome(), list.error());
+                                 results.initOutcome();
+                                 auto rows = results.initSwitches(static_cast<unsigned>(list->rows.size()));
+                                 for (unsigned i = 0; i < rows.size(); ++i) set_switch(rows[i], list->rows[i]);
+                               }));
+  }
+
+  kj::Promise<void> ping(PingContext context) override {
+    context.allowCancellation();
+    return shared_.bounded(shared_.actors.ping(name_, context.getParams().getValue())
+                               .then([context](core::result<uint64_t> value) mutable {
+                                 if (!value) kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "no answer to a ping"));
+                                 context.getResults().setValue(*value);
+                               }));
+  }
+
+private:
+  gateway& shared_;
+  const std::string name_;
+};
+
+class gateway_server final : public schema::Gateway::Server {
+public:
+  gateway_server(gateway& shared, guarded_stream& connection) : shared_(shared), connection_(connection) {}
+
+protected:
+  kj::Promise<void> login(LoginContext context) override {
+    const std::string_view token = context.getParams().getToken().cStr();
+    shared_.logins.add();
+    for (const auto& [tenant, expected] : shared_.options.tokens) {
+      if (!same_secret(token, expected)) continue;
+      connection_.trust();
+      auto results = context.getResults();
+      results.initOutcome();
+      results.setTenant(kj::heap<tenant_server>(shared_, tenant));
+      return kj::READY_NOW;
+    }
+    shared_.refused_logins.add();
+    context.allowCancellation();
+    return shared_.timer.afterDelay(wrong_token_delay).then([context]() mutable {
+      set_outcome(context.getResults().initOutcome(), schema::Status::PERMISSION_DENIED,
+                  "the token is not known here: use the tenant's token of this cluster");
+    });
+  }
+
+  kj::Promise<void> version(VersionContext context) override {
+    auto results = context.getResults();
+    results.setText("fastptm");
+    results.setProtocol(protocol);
+    return kj::READY_NOW;
+  }
+
+private:
+  gateway& shared_;
+  guarded_stream& connection_; // outlives its bootstrap capability: both belong to the connection
+};
+
+} // namespace
+
+gateway::gateway(bridge& to, kj::Timer& with, gateway_options given, core::metrics_registry& metrics)
+    : actors(to), timer(with), options(std::move(given)), tokenizers(to, options.tokenizer_cache),
+      logins(metrics.make_counter("fastptm_rpc_logins_total", "Attempts to log in")),
+      refused_logins(metrics.make_counter("fastptm_rpc_refused_logins_total", "Attempts with an unknown token")),
+      requests(metrics.make_counter("fastptm_rpc_requests_total", "Inputs that arrived at the gateway")),
+      uploaded_bytes(metrics.make_counter("fastptm_rpc_uploaded_bytes_total", "Bytes of uploads")) {}
+
+capnp::Capability::Client gateway::bootstrap(guarded_stream& connection) {
+  return kj::heap<gateway_server>(*this, connection);
+}
+
+kj::Promise<core::result<actors::model_row>> gateway::find_model(const std::string& tenant, const std::string& name) {
+  using row_result = core::result<actors::model_row>;
+  const auto slash = name.find('/');
+  if (slash != std::string::npos && name.substr(0, slash) != tenant) {
+    return row_result(core::fail(core::errc::permission_denied,
+                                 fmt::format("{} is not a model of tenant {}", core::printable(name, 100), tenant)));
+  }
+  const auto full = slash == std::string::npos ? tenant + "/" + name : name;
+  if (const auto known = models_.find(full); known != models_.end()) return row_result(known->second);
+  return actors.tenant_models(tenant).then([this, full](core::result<actors::model_list> list) -> row_result {
+    if (!list) return core::fail(list.error());
+    const actors::model_row* newest = nullptr;
+    for (const auto& row : list->rows) {
+      if (models_.emplace(row.name, row).second) core::log::debug("rpc", "model-seen", "{}", row.name);
+      const bool wanted = row.name == full || row.name.substr(0, row.name.rfind('@')) == full;
+      if (wanted && (newest == nullptr || row.id > newest->id)) newest = &row;
+    }
+    if (newest != nullptr) return *newest;
+    return core::fail(core::errc::not_found,
+                      fmt::format("no model {}: `fastptm models` lists what there is", core::printable(full, 100)));
+  });
+}
+
+} // namespace fastptm::rpc

@@ -1,0 +1,64 @@
+// Serves serving.capnp to tenants: checks, tokenises, asks the actors, answers.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <capnp/capability.h>
+#include <kj/timer.h>
+
+#include "core/metrics.hpp"
+#include "rpc/bridge.hpp"
+#include "rpc/guarded_stream.hpp"
+#include "rpc/helper_thread.hpp"
+#include "rpc/spool.hpp"
+#include "rpc/texts.hpp"
+
+namespace fastptm::rpc {
+
+struct gateway_options {
+  std::map<std::string, std::string> tokens; // tenant to token
+  core::duration_us call_timeout_us = 0;
+  core::duration_us default_deadline_us = 0;
+  core::duration_us max_deadline_us = 0;
+  uint64_t max_text_bytes = 0;
+  uint32_t tokenizer_cache = 0;
+  spool_limits spool;
+};
+
+// What all connections share; lives on the KJ thread, longer than any connection.
+class gateway {
+public:
+  gateway(bridge& actors, kj::Timer& timer, gateway_options options, core::metrics_registry& metrics);
+
+  // The bootstrap capability of one connection; marks it as trusted after a good login.
+  capnp::Capability::Client bootstrap(guarded_stream& connection);
+
+  // -- for the capabilities -----------------------------------------------------------------------------------------
+
+  bridge& actors;
+  kj::Timer& timer;
+  const gateway_options options;
+  texts tokenizers;
+  helper_thread disk;
+  std::shared_ptr<std::atomic<uint32_t>> open_uploads = std::make_shared<std::atomic<uint32_t>>(0);
+  core::counter& logins;
+  core::counter& refused_logins;
+  core::counter& requests;
+  core::counter& uploaded_bytes;
+
+  // Published models never change, so a row once seen stays right; the newest version of a name is looked up each time.
+  kj::Promise<core::result<actors::model_row>> find_model(const std::string& tenant, const std::string& name);
+
+  // The promise, or a DISCONNECTED exception after the call timeout.
+  template <class T> kj::Promise<T> bounded(kj::Promise<T> call) {
+    return timer.timeoutAfter(options.call_timeout_us * kj::MICROSECONDS, kj::mv(call));
+  }
+
+private:
+  std::map<std::string, actors::model_row> models_; // by full name; as many as the catalogue has
+};
+
+} // namespace fastptm::rpc

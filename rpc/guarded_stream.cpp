@@ -1,0 +1,21 @@
+// Counts what strangers send.
+#include "rpc/guarded_stream.hpp"
+
+#include <algorithm>
+
+#include <kj/debug.h>
+
+namespace fastptm::rpc {
+
+kj::Promise<size_t> guarded_stream::tryRead(void* buffer, size_t least, size_t most) {
+  if (trusted_) return socket_->tryRead(buffer, least, most);
+  if (least > left_bytes_) {
+    return KJ_EXCEPTION(DISCONNECTED, "too much was sent before logging in");
+  }
+  return socket_->tryRead(buffer, least, std::min(most, left_bytes_)).then([this](size_t got) {
+    left_bytes_ -= std::min(left_bytes_, got);
+    return got;
+  });
+}
+
+} // namespace fastptm::rpc

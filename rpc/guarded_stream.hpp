@@ -1,0 +1,36 @@
+// A client's connection that may send only a little before it has logged in.
+#pragma once
+
+#include <kj/async-io.h>
+
+namespace fastptm::rpc {
+
+// Wraps a socket. A stranger's bytes are counted, so that an unauthenticated connection costs a bounded amount of
+// memory whatever lengths its messages announce; beyond the bound the connection breaks.
+class guarded_stream final : public kj::AsyncIoStream {
+public:
+  guarded_stream(kj::Own<kj::AsyncIoStream> socket, size_t stranger_bytes)
+      : socket_(kj::mv(socket)), left_bytes_(stranger_bytes) {}
+
+  void trust() { trusted_ = true; }
+  bool trusted() const { return trusted_; }
+
+  kj::Promise<size_t> tryRead(void* buffer, size_t least, size_t most) override;
+  kj::Promise<void> write(const void* buffer, size_t size) override { return socket_->write(buffer, size); }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
+    return socket_->write(pieces);
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return socket_->whenWriteDisconnected(); }
+  void shutdownWrite() override { socket_->shutdownWrite(); }
+  void abortRead() override { socket_->abortRead(); }
+  void setsockopt(int level, int option, const void* value, kj::uint length) override {
+    socket_->setsockopt(level, option, value, length);
+  }
+
+private:
+  kj::Own<kj::AsyncIoStream> socket_;
+  size_t left_bytes_;
+  bool trusted_ = false;
+};
+
+} // namespace fastptm::rpc

@@ -1,0 +1,33 @@
+// One published model as a capability: an input is checked here and answered by the actors.
+#pragma once
+
+#include <string>
+
+#include "rpc/gateway.hpp"
+#include "schemas/serving.capnp.h"
+
+namespace fastptm::rpc {
+
+class model_server final : public schema::Model::Server {
+public:
+  model_server(gateway& shared, std::string tenant, actors::model_row row)
+      : shared_(shared), tenant_(std::move(tenant)), row_(std::move(row)) {}
+
+protected:
+  kj::Promise<void> embed(EmbedContext context) override;
+  kj::Promise<void> classify(ClassifyContext context) override;
+
+private:
+  using ids_result = core::result<std::vector<int32_t>>;
+
+  kj::Promise<actors::infer_reply> answer(schema::Request::Reader request, actors::task_kind task);
+  kj::Promise<actors::infer_reply> send(std::vector<int32_t> ids, std::vector<int32_t> types, actors::task_kind task,
+                                        core::duration_us deadline_us);
+  core::result<void> check(const std::vector<int32_t>& ids, const std::vector<int32_t>& types) const;
+
+  gateway& shared_;
+  const std::string tenant_;
+  const actors::model_row row_;
+};
+
+} // namespace fastptm::rpc
