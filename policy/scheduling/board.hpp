@@ -120,6 +120,7 @@ public:
 
   // ---- actions ----
   void queue_live(uint32_t slot);
+  void unqueue(uint32_t slot);    // Out of the live or late queue: the strategy puts it elsewhere.
   void queue_late(uint32_t slot); // Or refuses it, if that is the tenant's rule.
   // Into and out of a queue of the strategy, in order of arrival; `place` comes back with strategy::withdraw.
   void place(request_queue& queue, uint32_t slot, uint32_t place);
@@ -175,7 +176,6 @@ private:
   void drop_live(model_index x);
   void add_late(model_index x);
   void drop_late(model_index x);
-  void remove_queued(uint32_t slot);
   const planned_load* plan_load(device_index d, model_index x, load_reason reason);
   bool prepare(lane_index z, model_index x);
   void commit(lane_index z, model_index x);

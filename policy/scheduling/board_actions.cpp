@@ -49,7 +49,7 @@ void board::doom(model_index x, time_us earliest_end_us) {
   while (!m.live.empty()) {
     const uint32_t head = requests_.front(m.live);
     if (requests_[head].deadline_us >= earliest_end_us) return;
-    remove_queued(head);
+    unqueue(head);
     queue_late(head);
   }
 }
@@ -85,7 +85,7 @@ void board::drop_late(model_index x) {
   late_models_.pop_back();
 }
 
-void board::remove_queued(uint32_t slot) {
+void board::unqueue(uint32_t slot) {
   const model_index x = requests_[slot].model;
   model_state& m = models_[x];
   shares_.work_left(m.tenant);

@@ -94,6 +94,7 @@ rejection board::apply(const device_joined& e) {
     if (!knows(x) || d.sets.plan(x, models_[x].shards, victims_) != fit::fits) continue;
     d.sets.add(x, models_[x].shards);
     lists_.add(models_[x].holders, e.device);
+    if (e.lanes == 1) lanes_[d.first_lane].active = x; // The most recently used one is what the lane ran last.
   }
   strategy_->device_came(*this, e.device);
   for (const model_index x : e.resident)
@@ -201,7 +202,7 @@ void board::withdraw(uint32_t slot) {
   if (requests_[slot].state == request_state::placed) {
     strategy_->withdraw(*this, slot);
   } else {
-    remove_queued(slot);
+    unqueue(slot);
   }
 }
 

@@ -14,7 +14,15 @@ struct named_strategy {
   std::unique_ptr<strategy> (*make)(const options&);
 };
 constexpr std::array strategies{
+    named_strategy{"dxv", make_dxv},
+    named_strategy{"omls", make_omls},
+    named_strategy{"omls_clean", make_omls_clean},
+    named_strategy{"fcfs", make_fcfs},
+    named_strategy{"edf", make_edf},
+    named_strategy{"sjf", make_sjf},
     named_strategy{"affinity", make_affinity},
+    named_strategy{"least_loaded", make_least_loaded},
+    named_strategy{"round_robin", make_round_robin},
 };
 constexpr auto names = [] {
   std::array<std::string_view, strategies.size()> all;

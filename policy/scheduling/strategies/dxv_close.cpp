@@ -1,0 +1,199 @@
+// The steps of DXV in their order: doom, stay, visit, work ahead, late.
+#include "policy/scheduling/strategies/dxv_close.hpp"
+
+#include <algorithm>
+
+#include "policy/scheduling/strategies/dxv_value.hpp"
+
+namespace fastptm::policy::scheduling {
+
+namespace {
+
+bool usable(const board& b, lane_index z) {
+  const device_state& d = b.device(b.lane(z).device);
+  return d.joined && !d.cordoned && b.lane(z).number < d.lanes && d.first_lane.value + b.lane(z).number == z.value;
+}
+
+// The lane that runs the model now; no_lane: none.
+lane_index lane_running(const board& b, model_index x) {
+  for (uint32_t i = 0; i < b.lane_count(); ++i)
+    if (usable(b, lane_index{i}) && b.lane(lane_index{i}).batch.value != 0 && b.lane(lane_index{i}).active == x)
+      return lane_index{i};
+  return no_lane;
+}
+
+duration_us rest_us(const board& b, lane_index z) {
+  return std::max<duration_us>(0, b.lane(z).free_us - b.now());
+}
+
+} // namespace
+
+void dxv_close::decide(board& b) {
+  failed_.clear();
+  if (b.chosen().doom) doom(b);
+  if (!b.idle().empty() && !b.live_models().empty()) {
+    // Tenants ahead of their share get what the others leave.
+    for (const bool only_fair : {true, false}) {
+      stay(b, only_fair);
+      visit(b, only_fair);
+      if (b.shares().with_work() < 2) break;
+    }
+  }
+  if (b.chosen().prefetch) work_ahead(b);
+  if (!b.idle().empty() && b.live_models().empty()) serve_late(b);
+}
+
+bool dxv_close::may_serve(const board& b, model_index x, bool only_fair) const {
+  return !only_fair || !b.tenant_ahead(x);
+}
+
+// Never spend lane time on a request that cannot be on time any more, whichever lane took it.
+void dxv_close::doom(board& b) {
+  to_doom_.assign(b.live_models().begin(), b.live_models().end());
+  for (const model_index x : to_doom_) {
+    time_us earliest_us = std::numeric_limits<time_us>::max();
+    for (uint32_t i = 0; i < b.lane_count(); ++i) {
+      const lane_index z{i};
+      if (!usable(b, z)) continue;
+      const device_index d = b.lane(z).device;
+      const duration_us one_us = b.execution_us(x, d, 1);
+      const bool there = b.lane(z).active == x && b.device(d).sets.holds(x);
+      duration_us wait_us = rest_us(b, z) + (there ? 0 : b.setup_us(z, x));
+      // With a pipelined switch the execution overlaps all but the first part of the load.
+      const duration_us layers = b.chosen().layers;
+      if (layers > 1) wait_us -= std::min(wait_us, one_us) * (layers - 1) / layers;
+      earliest_us = std::min(earliest_us, b.now() + wait_us + one_us);
+    }
+    if (earliest_us != std::numeric_limits<time_us>::max()) b.doom(x, earliest_us);
+  }
+}
+
+// A visit is exhaustive: a lane goes on with its model while that has live requests.
+void dxv_close::stay(board& b, bool only_fair) {
+  for (lane_index z = b.idle().first(); z != no_lane; z = b.idle().after(z)) {
+    const model_index x = b.lane(z).active;
+    if (x == no_model || b.model(x).live.empty() || !may_serve(b, x, only_fair) || must_leave(b, z)) continue;
+    if (b.device(b.lane(z).device).sets.holds(x)) b.start(z, x, queue_kind::live, b.chosen().max_batch);
+  }
+}
+
+// A visit that has lasted half a deadline ends when another model would be lost otherwise: nobody else serves it.
+bool dxv_close::must_leave(const board& b, lane_index z) const {
+  const lane_state& lane = b.lane(z);
+  const request_entry& head = b.request(b.live_head(lane.active));
+  if (b.now() - lane.visit_since_us <= (head.deadline_us - head.arrival_us) / 2) return false;
+  return std::any_of(b.live_models().begin(), b.live_models().end(), [&](model_index x) {
+    return x != lane.active && b.holders(x).empty() && b.loading(x).empty() && b.can_load(x, lane.device, false);
+  });
+}
+
+void dxv_close::visit(board& b, bool only_fair) {
+  while (!b.idle().empty() && !b.live_models().empty()) {
+    const choice best = best_visit(b, only_fair);
+    if (best.lane == no_lane) return;
+    if (!b.start(best.lane, best.model, queue_kind::live, b.chosen().max_batch)) failed_.push_back(best.lane);
+  }
+}
+
+// Ties: a lane that has no model yet, then the one that has been idle longest.
+bool dxv_close::choice::over(const choice& other, const board& b) const {
+  if (other.lane == no_lane || value != other.value) return other.lane == no_lane || value > other.value;
+  const lane_state &mine = b.lane(lane), &theirs = b.lane(other.lane);
+  const bool mine_empty = mine.active == no_model, theirs_empty = theirs.active == no_model;
+  if (mine_empty != theirs_empty) return mine_empty;
+  if (mine.free_us != theirs.free_us) return mine.free_us < theirs.free_us;
+  return lane != other.lane ? lane < other.lane : model < other.model;
+}
+
+dxv_close::choice dxv_close::best_visit(board& b, bool only_fair) {
+  choice best;
+  for (const model_index x : b.live_models()) {
+    if (!may_serve(b, x, only_fair)) continue;
+    for (lane_index z = b.idle().first(); z != no_lane; z = b.idle().after(z)) {
+      if (std::find(failed_.begin(), failed_.end(), z) != failed_.end()) continue;
+      const device_index d = b.lane(z).device;
+      const bool there = b.device(d).sets.holds(x);
+      const duration_us setup_us = b.setup_us(z, x);
+      if (worth_waiting_for_holder(b, z, x, setup_us)) continue;
+      if (setup_us > 0 && b.chosen().prefetch && lane_has_ready_work(b, z, x)) continue;
+      if (!there && held(b, z, x, setup_us)) continue;
+      const choice candidate{z, x, visit_value(b, x, d, b.model(x).live.count, setup_us)};
+      if (candidate.over(best, b) && (there || b.can_load(x, d, false))) best = candidate;
+    }
+  }
+  return best;
+}
+
+// Another lane runs the model: it will be through with this queue before a copy of the weights would be here.
+bool dxv_close::worth_waiting_for_holder(const board& b, lane_index z, model_index x, duration_us setup_us) const {
+  const lane_index y = lane_running(b, x);
+  if (y == no_lane) return false;
+  const device_index d = b.lane(z).device;
+  if (b.lane(y).device == d && b.device(d).sets.holds(x)) return false;
+  const duration_us one_us = b.execution_us(x, d, 1);
+  const duration_us each_us = b.execution_us(x, b.lane(y).device, 2) - b.execution_us(x, b.lane(y).device, 1);
+  return b.model(x).live.count * each_us + rest_us(b, y) <= setup_us + one_us;
+}
+
+// A lane never waits for a load while its device has another set that is ready and has live work.
+bool dxv_close::lane_has_ready_work(const board& b, lane_index z, model_index but) const {
+  const device_index d = b.lane(z).device;
+  const residency& sets = b.device(d).sets;
+  if (sets.set_count() < 2) return false;
+  for (model_index v = sets.oldest(); v != no_model; v = sets.next(v))
+    if (v != but && !b.model(v).live.empty() && b.load_under_way(v, d) == nullptr) return true;
+  return false;
+}
+
+// Rent or buy: the load is paid for once its time has been waited `hold` times over, or when time gets short.
+bool dxv_close::held(board& b, lane_index z, model_index x, duration_us setup_us) const {
+  if (b.chosen().hold <= 0) return false;
+  const request_queue& queue = b.model(x).live;
+  const double waited_us = static_cast<double>(b.now()) * queue.count - static_cast<double>(queue.arrival_sum_us);
+  const double price_us = b.chosen().hold * static_cast<double>(setup_us);
+  const duration_us slack_us =
+      b.head_deadline_us(x) - b.now() - setup_us - b.execution_us(x, b.lane(z).device, 1) - b.chosen().hold_guard_us;
+  if (waited_us >= price_us || slack_us <= 0) return false;
+  const auto paid_after_us = static_cast<duration_us>((price_us - waited_us) / queue.count) + 1;
+  b.wake_at(b.now() + std::min(paid_after_us, slack_us));
+  return true;
+}
+
+// Copy engines that have nothing to do fetch what will be visited next, where that displaces nothing that has live
+// work.
+void dxv_close::work_ahead(board& b) {
+  for (uint32_t i = 0; i < b.device_count(); ++i) {
+    const device_index d{i};
+    if (!b.device(d).joined || b.engine_wait_us(d) > 0 || b.device(d).sets.set_count() == 0) continue;
+    model_index best = no_model;
+    double best_value = 0;
+    for (const model_index x : b.live_models()) {
+      if (!b.holders(x).empty() || !b.loading(x).empty()) continue;
+      const double value = visit_value(b, x, d, b.model(x).live.count, b.load_us(x, d));
+      if (best == no_model || value > best_value) best = x, best_value = value;
+    }
+    if (best != no_model && b.can_load(best, d, true)) b.load_set(d, best, load_reason::prefetch);
+  }
+}
+
+// What is late already gets the lanes only when nothing can be lost by it.
+void dxv_close::serve_late(board& b) {
+  for (lane_index z = b.idle().first(); z != no_lane; z = b.idle().after(z)) {
+    const model_index x = b.lane(z).active;
+    if (x != no_model && !b.model(x).late.empty() && b.device(b.lane(z).device).sets.holds(x))
+      b.start(z, x, queue_kind::late, b.chosen().max_batch);
+  }
+  for (lane_index z = b.idle().first(); z != no_lane; z = b.idle().after(z)) {
+    const device_index d = b.lane(z).device;
+    const auto worth = [&](model_index x) { return std::pair(b.device(d).sets.holds(x), b.model(x).late.count); };
+    model_index best = no_model;
+    for (const model_index x : b.late_models()) {
+      if (lane_running(b, x) != no_lane) continue;
+      if (!b.device(d).sets.holds(x) && !b.can_load(x, d, false)) continue;
+      if (best == no_model || worth(x) > worth(best) || (worth(x) == worth(best) && x < best)) best = x;
+    }
+    if (best != no_model) b.start(z, best, queue_kind::late, b.chosen().max_batch);
+  }
+}
+
+} // namespace fastptm::policy::scheduling

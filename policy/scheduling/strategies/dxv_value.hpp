@@ -1,0 +1,26 @@
+// What a visit is worth: requests served per time, discounted by the time that is left (notes in docs/scheduling.md).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "policy/scheduling/board.hpp"
+
+namespace fastptm::policy::scheduling {
+
+// Of a visit to the model with `count` live requests that begins after `setup_us`. Beyond four batches ahead of others
+// a visit is long enough to be judged by what it does first.
+inline double visit_value(const board& b, model_index x, device_index d, uint32_t count, duration_us setup_us) {
+  const uint32_t most = b.chosen().max_batch;
+  const uint32_t counted = most > 1 ? std::min(count, 4 * most) : count;
+  const duration_us one_us = b.execution_us(x, d, 1), two_us = b.execution_us(x, d, 2);
+  const duration_us each_us = two_us - one_us, base_us = one_us - each_us;
+  const auto batches = static_cast<double>((counted + most - 1) / most);
+  const double work_us = static_cast<double>(setup_us) + batches * static_cast<double>(base_us) +
+                         static_cast<double>(counted) * static_cast<double>(each_us);
+  const auto slack_us = static_cast<double>(b.head_deadline_us(x) - b.now() - setup_us - one_us);
+  return counted / std::max(1.0, work_us) *
+         std::exp(-std::max(0.0, slack_us) / static_cast<double>(b.chosen().slack_scale_us));
+}
+
+} // namespace fastptm::policy::scheduling
