@@ -32,16 +32,15 @@ struct disk_read_result {
   core::time_us end_us = 0;   // its last chunk was verified
 };
 
+struct disk_reader_options {
+  unsigned reads_in_flight = 8; // of 4 MiB: enough to keep a virtual disk or an NVMe busy
+  size_t queued_shards = 1024;  // beyond it submit() answers busy
+};
+
 // One thread of its own; any thread may submit.
 class disk_reader {
 public:
-  struct options {
-    unsigned reads_in_flight = 8; // of 4 MiB: enough to keep a virtual disk or an NVMe busy
-    size_t queued_shards = 1024;  // beyond it submit() answers busy
-  };
-
-  disk_reader() : disk_reader(options()) {}
-  explicit disk_reader(options bounds);
+  explicit disk_reader(disk_reader_options bounds = {});
   ~disk_reader(); // finishes what is being read, fails the rest as cancelled
 
   disk_reader(const disk_reader&) = delete;
@@ -58,9 +57,10 @@ private:
   struct job;
 
   void run();
+  void read_blocking(job& what);
   std::shared_ptr<job> take_job(bool may_wait);
 
-  const options bounds_;
+  const disk_reader_options bounds_;
   std::unique_ptr<ring> ring_; // used by the reader's thread; null: pread
   // The queue between the store and the reader's thread.
   mutable std::mutex mutex_;

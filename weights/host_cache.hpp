@@ -49,8 +49,8 @@ struct stage_request {
 struct staged {
   core::result<cache_lease> lease; // corrupt: the object is damaged, nothing was cached. does_not_fit: larger than the
                                    // slab. busy: everything else is leased, try again later
-  uint64_t offset_bytes = 0; // in the slab
-  bool from_disk = false;    // false: it was cached already
+  uint64_t offset_bytes = 0;       // in the slab
+  bool from_disk = false;          // false: it was cached already
   uint32_t bad_chunks = 0;
   core::time_us start_us = 0; // of the read, where there was one
   core::time_us end_us = 0;
@@ -77,16 +77,13 @@ public:
 
 private:
   friend class cache_lease;
-  struct waiter {
-    std::function<void(staged)> done;
-  };
-  struct entry {
+  struct cached_shard {
     uint64_t offset_bytes = 0;
     uint64_t size_bytes = 0;
     uint32_t leases = 0;
     bool reading = false;
-    std::vector<waiter> waiters;             // while it is being read
-    std::list<core::digest>::iterator place; // in recency_
+    std::vector<std::function<void(staged)>> waiters; // while it is being read
+    std::list<core::digest>::iterator place;          // in recency_
   };
 
   host_cache(transport::sealed_memory memory, disk_reader& disk);
@@ -102,7 +99,7 @@ private:
 
   // The store actor stages, the disk thread finishes, leases end anywhere: table updates only, never a call-out.
   mutable std::mutex mutex_;
-  std::unordered_map<core::digest, entry> entries_;
+  std::unordered_map<core::digest, cached_shard> entries_;
   std::list<core::digest> recency_;             // least recently used first
   std::map<uint64_t, uint64_t> free_by_offset_; // offset -> size, coalesced
   uint64_t used_bytes_ = 0;

@@ -6,11 +6,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/clock.hpp"
-#include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/memory_region.hpp"
 #include "policy/fetch_plan.hpp"
@@ -85,28 +87,75 @@ private:
     load_source what;
     std::map<uint32_t, shard_location> holds;
     source_report report;
-    core::time_us first_us = 0;
-    core::time_us last_us = 0;
+    uint32_t retries = 0;
+    core::time_us first_us = 0; // something was asked for
+    core::time_us last_us = 0;  // something landed
   };
   struct flight {
     policy::chunk_fetch fetch;
     transport::fetch_id id;
-    bool accepted = false;
-    bool doomed = false; // cancelled by us: the source is not to blame
+    bool accepted = false; // id is known
+    bool doomed = false;   // cancelled by us: the source is not to blame
   };
-  struct actions; // what to call once the lock is released
+  // What to call once the lock is released.
+  struct actions {
+    std::vector<uint64_t> launches; // flights
+    std::vector<std::pair<transport::fetcher*, transport::fetch_id>> cancels;
+    std::vector<policy::chunk_fetch> checks;
+    std::vector<uint32_t> verified;
+    std::vector<std::pair<std::string, core::error>> failures;
+    std::vector<uint32_t> starved;
+    bool empty() const;
+  };
 
   loader(loader_options options, std::vector<shard_to_load> shards, verifier& checker, const core::clock& clock,
          loader_callbacks callbacks);
-  void drive();
+
+  // --- completions
   void on_fetched(uint64_t token, core::result<transport::fetched> result);
   void on_checked(const policy::chunk_fetch& fetch, uint64_t checksum);
+
+  // --- locked: change state, note what to call
+  void note_landed(const policy::chunk_fetch& fetch, const transport::fetched& got, actions& out);
+  void note_failed(const flight& one, const core::error& why, actions& out);
+  void note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, actions& out);
+  void fail_source(uint32_t source, const core::error& why, actions& out);
+  void doom_flights_of(uint32_t source, actions& out);
+  void plan_more(actions& out);
+  void look_for_starved(actions& out);
+
+  // --- unlocked: call, then look whether that was the end
+  void run(std::unique_lock<std::mutex> lock, actions what);
+  void launch(uint64_t token);
+  bool is_over() const;
+  void finish(std::unique_lock<std::mutex> lock);
+  load_report make_report() const;
+  link_limit slowest_link() const;
 
   const loader_options options_;
   const std::vector<shard_to_load> shards_;
   verifier& checker_;
   const core::clock& clock_;
   const loader_callbacks callbacks_;
+
+  // Pump, copy pool, verifier and the owning actor meet here; no call-out and no copying under it.
+  std::mutex mutex_;
+  policy::fetch_plan plan_;
+  std::vector<std::unique_ptr<source_state>> sources_;
+  std::unordered_map<uint64_t, flight> flights_;
+  uint64_t last_token_ = 0;
+  uint32_t checks_ = 0;    // chunks in the verifier
+  uint32_t calls_out_ = 0; // threads inside run()'s calls
+  bool started_ = false;
+  bool finished_ = false;
+  std::optional<core::error> giving_up_;
+  std::vector<uint32_t> last_starved_;
+  std::string last_failure_;
+
+  // The report's raw figures.
+  uint64_t bytes_ = 0;
+  uint32_t verified_ = 0, bad_ = 0, refetched_ = 0;
+  core::time_us start_us_ = 0, first_ask_us_ = 0, first_land_us_ = 0, last_land_us_ = 0, last_check_us_ = 0;
 };
 
 } // namespace fastptm::weights

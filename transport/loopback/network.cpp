@@ -28,7 +28,7 @@ core::time_us network::end_of(const flight& one) const {
   const auto deadline_us = one.called_us + one.request.timeout_us;
   if (one.ended) return one.due_us;
   const auto found = nodes_.find(one.from);
-  if (found == nodes_.end() || found->second.wrong.dead) return clock_.now_us();
+  if (found == nodes_.end() || found->second.wrong.dead) return one.called_us;
   return found->second.wrong.hung ? deadline_us : std::min(deadline_us, one.due_us);
 }
 

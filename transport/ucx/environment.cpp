@@ -20,6 +20,7 @@ std::vector<environment_entry> environment(const environment_options& options) {
       {"UCX_HANDLE_ERRORS", "none", "UCX must not install signal handlers"},
       {"UCX_DEBUG_SIGNO", "0", "a hang-up must end the process"},
       {"UCX_MEM_EVENTS", "n", "host memory needs no hooks of mmap"},
+      {"UCX_LOG_LEVEL", "fatal", "a peer that dies is our business and reported by us, with its name"},
       {"UCX_WARN_UNUSED_ENV_VARS", "n", "older versions do not know every name above"}};
   if (!options.net_devices.empty())
     entries.push_back({"UCX_NET_DEVICES", options.net_devices, "the default listens on every interface"});
