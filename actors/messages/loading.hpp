@@ -127,6 +127,7 @@ template <class I> typename I::result_type inspect(I& f, stage_request& x) {
 // Damage is a fact for the report, so a failed stage is a value too.
 struct stage_reply {
   bool staged = false;
+  bool try_again = false;  // not now: the cache is full of shards in use
   std::string error;       // why not
   shard_location location; // in the slab of the weight store's node
   bool was_cached = false; // false: it was read from disk for this request
@@ -134,7 +135,7 @@ struct stage_reply {
   int64_t read_us = 0;
 };
 template <class I> typename I::result_type inspect(I& f, stage_reply& x) {
-  return fields(f, "stage_reply", x.staged, x.error, x.location, x.was_cached, x.bad_chunks, x.read_us);
+  return fields(f, "stage_reply", x.staged, x.try_again, x.error, x.location, x.was_cached, x.bad_chunks, x.read_us);
 }
 
 } // namespace fastptm::actors

@@ -1,0 +1,427 @@
+// Orders from the scheduler, completions from transfers, the runner and the exporter.
+#include "actors/gpu_worker.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "actors/actor_from_state.hpp"
+#include "actors/completion.hpp"
+#include "actors/errors.hpp"
+#include "core/check.hpp"
+#include "core/log.hpp"
+
+namespace fastptm::actors {
+
+namespace {
+
+core::error stale_error() {
+  return {core::errc::unavailable, "the order belongs to an earlier registration of this node"};
+}
+
+switch_report to_message(const gpu_worker::set& of, const std::string& device, const core::result<void>& outcome,
+                         const weights::load_report& report) {
+  const auto since = [&](core::time_us at) { return std::max<core::duration_us>(0, at - of.ordered_us); };
+  switch_report row;
+  row.id = of.order.load;
+  row.model = of.key.name;
+  row.device = device;
+  row.reason = of.order.reason;
+  row.ok = outcome.has_value();
+  row.error = outcome ? std::string() : outcome.error().message;
+  row.bytes_total = of.manifest.total_bytes();
+  row.bytes_shared = row.bytes_total;
+  for (const auto i : of.missing) row.bytes_shared -= of.manifest.shards[i].size_bytes;
+  row.bytes_moved = report.bytes_moved;
+  row.wall_us = since(report.end_us);
+  row.verified_chunks = report.verified_chunks;
+  row.bad_chunks = report.bad_chunks;
+  row.refetched_chunks = report.refetched_chunks;
+  row.stages.push_back({"queue", 0, since(of.started_us)}); // behind what was leaving the device
+  for (const auto& stage : report.stages)
+    row.stages.push_back({stage.name, since(stage.start_us), since(stage.end_us)});
+  if (row.bytes_shared > 0)
+    row.sources.push_back({"same_device", device.substr(0, device.find('/')), {}, row.bytes_shared, 0, 0, false});
+  for (const auto& source : report.sources) {
+    row.sources.push_back({std::string(to_string(source.kind)), source.node, source.path, source.bytes, source.chunks,
+                           source.rate_bps, source.failed});
+  }
+  row.limit = {report.limit.link, report.limit.rate_bps, report.limit.fraction_ppm};
+  return row;
+}
+
+} // namespace
+
+gpu_worker::gpu_worker(interface::pointer self, gpu_worker_options options)
+    : self_(self), options_(std::move(options)), table_(options_.device->memory()) {}
+
+gpu_worker::interface::behavior_type gpu_worker::make_behavior() {
+  return {
+      [this](const attach_order& order) { on_attach(order); },
+      [this](const load_order& order) { return on_load(order); },
+      [this](cancel_atom, core::load_id load) { on_cancel(load); },
+      [this](const evict_order& order) { return on_evict(order); },
+      [this](const batch_inputs& part) { on_inputs(part); },
+      [this](const run_order& order) { return on_run(order); },
+      [this](const node_lost& lost) { on_node_lost(lost); },
+      [this](stop_atom) { on_stop(); },
+      [this](const local<load_ended>& ended) { on_load_ended(*ended.value); },
+      [this](const local<shard_verified>& verified) { on_shard_verified(*verified.value); },
+      [this](const local<shard_withdrawn>& withdrawn) { on_shard_withdrawn(*withdrawn.value); },
+      [this](const local<run_ended>& ended) { on_run_ended(*ended.value); },
+  };
+}
+
+// -- from the supervisor
+// -----------------------------------------------------------------------------------------------
+
+void gpu_worker::on_attach(const attach_order& order) {
+  const core::error over{core::errc::cancelled, "this node has joined again"};
+  for (auto& waiting : std::exchange(queue_, {})) waiting.promise.deliver(to_caf(over));
+  if (loading_) abandon(loading_, over);
+  inputs_.clear();
+  registration_ = order.registration;
+  directory_ = order.directory;
+  scheduler_ = order.scheduler;
+  weight_store_ = order.weight_store;
+  store_ = order.store;
+  report_all_holdings();
+  report_device();
+}
+
+void gpu_worker::on_node_lost(const node_lost& lost) {
+  if (loading_ && loading_->transfer) self_->send(loading_->transfer, lost);
+}
+
+void gpu_worker::on_stop() {
+  stopping_ = true;
+  const core::error over{core::errc::unavailable, "the node is stopping"};
+  for (auto& waiting : std::exchange(queue_, {})) waiting.promise.deliver(to_caf(over));
+  if (loading_) abandon(loading_, over);
+  for (const auto& [id, of] : std::exchange(sets_, {})) leave(of);
+  quit_if_empty();
+}
+
+// -- from the scheduler
+// ------------------------------------------------------------------------------------------------
+
+caf::result<load_reply> gpu_worker::on_load(const load_order& order) {
+  if (order.registration != registration_ || stopping_) return to_caf(stale_error());
+  if (queue_.size() >= options_.queued_loads)
+    return to_caf(core::errc::busy, "too many loads are waiting for the device");
+  auto promise = self_->make_response_promise<load_reply>();
+  queue_.push_back({order, promise, options_.environment->clock->now_us()});
+  start_next_load();
+  return promise;
+}
+
+void gpu_worker::on_cancel(core::load_id load) {
+  const core::error over{core::errc::cancelled, "the load is no longer wanted"};
+  if (loading_ && loading_->order.load == load) return abandon(loading_, over);
+  const auto waiting =
+      std::find_if(queue_.begin(), queue_.end(), [&](const auto& one) { return one.order.load == load; });
+  if (waiting == queue_.end()) return;
+  waiting->promise.deliver(to_caf(over));
+  queue_.erase(waiting);
+}
+
+caf::result<uint64_t> gpu_worker::on_evict(const evict_order& order) {
+  if (order.registration != registration_) return to_caf(stale_error());
+  const auto found = sets_.find(order.model);
+  if (found == sets_.end()) return to_caf(core::errc::not_found, "the device does not hold the set");
+  const auto of = found->second;
+  auto promise = self_->make_response_promise<uint64_t>();
+  of->evicted.push_back(promise);
+  if (of == loading_) {
+    abandon(of, {core::errc::cancelled, "the set was evicted"});
+    return promise;
+  }
+  sets_.erase(found);
+  leave(of);
+  report_device();
+  return promise;
+}
+
+void gpu_worker::on_inputs(const batch_inputs& part) {
+  auto& inputs = inputs_[part.batch];
+  inputs.insert(inputs.end(), part.inputs.begin(), part.inputs.end());
+  // Batches are numbered upwards: the lowest was given up by its scheduler.
+  while (inputs_.size() > options_.batches_on_the_way) inputs_.erase(inputs_.begin());
+}
+
+caf::result<run_reply> gpu_worker::on_run(const run_order& order) {
+  const auto inputs = inputs_.extract(order.batch);
+  if (order.registration != registration_ || stopping_) return to_caf(stale_error());
+  const auto found = sets_.find(order.model);
+  if (found == sets_.end()) return to_caf(core::errc::unavailable, "the device does not hold the set");
+  const auto of = found->second;
+  engine::run_request request;
+  request.arch = of->manifest.arch;
+  request.job = of->manifest.job;
+  for (const auto& shard : of->shards) request.shards.push_back({shard.region, shard.verified});
+  for (const auto& one : inputs ? inputs.mapped() : std::vector<payload>()) {
+    auto decoded = decode_input(one);
+    if (!decoded) return to_caf(decoded.error());
+    request.inputs.push_back({std::move(decoded->ids), std::move(decoded->token_types)});
+  }
+  if (request.inputs.size() != order.inputs) return to_caf(core::errc::internal, "inputs of the batch are missing");
+  request.give_up_at_us = core::monotonic_now_us() + order.give_up_us;
+  auto done = [notify = notifier<interface>(self_), batch = order.batch](core::result<engine::run_result> result) {
+    notify(make_local(run_ended{batch, std::move(result)}));
+  };
+  if (const auto taken = options_.runner->submit(std::move(request), std::move(done)); !taken)
+    return to_caf(taken.error());
+  ++of->runs;
+  of->used = ++uses_;
+  auto promise = self_->make_response_promise<run_reply>();
+  runs_[order.batch] = {of, promise};
+  return promise;
+}
+
+// -- completions
+// -------------------------------------------------------------------------------------------------------
+
+void gpu_worker::on_run_ended(const run_ended& ended) {
+  auto entry = runs_.extract(ended.batch);
+  if (!entry) return;
+  auto& [of, promise] = entry.mapped();
+  --of->runs;
+  if (ended.result) {
+    batch_outputs part{ended.batch, {}};
+    size_t part_bytes = 0;
+    for (const auto& row : ended.result->rows) {
+      if (part_bytes > 0 && part_bytes + row.size() * sizeof(float) > message_limit_bytes) {
+        self_->send(scheduler_, std::exchange(part, {ended.batch, {}}));
+        part_bytes = 0;
+      }
+      part_bytes += row.size() * sizeof(float);
+      part.outputs.push_back(encode_output(row));
+    }
+    self_->send(scheduler_, std::move(part));
+    promise.deliver(run_reply{ended.batch, static_cast<uint32_t>(ended.result->rows.size()), ended.result->run_us,
+                              ended.result->waited_us});
+  } else {
+    promise.deliver(to_caf(ended.result.error()));
+  }
+  release_if_idle(of);
+}
+
+void gpu_worker::on_shard_verified(const shard_verified& verified) {
+  const auto position = verified.of->missing[verified.missing];
+  const auto& entry = verified.of->manifest.shards[position];
+  export_shard(verified.of->shards[position], entry.digest, entry.size_bytes);
+  if (directory_) self_->send(directory_, holdings_added{registration_, options_.name, {exported_.at(entry.digest)}});
+}
+
+void gpu_worker::on_load_ended(const load_ended& ended) {
+  const auto of = ended.of;
+  of->transfer = nullptr;
+  report_load(*of, ended.end.outcome, ended.end.report);
+  if (loading_ == of && ended.end.outcome) {
+    loading_ = nullptr;
+    of->loaded.deliver(load_reply{ended.end.report.bytes_moved, ended.end.report.end_us - ended.end.report.start_us});
+    finish_load(of);
+  } else {
+    // Failed, or abandoned before; what still waits for its shards is told.
+    const auto why =
+        ended.end.outcome ? core::error{core::errc::cancelled, "the load was abandoned"} : ended.end.outcome.error();
+    for (const auto position : of->missing) of->shards[position].verified->set_failed(why);
+    if (loading_ == of)
+      abandon(of, why);
+    else
+      release_if_idle(of);
+  }
+  start_next_load();
+}
+
+// -- loading
+// -----------------------------------------------------------------------------------------------------------
+
+void gpu_worker::start_next_load() {
+  while (!queue_.empty() && leaving_.empty() && !loading_) {
+    auto next = std::move(queue_.front());
+    queue_.pop_front();
+    start_load(std::move(next));
+  }
+}
+
+void gpu_worker::start_load(queued_load next) {
+  auto manifest = weights::decode(as_bytes(next.order.manifest));
+  if (!manifest || sets_.contains(next.order.model)) {
+    manifest ? next.promise.deliver(load_reply{}) : next.promise.deliver(to_caf(manifest.error()));
+    return;
+  }
+  const auto of = std::make_shared<set>();
+  of->key = {next.order.model, next.order.name};
+  of->manifest = std::move(*manifest);
+  of->digest = weights::digest_of(as_bytes(next.order.manifest));
+  of->order = std::move(next.order);
+  of->ordered_us = next.ordered_us;
+  of->started_us = options_.environment->clock->now_us();
+  of->loaded = next.promise;
+  of->used = ++uses_;
+  if (const auto acquired = acquire_shards(*of); !acquired) {
+    of->loaded.deliver(to_caf(acquired.error()));
+    return leave(of);
+  }
+  sets_[of->key.id] = of;
+  if (!of->missing.empty()) return start_transfer(of);
+  weights::load_report nothing_moved;
+  nothing_moved.end_us = options_.environment->clock->now_us();
+  report_load(*of, {}, nothing_moved);
+  of->loaded.deliver(load_reply{});
+  finish_load(of);
+}
+
+core::result<void> gpu_worker::acquire_shards(set& of) {
+  for (uint32_t i = 0; i < of.manifest.shards.size(); ++i) {
+    const auto& entry = of.manifest.shards[i];
+    auto held = table_.acquire(entry.digest, entry.size_bytes);
+    if (!held) return core::fail(of.key.name, held.error());
+    if (held->must_load) of.missing.push_back(i);
+    of.shards.push_back(std::move(*held));
+  }
+  return {};
+}
+
+void gpu_worker::start_transfer(const set_pointer& of) {
+  transfer_options options;
+  options.environment = options_.environment;
+  options.load = of->order.load;
+  options.manifest = of->digest;
+  options.timeout_us = of->order.timeout_us;
+  options.directory = directory_;
+  options.weight_store = weight_store_;
+  options.store = store_;
+  std::vector<std::shared_ptr<gpu::verified_event>> events;
+  for (const auto position : of->missing) {
+    options.shards.push_back({of->manifest.shards[position], of->shards[position].region});
+    events.push_back(of->shards[position].verified);
+  }
+  const auto notify = notifier<interface>(self_);
+  // The run that waits for the shard continues at once; the directory hears of it through the mailbox.
+  options.verified = [notify, of, events = std::move(events)](uint32_t shard) {
+    events[shard]->set_ok();
+    notify(make_local(shard_verified{of, shard}));
+  };
+  options.ended = [notify, of](transfer_end end) { notify(make_local(load_ended{of, std::move(end)})); };
+  loading_ = of;
+  of->transfer = self_->spawn<actor_from_state<transfer>, caf::linked>(std::move(options));
+}
+
+void gpu_worker::finish_load(const set_pointer& of) {
+  of->resident = true;
+  core::log::info("gpu_worker", "loaded", "{} on {}: {} bytes moved in {} us", of->key.name, options_.name,
+                  of->missing.empty() ? 0 : of->manifest.total_bytes(),
+                  options_.environment->clock->now_us() - of->started_us);
+  report_device();
+}
+
+// Ends a load that is under way: runs that wait for it fail when its transfer has ended.
+void gpu_worker::abandon(const set_pointer& of, const core::error& why) {
+  loading_ = nullptr;
+  sets_.erase(of->key.id);
+  of->loaded.deliver(to_caf(why));
+  if (of->transfer) self_->send(of->transfer, cancel_atom_v);
+  leave(of);
+}
+
+// -- leaving
+// -----------------------------------------------------------------------------------------------------------
+
+void gpu_worker::leave(const set_pointer& of) {
+  leaving_.insert(of);
+  release_if_idle(of);
+}
+
+void gpu_worker::release_if_idle(const set_pointer& of) {
+  if (!leaving_.contains(of) || of->releasing || of->runs > 0 || of->transfer) return;
+  of->releasing = true;
+  of->unreleased = of->shards.size() + 1; // one for this function
+  holdings_dropped dropped{registration_, options_.name, {}};
+  std::vector<std::pair<core::digest, shard_location>> to_withdraw;
+  for (size_t i = 0; i < of->shards.size(); ++i) {
+    const auto& shard = of->manifest.shards[i].digest;
+    const auto exported = exported_.find(shard);
+    if (table_.references(shard) > 1 || exported == exported_.end()) {
+      release_shard(of, shard);
+      continue;
+    }
+    dropped.shards.push_back(shard);
+    to_withdraw.emplace_back(shard, exported->second);
+    exported_.erase(exported);
+  }
+  if (!dropped.shards.empty() && directory_) self_->send(directory_, std::move(dropped));
+  const auto notify = notifier<interface>(self_);
+  for (const auto& [shard, location] : to_withdraw) {
+    options_.environment->exporter->withdraw({location.region, location.generation}, [notify, of, digest = shard] {
+      notify(make_local(shard_withdrawn{of, digest}));
+    });
+  }
+  on_shard_withdrawn({of, {}});
+}
+
+void gpu_worker::release_shard(const set_pointer& of, const core::digest& shard) {
+  const auto before_bytes = options_.device->memory().used_bytes();
+  table_.release(shard);
+  of->freed_bytes += before_bytes - options_.device->memory().used_bytes();
+  --of->unreleased;
+}
+
+void gpu_worker::on_shard_withdrawn(const shard_withdrawn& withdrawn) {
+  const auto& of = withdrawn.of;
+  if (withdrawn.shard == core::digest{})
+    --of->unreleased;
+  else
+    release_shard(of, withdrawn.shard);
+  if (of->unreleased > 0) return;
+  leaving_.erase(of);
+  for (auto& promise : of->evicted) promise.deliver(of->freed_bytes);
+  report_device();
+  if (stopping_) return quit_if_empty();
+  start_next_load();
+}
+
+void gpu_worker::quit_if_empty() {
+  if (stopping_ && leaving_.empty()) self_->quit(caf::exit_reason::user_shutdown);
+}
+
+// -- telling
+// -----------------------------------------------------------------------------------------------------------
+
+void gpu_worker::report_device() {
+  if (!directory_) return;
+  device_row row;
+  row.name = options_.name;
+  row.kind = to_string(options_.device->info().kind);
+  row.arena_bytes = options_.device->memory().size_bytes();
+  row.used_bytes = options_.device->memory().used_bytes();
+  std::vector<const set*> resident;
+  for (const auto& [id, of] : sets_)
+    if (of->resident) resident.push_back(of.get());
+  std::sort(resident.begin(), resident.end(), [](const set* a, const set* b) { return a->used < b->used; });
+  for (const auto* of : resident) row.resident.push_back(of->key);
+  self_->send(directory_, registration_, std::move(row));
+}
+
+void gpu_worker::report_all_holdings() {
+  holdings_added part{registration_, options_.name, {}};
+  for (const auto& [shard, location] : exported_) {
+    part.shards.push_back(location);
+    if (part.shards.size() == holdings_per_message)
+      self_->send(directory_, std::exchange(part, {registration_, options_.name, {}}));
+  }
+  if (!part.shards.empty()) self_->send(directory_, std::move(part));
+}
+
+void gpu_worker::report_load(const set& of, const core::result<void>& outcome, const weights::load_report& report) {
+  if (directory_) self_->send(directory_, to_message(of, options_.name, outcome, report));
+}
+
+void gpu_worker::export_shard(const gpu::held_shard& shard, const core::digest& digest, uint64_t size_bytes) {
+  const auto name = options_.environment->exporter->add({shard.region, -1});
+  exported_[digest] = {digest, name.region, name.generation, 0, size_bytes};
+}
+
+} // namespace fastptm::actors

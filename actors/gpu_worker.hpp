@@ -1,0 +1,152 @@
+// GPU_WORKER: owns one device: its arena, which sets lie in it, the runs on them. Carries out orders, in their order.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/interfaces.hpp"
+#include "actors/loading_environment.hpp"
+#include "actors/local.hpp"
+#include "actors/transfer.hpp"
+#include "engine/session.hpp"
+#include "gpu/device.hpp"
+#include "gpu/shard_table.hpp"
+#include "weights/manifest.hpp"
+
+namespace fastptm::actors {
+
+struct gpu_worker_options {
+  std::string name;                 // "worker-0/host0"
+  gpu::device* device = nullptr;    // outlives the actor
+  engine::runner* runner = nullptr; // of that device; outlives the actor
+  const loading_environment* environment = nullptr;
+  size_t queued_loads = 64;       // the scheduler orders one at a time and device; more is a fault
+  size_t batches_on_the_way = 16; // whose inputs have come and whose order has not
+};
+
+// A set is in one of three places: sets_ (loading or resident; runs are taken), leaving_ (evicted, failed or abandoned;
+// its bytes become free when its runs, its transfer and its readers have ended), or gone. Loads wait until nothing is
+// leaving, so an order to evict followed by an order to load needs no answer in between.
+class gpu_worker {
+public:
+  struct set;
+  using set_pointer = std::shared_ptr<set>;
+  struct load_ended {
+    set_pointer of;
+    transfer_end end;
+  };
+  struct shard_verified {
+    set_pointer of;
+    uint32_t missing = 0; // position in set::missing
+  };
+  struct shard_withdrawn {
+    set_pointer of;
+    core::digest shard;
+  };
+  struct run_ended {
+    core::batch_id batch;
+    core::result<engine::run_result> result;
+  };
+  using interface = gpu_worker_actor::extend<takes<local<load_ended>>, takes<local<shard_verified>>,
+                                             takes<local<shard_withdrawn>>, takes<local<run_ended>>>;
+  static constexpr const char* actor_name = "fastptm.gpu_worker";
+
+  gpu_worker(interface::pointer self, gpu_worker_options options);
+  interface::behavior_type make_behavior();
+
+  struct set {
+    model_key key;
+    weights::manifest manifest;
+    core::digest digest;
+    std::vector<gpu::held_shard> shards; // as in the manifest
+    std::vector<uint32_t> missing;       // positions of those that this load brings
+    load_order order;
+    core::time_us ordered_us = 0, started_us = 0;
+    caf::typed_response_promise<load_reply> loaded;
+    transfer_actor transfer; // while loading
+    bool resident = false;
+    uint32_t runs = 0;
+    uint64_t used = 0; // order of last use
+    // While leaving:
+    bool releasing = false;
+    size_t unreleased = 0;
+    uint64_t freed_bytes = 0;
+    std::vector<caf::typed_response_promise<uint64_t>> evicted;
+  };
+
+private:
+  struct queued_load {
+    load_order order;
+    caf::typed_response_promise<load_reply> promise;
+    core::time_us ordered_us = 0;
+  };
+  struct run_entry {
+    set_pointer of;
+    caf::typed_response_promise<run_reply> promise;
+  };
+
+  // -- from the supervisor -------------------------------------------------------------------------------------------
+  void on_attach(const attach_order& order);
+  void on_node_lost(const node_lost& lost);
+  void on_stop();
+
+  // -- from the scheduler --------------------------------------------------------------------------------------------
+  caf::result<load_reply> on_load(const load_order& order);
+  void on_cancel(core::load_id load);
+  caf::result<uint64_t> on_evict(const evict_order& order);
+  void on_inputs(const batch_inputs& part);
+  caf::result<run_reply> on_run(const run_order& order);
+
+  // -- completions ---------------------------------------------------------------------------------------------------
+  void on_load_ended(const load_ended& ended);
+  void on_shard_verified(const shard_verified& verified);
+  void on_shard_withdrawn(const shard_withdrawn& withdrawn);
+  void on_run_ended(const run_ended& ended);
+
+  // -- loading -------------------------------------------------------------------------------------------------------
+  void start_next_load();
+  void start_load(queued_load next);
+  core::result<void> acquire_shards(set& of);
+  void start_transfer(const set_pointer& of);
+  void finish_load(const set_pointer& of);
+  void abandon(const set_pointer& of, const core::error& why);
+
+  // -- leaving -------------------------------------------------------------------------------------------------------
+  void leave(const set_pointer& of);
+  void release_if_idle(const set_pointer& of);
+  void release_shard(const set_pointer& of, const core::digest& shard);
+  void quit_if_empty();
+
+  // -- telling -------------------------------------------------------------------------------------------------------
+  void report_device();
+  void report_all_holdings();
+  void report_load(const set& of, const core::result<void>& outcome, const weights::load_report& report);
+  void export_shard(const gpu::held_shard& shard, const core::digest& digest, uint64_t size_bytes);
+
+  interface::pointer self_;
+  const gpu_worker_options options_;
+  gpu::shard_table table_;
+
+  registration_id registration_;
+  directory_actor directory_;
+  scheduler_actor scheduler_;
+  weight_store_actor weight_store_;
+  peer_row store_;
+
+  std::map<core::model_id, set_pointer> sets_;
+  std::set<set_pointer> leaving_;
+  set_pointer loading_; // one at a time
+  std::deque<queued_load> queue_;
+  std::map<core::batch_id, std::vector<payload>> inputs_; // of orders to come
+  std::unordered_map<core::batch_id, run_entry> runs_;
+  std::unordered_map<core::digest, shard_location> exported_;
+  uint64_t uses_ = 0;
+  bool stopping_ = false;
+};
+
+} // namespace fastptm::actors

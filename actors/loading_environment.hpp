@@ -1,0 +1,38 @@
+// What the loads of one node share: transports, verification and policy. Made by node/, outlives the actors.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "actors/messages/loading.hpp"
+#include "core/clock.hpp"
+#include "policy/sourcing.hpp"
+#include "transport/exporter.hpp"
+#include "transport/fetcher.hpp"
+#include "weights/loader.hpp"
+#include "weights/verifier.hpp"
+
+namespace fastptm::actors {
+
+struct loading_environment {
+  std::string node;
+  std::string boot_id;
+  // The best way to a peer; null when there is none. Any thread.
+  std::function<transport::fetcher*(const transport::peer_address&)> fetcher_to;
+  transport::exporter* exporter = nullptr;
+  weights::verifier* checker = nullptr;
+  const core::clock* clock = nullptr;
+  policy::allowed_sources allowed;
+  weights::loader_options loader;
+};
+
+inline transport::peer_address to_address(const peer_row& row) {
+  return {row.node, row.incarnation, row.boot_id, row.same_host_socket, row.ucx_host, row.ucx_port};
+}
+
+inline peer_row to_row(const transport::peer_address& address) {
+  return {address.node,     address.incarnation, address.boot_id, address.same_host_socket,
+          address.ucx_host, address.ucx_port};
+}
+
+} // namespace fastptm::actors

@@ -1,0 +1,461 @@
+// Dense indices for the core on one side, actors and names on the other.
+#include "actors/scheduler.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "actors/errors.hpp"
+#include "core/check.hpp"
+#include "core/log.hpp"
+#include "weights/manifest.hpp"
+
+namespace fastptm::actors {
+
+namespace scheduling = policy::scheduling;
+using std::chrono::microseconds;
+
+namespace {
+
+infer_reply refuse_reply(status end, std::string error, core::duration_us retry_after_us = 0) {
+  return {end, std::move(error), retry_after_us, {}, {}};
+}
+
+// What a run is assumed to cost until one was measured: 64 tokens at 50 GFLOP/s.
+policy::execution_cost assumed_cost(const weights::architecture& arch) {
+  const uint64_t per_token = 2ull * arch.layers * arch.hidden * (4ull * arch.hidden + 2ull * arch.intermediate);
+  return {500, std::max<core::duration_us>(50, static_cast<core::duration_us>(per_token * 64 / 50'000))};
+}
+
+load_reason to_reason(scheduling::load_reason reason) {
+  switch (reason) {
+    case scheduling::load_reason::request:
+      return load_reason::request;
+    case scheduling::load_reason::prefetch:
+      return load_reason::prefetch;
+    case scheduling::load_reason::replica:
+      return load_reason::replica;
+  }
+  return load_reason::request;
+}
+
+infer_reply to_reply(scheduling::rejection reason) {
+  if (reason == scheduling::rejection::full)
+    return refuse_reply(status::refused, "the cluster's queue is full", 100'000);
+  return refuse_reply(status::unavailable,
+                      fmt::format("the scheduler does not take the request: {}", to_string(reason)));
+}
+
+core::duration_us overlap_us(core::time_us from, core::time_us to, core::time_us start, core::time_us end) {
+  return std::max<core::duration_us>(0, std::min(to, end) - std::max(from, start));
+}
+
+} // namespace
+
+scheduler::scheduler(interface::pointer self, scheduler_options options) : self_(self), options_(std::move(options)) {
+  core::check(options_.clock != nullptr, "scheduler needs a clock");
+  auto made = scheduling::make_core(options_.core);
+  core::check(made.has_value(), "scheduler options were not checked");
+  core_ = std::move(*made);
+  for (const auto& tenant : options_.tenants)
+    tell(scheduling::tenant_added{{tenant.id.value}, tenant.share, scheduling::late_rule::serve});
+  if (options_.metrics == nullptr) return;
+  auto& metrics = *options_.metrics;
+  loads_ = &metrics.make_counter("fastptm_loads_total", "Loads ordered");
+  failed_loads_ = &metrics.make_counter("fastptm_loads_failed_total", "Loads that did not end with a resident set");
+  batches_run_ = &metrics.make_counter("fastptm_batches_total", "Batches answered");
+  failed_batches_ =
+      &metrics.make_counter("fastptm_batches_failed_total", "Batches whose requests went back to the queue");
+  refused_ = &metrics.make_counter("fastptm_requests_refused_total", "Requests that ended without an answer");
+}
+
+scheduler::interface::behavior_type scheduler::make_behavior() {
+  return {
+      [this](const schedule_request& request) { return on_request(request); },
+      [this](cancel_atom, core::tenant_id tenant, uint64_t ticket) { on_cancel(tenant, ticket); },
+      [this](const model_added& added) { on_model(added); },
+      [this](const device_joined& joined) { on_device_joined(joined); },
+      [this](const device_lost& lost) { on_device_lost(lost); },
+      [this](const batch_outputs& part) { on_outputs(part); },
+      [this](cordon_atom, const std::string& device, bool on) { on_cordon(device, on); },
+      [this](evict_atom, const std::string& device, const std::string& model) { return on_evict(device, model); },
+      [this](stop_atom) { on_stop(); },
+      [this](tick_atom, uint64_t timer) { on_timer(timer); },
+  };
+}
+
+// -- from tenants
+// ------------------------------------------------------------------------------------------------------
+
+caf::result<infer_reply> scheduler::on_request(const schedule_request& request) {
+  const auto model = model_index_.find(request.model);
+  if (model == model_index_.end()) return refuse_reply(status::not_found, "the model is not known to the scheduler");
+  if (tickets_.size() >= options_.queued) return to_reply(scheduling::rejection::full);
+  const auto index = take_slot();
+  auto& taken = slots_[index];
+  const auto now = options_.clock->now_us();
+  taken.promise = self_->make_response_promise<infer_reply>();
+  taken.tenant = request.tenant;
+  taken.ticket = request.ticket;
+  taken.model = model->second;
+  taken.arrival_us = now;
+  taken.deadline_us = now + request.deadline_us;
+  taken.batch = {};
+  taken.input = request.input;
+  tickets_[{request.tenant.value, request.ticket}] = index;
+  auto promise = taken.promise;
+  const auto reason = tell(scheduling::arrival{{index, taken.generation}, {taken.model}, taken.deadline_us});
+  if (reason != scheduling::rejection::none) {
+    answer(index, to_reply(reason));
+    free_slot(index);
+  }
+  return promise;
+}
+
+void scheduler::on_cancel(core::tenant_id tenant, uint64_t ticket) {
+  const auto found = tickets_.find({tenant.value, ticket});
+  if (found == tickets_.end()) return;
+  const auto index = found->second;
+  const bool queued = slots_[index].batch.value == 0;
+  const auto reason = tell(scheduling::cancelled{{index, slots_[index].generation}});
+  if (!queued || reason != scheduling::rejection::none) return; // its batch will free it
+  answer(index, refuse_reply(status::deadline_exceeded, "cancelled"));
+  free_slot(index);
+}
+
+// -- from the weight store and the directory
+// ---------------------------------------------------------------------------
+
+void scheduler::on_model(const model_added& added) {
+  if (model_index_.contains(added.row.id)) return;
+  const auto set = weights::decode(as_bytes(added.manifest));
+  if (!set) return core::log::error("scheduler", "bad-manifest", "{}: {}", added.row.name, set.error().message);
+  const auto index = static_cast<uint32_t>(models_.size());
+  models_.push_back({added.row, added.manifest, {}});
+  model_index_[added.row.id] = index;
+  std::vector<policy::shard_size> shards;
+  for (const auto& shard : set->shards) {
+    const auto known = shard_index_.try_emplace(shard.digest, static_cast<uint32_t>(shard_index_.size())).first->second;
+    shards.push_back({{known}, shard.size_bytes});
+  }
+  const auto cost_class =
+      cost_class_.try_emplace(added.row.architecture, static_cast<uint32_t>(cost_class_.size())).first->second;
+  uint32_t tenant = 0;
+  for (const auto& known : options_.tenants)
+    if (known.name == added.row.tenant) tenant = known.id.value;
+  const auto reason = tell(scheduling::model_added{
+      {index}, {tenant}, shards, assumed_cost(set->arch), cost_class, host_index(options_.store_boot_id)});
+  if (reason != scheduling::rejection::none)
+    core::log::error("scheduler", "model-rejected", "{}: {}", added.row.name, to_string(reason));
+}
+
+void scheduler::on_device_joined(const device_joined& joined) {
+  const auto index = index_of(joined.row.name);
+  if (devices_[index].present) on_device_lost({devices_[index].registration, joined.row.name});
+  auto& device = devices_[index];
+  device.node = joined.node;
+  device.present = true;
+  device.registration = joined.registration;
+  device.worker = joined.worker;
+  device.loads.clear();
+  std::vector<policy::model_index> resident;
+  for (const auto& model : joined.row.resident) {
+    const auto known = model_index_.find(model.id);
+    if (known == model_index_.end())
+      order_evict(device, model.id);
+    else
+      resident.push_back({known->second});
+  }
+  scheduling::device_joined event;
+  event.device = {index};
+  event.arena_bytes = joined.row.arena_bytes;
+  event.node = host_index(joined.boot_id);
+  event.resident = resident;
+  const auto reason = tell(event);
+  if (reason != scheduling::rejection::none)
+    core::log::error("scheduler", "device-rejected", "{}: {}", joined.row.name, to_string(reason));
+}
+
+void scheduler::on_device_lost(const device_lost& lost) {
+  const auto index = index_of(lost.device);
+  auto& device = devices_[index];
+  if (!device.present || device.registration != lost.registration) return;
+  device.present = false;
+  device.worker = nullptr;
+  device.loads.clear();
+  forget_batches(index, std::nullopt);
+  tell(scheduling::device_lost{{index}});
+}
+
+void scheduler::on_cordon(const std::string& device, bool on) {
+  tell(scheduling::device_cordoned{{index_of(device)}, on});
+}
+
+// -- from gpu_workers
+// --------------------------------------------------------------------------------------------------
+
+void scheduler::on_loaded(uint32_t device, uint32_t model, core::load_id load, const load_reply& reply) {
+  auto& loads = devices_[device].loads;
+  if (const auto known = loads.find(model); known != loads.end() && known->second.id == load)
+    known->second.end_us = options_.clock->now_us();
+  models_[model].load_error.clear();
+  tell(scheduling::load_done{{device}, load, reply.bytes_moved, reply.wall_us});
+}
+
+void scheduler::on_load_failed(uint32_t device, uint32_t model, core::load_id load, const core::error& why) {
+  auto& loads = devices_[device].loads;
+  const auto known = loads.find(model);
+  if (known == loads.end() || known->second.id != load) return; // the device was lost meanwhile
+  loads.erase(known);
+  core::log::warn("scheduler", "load-failed", "load {} of {} on {}: {}", load.value, models_[model].row.name,
+                  devices_[device].name, why.message);
+  if (failed_loads_ != nullptr) failed_loads_->add();
+  models_[model].load_error = why.message;
+  // Whatever became of it, the device must not go on with it.
+  if (devices_[device].present) self_->send(devices_[device].worker, cancel_atom_v, load);
+  forget_batches(device, load);
+  const auto kind =
+      why.code == core::errc::does_not_fit ? scheduling::load_error::does_not_fit : scheduling::load_error::failed;
+  tell(scheduling::load_failed{{device}, load, kind});
+}
+
+void scheduler::on_outputs(const batch_outputs& part) {
+  const auto batch = batches_.find(part.batch);
+  if (batch == batches_.end()) return;
+  auto& outputs = batch->second.outputs;
+  outputs.insert(outputs.end(), part.outputs.begin(), part.outputs.end());
+}
+
+void scheduler::on_run(core::batch_id id, const run_reply& reply) {
+  const auto found = batches_.find(id);
+  if (found == batches_.end()) return;
+  if (found->second.outputs.size() != found->second.requests.size())
+    return on_run_failed(id,
+                         {core::errc::internal, "the device sent another number of outputs than there were inputs"});
+  auto batch = std::move(found->second);
+  batches_.erase(found);
+  const auto now = options_.clock->now_us();
+  for (size_t i = 0; i < batch.requests.size(); ++i) {
+    const auto& request = slots_[batch.requests[i].slot];
+    const bool late = now > request.deadline_us;
+    answer(batch.requests[i].slot,
+           {late ? status::late : status::ok, {}, 0, std::move(batch.outputs[i]), account_of(request, batch, reply)});
+  }
+  if (batches_run_ != nullptr) batches_run_->add();
+  tell(scheduling::batch_done{{batch.device}, id, std::max<core::duration_us>(1, reply.run_us - reply.waited_us)});
+  for (const auto& request : batch.requests) free_slot(request.slot);
+}
+
+void scheduler::on_run_failed(core::batch_id id, const core::error& why) {
+  const auto found = batches_.find(id);
+  if (found == batches_.end()) return;
+  const auto device = found->second.device;
+  core::log::warn("scheduler", "batch-failed", "batch {} on {}: {}", id.value, devices_[device].name, why.message);
+  for (const auto& request : found->second.requests) slots_[request.slot].batch = {};
+  batches_.erase(found);
+  if (failed_batches_ != nullptr) failed_batches_->add();
+  tell(scheduling::batch_failed{{device}, id});
+}
+
+// -- from administrators, timers
+// ---------------------------------------------------------------------------------------
+
+caf::result<uint64_t> scheduler::on_evict(const std::string& name, const std::string& model) {
+  const auto device = std::find_if(devices_.begin(), devices_.end(), [&](const auto& d) { return d.name == name; });
+  if (device == devices_.end() || !device->present)
+    return to_caf(core::errc::not_found, fmt::format("no device '{}' is up", name));
+  const auto wanted = std::find_if(models_.begin(), models_.end(), [&](const auto& m) { return m.row.name == model; });
+  if (wanted == models_.end()) return to_caf(core::errc::not_found, fmt::format("no model '{}'", model));
+  const auto device_at = static_cast<uint32_t>(device - devices_.begin()),
+             model_at = static_cast<uint32_t>(wanted - models_.begin());
+  for (const auto& [id, batch] : batches_)
+    if (batch.device == device_at && batch.model == model_at)
+      return to_caf(core::errc::busy, "requests use it: try again");
+  if (const auto load = device->loads.find(model_at); load != device->loads.end() && load->second.end_us == 0)
+    return to_caf(core::errc::busy, "it is being loaded: try again");
+  auto promise = self_->make_response_promise<uint64_t>();
+  self_
+      ->request(device->worker, microseconds(options_.load_timeout_us),
+                evict_order{device->registration, wanted->row.id})
+      .then([promise](uint64_t freed_bytes) mutable { promise.deliver(freed_bytes); },
+            [promise](caf::error& failure) mutable { promise.deliver(std::move(failure)); });
+  device->loads.erase(model_at);
+  // Told after the order was sent: a load that the core asks for now arrives behind it.
+  tell(scheduling::set_evicted{{device_at}, {model_at}});
+  return promise;
+}
+
+void scheduler::on_timer(uint64_t timer) {
+  if (timer == last_timer_) tell(scheduling::timer{});
+}
+
+void scheduler::on_stop() {
+  for (uint32_t index = 0; index < slots_.size(); ++index)
+    if (slots_[index].used) answer(index, refuse_reply(status::unavailable, "the cluster is stopping"));
+  self_->quit(caf::exit_reason::user_shutdown);
+}
+
+// -- the core
+// ----------------------------------------------------------------------------------------------------------
+
+scheduling::rejection scheduler::tell(const scheduling::event& what) {
+  const auto reason = core_->on(what, options_.clock->now_us(), commands_);
+  for (const auto& command : commands_.all()) std::visit([this](const auto& one) { carry_out(one); }, command);
+  return reason;
+}
+
+void scheduler::carry_out(const scheduling::load& command) {
+  auto& device = devices_[command.device.value];
+  const auto& model = models_[command.model.value];
+  device.loads[command.model.value] = {command.id, options_.clock->now_us(), 0};
+  if (loads_ != nullptr) loads_->add();
+  load_order order{device.registration,     command.id,     model.row.id,
+                   model.row.name,          model.manifest, to_reason(command.reason),
+                   options_.load_timeout_us};
+  self_->request(device.worker, microseconds(options_.load_timeout_us + 1'000'000), std::move(order))
+      .then([this, d = command.device.value, m = command.model.value,
+             id = command.id](const load_reply& reply) { on_loaded(d, m, id, reply); },
+            [this, d = command.device.value, m = command.model.value, id = command.id](const caf::error& failure) {
+              on_load_failed(d, m, id, from_caf(failure));
+            });
+}
+
+void scheduler::carry_out(const scheduling::evict& command) {
+  auto& device = devices_[command.device.value];
+  device.loads.erase(command.model.value);
+  order_evict(device, models_[command.model.value].row.id);
+}
+
+void scheduler::carry_out(const scheduling::run& command) {
+  auto& device = devices_[command.device.value];
+  auto& batch = batches_[command.id];
+  batch = {command.device.value, command.model.value, command.waits_for, options_.clock->now_us(), {}, {}};
+  batch_inputs part{command.id, {}};
+  size_t part_bytes = 0;
+  core::time_us last_deadline_us = 0;
+  for (const auto& request : commands_.requests_of(command)) {
+    auto& input = slots_[request.slot];
+    input.batch = command.id;
+    last_deadline_us = std::max(last_deadline_us, input.deadline_us);
+    batch.requests.push_back(request);
+    if (part_bytes + input.input.bytes.size() > message_limit_bytes && part_bytes > 0) {
+      self_->send(device.worker, std::exchange(part, {command.id, {}}));
+      part_bytes = 0;
+    }
+    part_bytes += input.input.bytes.size();
+    part.inputs.push_back(input.input);
+  }
+  self_->send(device.worker, std::move(part));
+  self_
+      ->request(device.worker, microseconds(options_.run_timeout_us),
+                run_order{device.registration, command.id, models_[command.model.value].row.id,
+                          static_cast<uint32_t>(batch.requests.size()), options_.load_timeout_us})
+      .then([this](const run_reply& reply) { on_run(reply.batch, reply); },
+            [this, id = command.id](const caf::error& failure) { on_run_failed(id, from_caf(failure)); });
+}
+
+void scheduler::carry_out(const scheduling::set_timer& command) {
+  const auto pause_us = std::max<core::duration_us>(0, command.at_us - options_.clock->now_us());
+  self_->delayed_send(self_, microseconds(pause_us), tick_atom_v, ++last_timer_);
+}
+
+void scheduler::carry_out(const scheduling::refuse& command) {
+  const auto index = command.request.slot;
+  const auto& load_error = models_[slots_[index].model].load_error;
+  const auto why = load_error.empty() ? std::string() : "; its last load failed: " + load_error;
+  const auto& model = models_[slots_[index].model].row.name;
+  if (refused_ != nullptr) refused_->add();
+  switch (command.reason) {
+    case scheduling::refusal::late:
+      answer(index, refuse_reply(status::deadline_exceeded, model + ": not served before its deadline" + why,
+                                 command.retry_after_us));
+      break;
+    case scheduling::refusal::unservable:
+      answer(index, refuse_reply(status::refused, model + ": no device can hold it" + why));
+      break;
+    case scheduling::refusal::unavailable:
+      answer(index,
+             refuse_reply(status::unavailable, model + ": no device could answer" + why, command.retry_after_us));
+      break;
+  }
+  free_slot(index);
+}
+
+// Not answered to anybody: the core counts the bytes as free from now on, and the device puts a following load behind
+// it.
+void scheduler::order_evict(device_entry& from, core::model_id model) {
+  self_->request(from.worker, microseconds(options_.load_timeout_us), evict_order{from.registration, model})
+      .then([](uint64_t) {},
+            [name = from.name](const caf::error& failure) {
+              core::log::debug("scheduler", "evict-failed", "on {}: {}", name, from_caf(failure).message);
+            });
+}
+
+// The core queues their requests again by itself.
+void scheduler::forget_batches(uint32_t device, std::optional<core::load_id> waiting_for) {
+  for (auto batch = batches_.begin(); batch != batches_.end();) {
+    const auto& one = batch->second;
+    if (one.device != device || (waiting_for && one.waits_for != *waiting_for)) {
+      ++batch;
+      continue;
+    }
+    for (const auto& request : one.requests) slots_[request.slot].batch = {};
+    batch = batches_.erase(batch);
+  }
+}
+
+void scheduler::answer(uint32_t index, infer_reply reply) {
+  auto& request = slots_[index];
+  if (request.promise.pending()) request.promise.deliver(std::move(reply));
+  request.promise = {};
+}
+
+account scheduler::account_of(const slot& request, const batch_entry& batch, const run_reply& reply) const {
+  const auto& device = devices_[batch.device];
+  const auto now = options_.clock->now_us();
+  account spent;
+  spent.worker = device.node;
+  spent.run_us = std::max<core::duration_us>(0, reply.run_us - reply.waited_us);
+  spent.switch_us = reply.waited_us;
+  if (const auto load = device.loads.find(batch.model); load != device.loads.end()) {
+    const auto end_us = load->second.end_us == 0 ? now : load->second.end_us;
+    spent.switch_us += overlap_us(request.arrival_us, batch.start_us, load->second.start_us, end_us);
+  }
+  spent.loaded = spent.switch_us > 0 || batch.waits_for.value != 0;
+  spent.queue_us = std::max<core::duration_us>(0, now - request.arrival_us - spent.run_us - spent.switch_us);
+  return spent;
+}
+
+uint32_t scheduler::take_slot() {
+  if (free_slots_.empty()) {
+    slots_.emplace_back();
+    free_slots_.push_back(static_cast<uint32_t>(slots_.size() - 1));
+  }
+  const auto index = free_slots_.back();
+  free_slots_.pop_back();
+  slots_[index].used = true;
+  ++slots_[index].generation;
+  return index;
+}
+
+void scheduler::free_slot(uint32_t index) {
+  auto& freed = slots_[index];
+  core::check(freed.used, "a slot is freed once");
+  tickets_.erase({freed.tenant.value, freed.ticket});
+  freed.used = false;
+  freed.input = {};
+  free_slots_.push_back(index);
+}
+
+uint32_t scheduler::index_of(const std::string& device) {
+  const auto [found, added] = device_index_.try_emplace(device, static_cast<uint32_t>(devices_.size()));
+  if (added) devices_.emplace_back().name = device;
+  return found->second;
+}
+
+uint32_t scheduler::host_index(const std::string& boot_id) {
+  return host_index_.try_emplace(boot_id, static_cast<uint32_t>(host_index_.size())).first->second;
+}
+
+} // namespace fastptm::actors

@@ -1,0 +1,150 @@
+// SCHEDULER: tells the scheduling core what happens and carries out what it answers. Decides nothing itself.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/interfaces.hpp"
+#include "core/clock.hpp"
+#include "core/metrics.hpp"
+#include "policy/scheduling/core.hpp"
+
+namespace fastptm::actors {
+
+struct scheduled_tenant {
+  core::tenant_id id;
+  std::string name;
+  uint32_t share = 1;
+};
+
+struct scheduler_options {
+  policy::scheduling::options core;
+  std::vector<scheduled_tenant> tenants;
+  uint32_t queued = 65'536;                       // requests accepted and not answered, all tenants together
+  core::duration_us load_timeout_us = 30'000'000; // of one load; the worker gives up a little earlier
+  core::duration_us run_timeout_us = 60'000'000;  // of one batch on a device that is alive
+  std::string store_boot_id;                      // the host whose memory has what was published
+  const core::clock* clock = nullptr;
+  core::metrics_registry* metrics = nullptr; // may be null
+};
+
+// Owns every accepted request until it is answered. A device that is lost has its requests queued again by the core in
+// the same moment; answers that come later from it are recognised by their batch and ignored.
+class scheduler {
+public:
+  using interface = scheduler_actor::extend<takes<tick_atom, uint64_t>>;
+  static constexpr const char* actor_name = "fastptm.scheduler";
+
+  // Requires: the options suit make_core.
+  scheduler(interface::pointer self, scheduler_options options);
+  interface::behavior_type make_behavior();
+
+private:
+  struct slot {
+    uint32_t generation = 0;
+    bool used = false;
+    caf::typed_response_promise<infer_reply> promise;
+    core::tenant_id tenant;
+    uint64_t ticket = 0;
+    uint32_t model = 0;
+    core::time_us arrival_us = 0;
+    core::time_us deadline_us = 0;
+    core::batch_id batch; // 0: queued
+    payload input;
+  };
+  struct model_entry {
+    model_row row;
+    payload manifest;
+    std::string load_error; // of the last load, if it failed
+  };
+  struct load_entry { // of a model on a device
+    core::load_id id;
+    core::time_us start_us = 0;
+    core::time_us end_us = 0; // 0: under way
+  };
+  struct device_entry {
+    std::string name, node;
+    bool present = false;
+    registration_id registration;
+    gpu_worker_actor worker;
+    std::unordered_map<uint32_t, load_entry> loads; // by model: how it came to be there
+  };
+  struct batch_entry {
+    uint32_t device = 0;
+    uint32_t model = 0;
+    core::load_id waits_for;
+    core::time_us start_us = 0;
+    std::vector<policy::scheduling::request_ref> requests;
+    std::vector<payload> outputs;
+  };
+
+  // -- from tenants --------------------------------------------------------------------------------------------------
+  caf::result<infer_reply> on_request(const schedule_request& request);
+  void on_cancel(core::tenant_id tenant, uint64_t ticket);
+
+  // -- from the weight store and the directory -----------------------------------------------------------------------
+  void on_model(const model_added& added);
+  void on_device_joined(const device_joined& joined);
+  void on_device_lost(const device_lost& lost);
+  void on_cordon(const std::string& device, bool on);
+
+  // -- from gpu_workers ----------------------------------------------------------------------------------------------
+  void on_loaded(uint32_t device, uint32_t model, core::load_id load, const load_reply& reply);
+  void on_load_failed(uint32_t device, uint32_t model, core::load_id load, const core::error& why);
+  void on_outputs(const batch_outputs& part);
+  void on_run(core::batch_id batch, const run_reply& reply);
+  void on_run_failed(core::batch_id batch, const core::error& why);
+
+  // -- from administrators, timers -----------------------------------------------------------------------------------
+  caf::result<uint64_t> on_evict(const std::string& device, const std::string& model);
+  void on_timer(uint64_t timer);
+  void on_stop();
+
+  // -- the core ------------------------------------------------------------------------------------------------------
+  policy::scheduling::rejection tell(const policy::scheduling::event& what);
+  void carry_out(const policy::scheduling::load& command);
+  void carry_out(const policy::scheduling::evict& command);
+  void carry_out(const policy::scheduling::run& command);
+  void carry_out(const policy::scheduling::set_timer& command);
+  void carry_out(const policy::scheduling::refuse& command);
+
+  void order_evict(device_entry& from, core::model_id model);
+  void forget_batches(uint32_t device, std::optional<core::load_id> waiting_for);
+  void answer(uint32_t slot, infer_reply reply);
+  account account_of(const slot& request, const batch_entry& batch, const run_reply& reply) const;
+  uint32_t take_slot();
+  void free_slot(uint32_t slot);
+  uint32_t index_of(const std::string& device);
+  uint32_t host_index(const std::string& boot_id);
+
+  interface::pointer self_;
+  const scheduler_options options_;
+  std::unique_ptr<policy::scheduling::scheduling_core> core_;
+  policy::scheduling::commands commands_;
+
+  std::vector<slot> slots_; // grows to options_.queued
+  std::vector<uint32_t> free_slots_;
+  std::map<std::pair<uint32_t, uint64_t>, uint32_t> tickets_; // (tenant, ticket) -> slot
+
+  std::vector<model_entry> models_;
+  std::unordered_map<core::model_id, uint32_t> model_index_;
+  std::unordered_map<core::digest, uint32_t> shard_index_;
+  std::unordered_map<std::string, uint32_t> cost_class_; // by architecture
+  std::vector<device_entry> devices_;
+  std::unordered_map<std::string, uint32_t> device_index_;
+  std::unordered_map<std::string, uint32_t> host_index_;
+  std::unordered_map<core::batch_id, batch_entry> batches_; // under way: at most one per lane
+  uint64_t last_timer_ = 0;
+
+  core::counter* loads_ = nullptr;
+  core::counter* failed_loads_ = nullptr;
+  core::counter* batches_run_ = nullptr;
+  core::counter* failed_batches_ = nullptr;
+  core::counter* refused_ = nullptr;
+};
+
+} // namespace fastptm::actors

@@ -1,0 +1,128 @@
+// The composition of a node's actors: read top to bottom, it shows who knows whom.
+#include "actors/start_node.hpp"
+
+#include "actors/actor_from_state.hpp"
+#include "actors/gpu_worker.hpp"
+#include "actors/scheduler.hpp"
+#include "actors/supervisor.hpp"
+#include "actors/tenant.hpp"
+#include "actors/weight_store.hpp"
+#include "policy/scheduling/core.hpp"
+
+namespace fastptm::actors {
+
+namespace {
+
+scheduler_actor spawn_scheduler(caf::actor_system& system, const node_parts& parts) {
+  const auto& head = *parts.head;
+  scheduler_options options;
+  options.core = head.scheduling;
+  for (uint32_t i = 0; i < head.tenants.size(); ++i)
+    options.tenants.push_back({{i}, head.tenants[i].name, head.tenants[i].share});
+  options.queued = head.queued;
+  options.load_timeout_us = head.load_timeout_us;
+  options.store_boot_id = parts.address.boot_id;
+  options.clock = parts.environment->clock;
+  options.metrics = parts.metrics;
+  return system.spawn<actor_from_state<scheduler>>(std::move(options));
+}
+
+tenant_actor spawn_tenant(caf::actor_system& system, const node_parts& parts, uint32_t index,
+                          const scheduler_actor& to) {
+  const auto& tenant_part = parts.head->tenants[index];
+  tenant_options options;
+  options.id = {index};
+  options.name = tenant_part.name;
+  options.limits = tenant_part.limits;
+  options.default_deadline_us = parts.head->default_deadline_us;
+  options.clock = parts.environment->clock;
+  options.metrics = parts.metrics;
+  options.scheduler = to;
+  return system.spawn<actor_from_state<tenant>>(std::move(options));
+}
+
+weight_store_actor spawn_weight_store(caf::actor_system& system, const head_parts& head, const head_actors& known) {
+  weight_store_options options;
+  options.store = head.store;
+  options.catalogue = head.catalogue;
+  options.cache = head.cache;
+  options.slab = head.slab;
+  options.largest_arena_bytes = head.largest_arena_bytes;
+  options.scheduler = known.scheduler;
+  for (size_t i = 0; i < head.tenants.size(); ++i)
+    options.tenants.push_back({head.tenants[i].name, known.tenants[i].second, head.tenants[i].max_models});
+  return system.spawn<actor_from_state<weight_store>>(std::move(options));
+}
+
+directory_actor spawn_directory(caf::actor_system& system, const node_parts& parts, const head_actors& known) {
+  const auto& head = *parts.head;
+  directory_options options;
+  options.secret = parts.secret;
+  options.nodes = head.nodes;
+  options.heartbeat_us = head.heartbeat_us;
+  options.lease_us = head.lease_us;
+  options.clock = parts.environment->clock;
+  options.store = to_row(parts.address);
+  options.scheduler = known.scheduler;
+  options.weight_store = known.weight_store;
+  return system.spawn<actor_from_state<directory>>(std::move(options));
+}
+
+core::result<head_actors> start_head(caf::actor_system& system, const node_parts& parts) {
+  if (auto good = policy::scheduling::make_core(parts.head->scheduling); !good) return core::fail(good.error());
+  head_actors head;
+  head.scheduler = spawn_scheduler(system, parts);
+  for (uint32_t i = 0; i < parts.head->tenants.size(); ++i)
+    head.tenants.emplace_back(parts.head->tenants[i].name, spawn_tenant(system, parts, i, head.scheduler));
+  head.weight_store = spawn_weight_store(system, *parts.head, head);
+  head.directory = spawn_directory(system, parts, head);
+  const auto port = publish_at(system, caf::actor_cast<caf::strong_actor_ptr>(head.directory), parts.head->listen);
+  if (!port) return core::fail(port.error());
+  head.control_port = *port;
+  return head;
+}
+
+// Callers before the called: what stops first may still be answered by what stops later.
+std::vector<std::vector<caf::actor>> stop_order(const node_actors& node, const std::vector<joining_device>& devices) {
+  std::vector<std::vector<caf::actor>> groups(3);
+  for (const auto& device : devices) groups[1].push_back(caf::actor_cast<caf::actor>(device.worker));
+  if (!node.head) return groups;
+  for (const auto& [name, handle] : node.head->tenants) groups[0].push_back(caf::actor_cast<caf::actor>(handle));
+  groups[0].push_back(caf::actor_cast<caf::actor>(node.head->scheduler));
+  groups[2].push_back(caf::actor_cast<caf::actor>(node.head->weight_store));
+  groups[2].push_back(caf::actor_cast<caf::actor>(node.head->directory));
+  return groups;
+}
+
+} // namespace
+
+core::result<node_actors> start_node(caf::actor_system& system, const node_parts& parts) {
+  node_actors node;
+  if (parts.head) {
+    auto head = start_head(system, parts);
+    if (!head) return core::fail(head.error());
+    node.head = std::move(*head);
+  }
+  supervisor_options options;
+  options.secret = parts.secret;
+  options.peer = to_row(parts.address);
+  options.pid = parts.pid;
+  options.roles = parts.roles;
+  for (const auto& device : parts.devices) {
+    options.devices.push_back({device.name, system.spawn<actor_from_state<gpu_worker>>(gpu_worker_options{
+                                                device.name, device.device, device.runner, parts.environment})});
+  }
+  if (node.head)
+    options.head = node.head->directory;
+  else
+    options.head = parts.find_head;
+  options.connect_timeout_us = parts.connect_timeout_us;
+  options.children = stop_order(node, options.devices);
+  options.on_joined = parts.on_joined;
+  options.on_peer_lost = parts.on_peer_lost;
+  options.on_fatal = parts.on_fatal;
+  node.supervisor = system.spawn<actor_from_state<supervisor>>(std::move(options));
+  return node;
+}
+
+} // namespace fastptm::actors

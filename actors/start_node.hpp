@@ -1,0 +1,91 @@
+// Spawns the actors of one node, in the order in which they need each other.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/connector.hpp"
+#include "actors/directory.hpp"
+#include "actors/interfaces.hpp"
+#include "actors/loading_environment.hpp"
+#include "core/metrics.hpp"
+#include "engine/session.hpp"
+#include "gpu/device.hpp"
+#include "policy/admission.hpp"
+#include "policy/scheduling/options.hpp"
+#include "weights/catalogue.hpp"
+#include "weights/content_store.hpp"
+#include "weights/host_cache.hpp"
+
+namespace fastptm::actors {
+
+struct device_parts {
+  std::string name; // "worker-0/host0"
+  gpu::device* device = nullptr;
+  engine::runner* runner = nullptr;
+};
+
+struct tenant_parts {
+  std::string name;
+  uint32_t share = 1;
+  uint32_t max_models = 10'000;
+  policy::tenant_limits limits;
+};
+
+// What the head (with its store) has beside every other node.
+struct head_parts {
+  endpoint listen; // port 0: chosen by the system
+  std::vector<expected_node> nodes;
+  std::vector<tenant_parts> tenants;
+  core::duration_us heartbeat_us = 250'000;
+  core::duration_us lease_us = 1'000'000;
+  core::duration_us default_deadline_us = 3'000'000;
+  core::duration_us load_timeout_us = 30'000'000;
+  uint32_t queued = 65'536;
+  policy::scheduling::options scheduling;
+  uint64_t largest_arena_bytes = 0;
+  weights::content_store* store = nullptr;
+  weights::catalogue* catalogue = nullptr;
+  weights::host_cache* cache = nullptr;
+  transport::exported slab; // of the cache, as exported
+};
+
+// Everything pointed to outlives the actor system.
+struct node_parts {
+  std::string secret;
+  transport::peer_address address; // of this node: its name, incarnation and where its memory can be read
+  uint32_t pid = 0;
+  std::vector<std::string> roles;
+  const loading_environment* environment = nullptr;
+  std::vector<device_parts> devices;
+  std::optional<head_parts> head;
+  endpoint_finder find_head; // of the other nodes
+  core::duration_us connect_timeout_us = 1'000'000;
+  core::metrics_registry* metrics = nullptr; // may be null
+
+  // On an actor's thread; must not block.
+  std::function<void()> on_joined;
+  std::function<void(const std::string& node, uint64_t incarnation)> on_peer_lost;
+  std::function<void(const core::error&)> on_fatal;
+};
+
+struct head_actors {
+  directory_actor directory;
+  scheduler_actor scheduler;
+  weight_store_actor weight_store;
+  std::vector<std::pair<std::string, tenant_actor>> tenants;
+  uint16_t control_port = 0;
+};
+
+struct node_actors {
+  supervisor_actor supervisor;
+  std::optional<head_actors> head;
+};
+
+// Before it, on the head: weights::content_store::collect_garbage. To stop: unpublish nothing, send stop_atom with high
+// priority to the supervisor, wait for its end, drop all handles, destroy the system.
+core::result<node_actors> start_node(caf::actor_system& system, const node_parts& parts);
+
+} // namespace fastptm::actors

@@ -1,0 +1,164 @@
+// Every way a request can end leads through answer().
+#include "actors/tenant.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "actors/errors.hpp"
+#include "core/check.hpp"
+
+namespace fastptm::actors {
+
+namespace {
+
+// A late answer is still worth something; one second after the deadline at the latest there is some answer.
+constexpr core::duration_us patience_us = 900'000;
+
+infer_reply refuse(status end, std::string error, core::duration_us retry_after_us = 0) {
+  return {end, std::move(error), retry_after_us, {}, {}};
+}
+
+uint32_t version_of(const std::string& full_name) {
+  const auto at = full_name.rfind('@');
+  return at == std::string::npos ? 0 : static_cast<uint32_t>(std::strtoul(full_name.c_str() + at + 1, nullptr, 10));
+}
+
+std::string base_of(const std::string& full_name) {
+  return full_name.substr(0, full_name.rfind('@'));
+}
+
+} // namespace
+
+core::result<void> check_input(const model_row& model, task_kind task, const payload& input) {
+  if (task != model.task) {
+    return core::fail(core::errc::invalid, fmt::format("{} is asked by `fastptm {}`", model.name,
+                                                       model.task == task_kind::embed ? "embed" : "classify"));
+  }
+  const auto decoded = decode_input(input);
+  if (!decoded) return core::fail(decoded.error());
+  if (decoded->ids.empty()) return core::fail(core::errc::invalid, "the input has no tokens");
+  if (decoded->ids.size() > model.max_tokens) {
+    return core::fail(core::errc::invalid, fmt::format("the input has {} tokens, {} reads at most {}",
+                                                       decoded->ids.size(), model.name, model.max_tokens));
+  }
+  const auto outside = [](int32_t id, uint32_t bound) { return id < 0 || static_cast<uint32_t>(id) >= bound; };
+  for (const auto id : decoded->ids) {
+    if (outside(id, model.vocabulary)) {
+      return core::fail(core::errc::invalid, fmt::format("token id {} is outside of the vocabulary of {} (0 to {})", id,
+                                                         model.name, model.vocabulary - 1));
+    }
+  }
+  for (const auto type : decoded->token_types)
+    if (outside(type, model.token_types))
+      return core::fail(core::errc::invalid, fmt::format("token type {} is not known to {}", type, model.name));
+  return {};
+}
+
+tenant::tenant(interface::pointer self, tenant_options options)
+    : self_(self), options_(std::move(options)), admission_(options_.limits.in_flight) {
+  core::check(options_.clock != nullptr, "tenant needs a clock");
+  admission_.set_limits(options_.id, options_.limits);
+  if (options_.metrics == nullptr) return;
+  total_us_ = &options_.metrics->make_histogram("fastptm_request_seconds", "From admission to the answer",
+                                                fmt::format("tenant=\"{}\"", options_.name));
+}
+
+tenant::interface::behavior_type tenant::make_behavior() {
+  return {
+      [this](const infer_request& request) { return on_infer(request); },
+      [this](list_atom) { return on_list(); },
+      [this](const model_added& added) { on_model(added); },
+      [](ping_atom, uint64_t number) { return number; },
+      [this](stop_atom) { on_stop(); },
+  };
+}
+
+// -- from the gateway
+// --------------------------------------------------------------------------------------------------
+
+caf::result<infer_reply> tenant::on_infer(const infer_request& request) {
+  const auto* model = find_model(request.model);
+  if (model == nullptr)
+    return refuse(status::not_found, fmt::format("{} has no model '{}'", options_.name, request.model));
+  if (const auto good = check_input(*model, request.task, request.input); !good)
+    return refuse(status::invalid, good.error().message);
+  if (request.deadline_us < 0)
+    return refuse(status::deadline_exceeded, "the deadline had passed before the request came");
+  const auto now = options_.clock->now_us();
+  const auto wanted_us = request.deadline_us == 0 ? options_.default_deadline_us : request.deadline_us;
+  // A larger number would overflow; admission cuts to its own bound anyway.
+  const auto verdict = admission_.ask(options_.id, now, now + std::min<int64_t>(wanted_us, 1ll << 40));
+  if (!verdict.accepted) {
+    return refuse(
+        status::quota_exceeded,
+        fmt::format("{} has {} requests in flight, its limit", options_.name, admission_.in_flight(options_.id)),
+        verdict.retry_after_us);
+  }
+  const auto ticket = ++last_ticket_;
+  auto promise = self_->make_response_promise<infer_reply>();
+  pending_.emplace(ticket, pending{promise, now, verdict.deadline_us});
+  const auto remaining_us = verdict.deadline_us - now;
+  self_
+      ->request(options_.scheduler, std::chrono::microseconds(remaining_us + patience_us),
+                schedule_request{ticket, options_.id, model->id, remaining_us, request.input})
+      .then([this, ticket](infer_reply& reply) { on_reply(ticket, std::move(reply)); },
+            [this, ticket](const caf::error& failure) { on_no_reply(ticket, from_caf(failure)); });
+  return promise;
+}
+
+model_list tenant::on_list() const {
+  model_list listed;
+  for (const auto& [name, row] : models_) listed.rows.push_back(row);
+  return listed;
+}
+
+// -- from the weight store
+// ---------------------------------------------------------------------------------------------
+
+void tenant::on_model(const model_added& added) {
+  const auto& name = added.row.name;
+  models_[name] = added.row;
+  auto& newest = newest_[base_of(name)];
+  if (newest.empty() || version_of(newest) < version_of(name)) newest = name;
+}
+
+// -- from the scheduler
+// ------------------------------------------------------------------------------------------------
+
+void tenant::on_reply(uint64_t ticket, infer_reply reply) {
+  answer(ticket, std::move(reply));
+}
+
+void tenant::on_no_reply(uint64_t ticket, const core::error& why) {
+  if (why.code != core::errc::deadline_exceeded) return answer(ticket, refuse(status::unavailable, why.message));
+  self_->send(options_.scheduler, cancel_atom_v, options_.id, ticket);
+  answer(ticket, refuse(status::deadline_exceeded, "no answer within the deadline and one second"));
+}
+
+void tenant::on_stop() {
+  while (!pending_.empty()) answer(pending_.begin()->first, refuse(status::unavailable, "the cluster is stopping"));
+  self_->quit(caf::exit_reason::user_shutdown);
+}
+
+void tenant::answer(uint64_t ticket, infer_reply reply) {
+  const auto found = pending_.find(ticket);
+  if (found == pending_.end()) return;
+  const auto now = options_.clock->now_us();
+  reply.spent.total_us = now - found->second.arrival_us;
+  if (reply.end == status::ok && now > found->second.deadline_us) reply.end = status::late;
+  reply.spent.late = reply.end == status::late;
+  if (total_us_ != nullptr) total_us_->observe_us(reply.spent.total_us);
+  admission_.answered(options_.id, now);
+  found->second.promise.deliver(std::move(reply));
+  pending_.erase(found);
+}
+
+const model_row* tenant::find_model(const std::string& name) const {
+  const auto versioned = newest_.find(name);
+  const auto found = models_.find(versioned == newest_.end() ? name : versioned->second);
+  return found == models_.end() ? nullptr : &found->second;
+}
+
+} // namespace fastptm::actors

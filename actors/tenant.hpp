@@ -1,0 +1,67 @@
+// TENANT: admits the requests of one tenant, checks them against its models, and answers each exactly once.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "actors/interfaces.hpp"
+#include "core/clock.hpp"
+#include "core/metrics.hpp"
+#include "policy/admission.hpp"
+
+namespace fastptm::actors {
+
+struct tenant_options {
+  core::tenant_id id;
+  std::string name;
+  policy::tenant_limits limits;
+  core::duration_us default_deadline_us = 3'000'000;
+  const core::clock* clock = nullptr;
+  core::metrics_registry* metrics = nullptr; // may be null
+  scheduler_actor scheduler;
+};
+
+class tenant {
+public:
+  using interface = tenant_actor;
+  static constexpr const char* actor_name = "fastptm.tenant";
+
+  tenant(interface::pointer self, tenant_options options);
+  interface::behavior_type make_behavior();
+
+private:
+  struct pending {
+    caf::typed_response_promise<infer_reply> promise;
+    core::time_us arrival_us = 0;
+    core::time_us deadline_us = 0;
+  };
+
+  // -- from the gateway ----------------------------------------------------------------------------------------------
+  caf::result<infer_reply> on_infer(const infer_request& request);
+  model_list on_list() const;
+
+  // -- from the weight store -----------------------------------------------------------------------------------------
+  void on_model(const model_added& added);
+
+  // -- from the scheduler --------------------------------------------------------------------------------------------
+  void on_reply(uint64_t ticket, infer_reply reply);
+  void on_no_reply(uint64_t ticket, const core::error& why);
+
+  void on_stop();
+  void answer(uint64_t ticket, infer_reply reply);
+  const model_row* find_model(const std::string& name) const;
+
+  interface::pointer self_;
+  const tenant_options options_;
+  policy::admission admission_;
+  std::map<std::string, model_row> models_;   // by full name
+  std::map<std::string, std::string> newest_; // "acme/minilm" -> "acme/minilm@2"
+  std::map<uint64_t, pending> pending_;       // by ticket; bounded by admission
+  uint64_t last_ticket_ = 0;
+  core::histogram* total_us_ = nullptr;
+};
+
+// Why the input can never be answered by the model, or success.
+core::result<void> check_input(const model_row& model, task_kind task, const payload& input);
+
+} // namespace fastptm::actors

@@ -1,0 +1,112 @@
+// TRANSFER: finds sources for one load and keeps its loader supplied until every shard is there or no source is left.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "actors/interfaces.hpp"
+#include "actors/loading_environment.hpp"
+#include "actors/local.hpp"
+#include "weights/manifest.hpp"
+
+namespace fastptm::actors {
+
+// A shard that is not on the device, and where it is to lie.
+struct missing_shard {
+  weights::shard_entry entry;
+  core::memory_region target;
+};
+
+struct transfer_end {
+  core::result<void> outcome;
+  weights::load_report report;
+};
+
+struct transfer_options {
+  const loading_environment* environment = nullptr;
+  core::load_id load;
+  core::digest manifest;
+  std::vector<missing_shard> shards; // at least one, in the order in which they are wanted
+  core::duration_us timeout_us = 0;
+  directory_actor directory;
+  weight_store_actor weight_store;
+  peer_row store;
+  // Both on foreign threads. `ended` is called once, last of all: nothing writes into the targets any more.
+  std::function<void(uint32_t shard)> verified;
+  std::function<void(transfer_end)> ended;
+};
+
+// Spawned by a gpu_worker, linked to it; ends by itself. Peers' devices are asked for first; the store is asked for
+// what no peer has, for what it has in memory anyway, and for what ran out of sources.
+class transfer {
+public:
+  struct starved {
+    std::vector<uint32_t> shards;
+  };
+  struct source_failed {
+    std::string node;
+    core::error why;
+  };
+  struct shard_taken {
+    uint32_t shard = 0;
+  };
+  using interface = transfer_actor::extend<takes<tick_atom>, takes<local<starved>>, takes<local<source_failed>>,
+                                           takes<local<shard_taken>>, takes<local<transfer_end>>>;
+  static constexpr const char* actor_name = "fastptm.transfer";
+
+  transfer(interface::pointer self, transfer_options options);
+  interface::behavior_type make_behavior();
+
+private:
+  enum class staging : uint8_t { none, asked, again, staged, failed };
+  struct shard_state {
+    staging stage = staging::none;
+    uint32_t attempts = 0; // stages that read the disk
+    bool starved = false;  // has no usable source now
+    bool verified = false;
+    std::string error; // of the last failed stage
+  };
+
+  // -- from the loader -----------------------------------------------------------------------------------------------
+  void on_starved(const starved& found);
+  void on_source_failed(const source_failed& failed);
+  void on_shard_taken(uint32_t shard);
+  void on_ended(const transfer_end& end);
+
+  // -- from the gpu_worker -------------------------------------------------------------------------------------------
+  void on_node_lost(const node_lost& lost);
+  void on_cancel();
+
+  // -- sources -------------------------------------------------------------------------------------------------------
+  void locate();
+  void on_located(const holder_list& holders);
+  void add_peer(const holder_row& holder);
+  void stage(uint32_t shard, bool only_if_cached);
+  void on_staged(uint32_t shard, bool only_if_cached, const stage_reply& reply);
+  void on_stage_failed(uint32_t shard, std::string error);
+  uint32_t store_source(policy::source_kind kind);
+  policy::source_kind cache_kind() const;
+
+  void on_tick();
+  void start();
+  void give_up(core::error why);
+  std::shared_ptr<weights::loader> make_loader();
+
+  interface::pointer self_;
+  const transfer_options options_;
+  std::shared_ptr<weights::loader> loader_;
+  bool started_ = false;
+  core::time_us start_us_ = 0;
+  core::time_us located_us_ = 0;
+  std::vector<shard_state> shards_;
+  std::vector<std::string> peers_; // devices that are sources already
+  // Of the store: one for what was in memory, one for what it read from disk. Made anew after a failure.
+  std::optional<uint32_t> cache_source_;
+  std::optional<uint32_t> disk_source_;
+};
+
+} // namespace fastptm::actors

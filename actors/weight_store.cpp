@@ -1,0 +1,204 @@
+// Models from the catalogue, shards through the host cache.
+#include "actors/weight_store.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "actors/actor_from_state.hpp"
+#include "actors/completion.hpp"
+#include "actors/errors.hpp"
+#include "core/log.hpp"
+
+namespace fastptm::actors {
+
+namespace {
+
+// A large model on a slow disk; a publication that takes longer is still carried out, only nobody is told.
+constexpr auto publish_timeout = std::chrono::minutes(30);
+
+model_row to_row(const weights::catalogue_entry& entry, const weights::manifest& set) {
+  model_row row;
+  row.id = entry.id;
+  row.name = entry.full_name();
+  row.tenant = entry.tenant;
+  row.architecture = entry.architecture;
+  row.task = set.job.kind == weights::task_kind::classify ? task_kind::classify : task_kind::embed;
+  row.labels = set.job.labels;
+  row.bytes = entry.total_bytes;
+  row.shards = entry.shard_count;
+  row.manifest = entry.manifest;
+  row.card = entry.card;
+  row.vocabulary = set.arch.vocabulary;
+  row.max_tokens = set.job.max_tokens;
+  row.token_types = set.arch.token_types;
+  return row;
+}
+
+} // namespace
+
+weight_store::weight_store(interface::pointer self, weight_store_options options)
+    : self_(self), options_(std::move(options)) {}
+
+weight_store::interface::behavior_type weight_store::make_behavior() {
+  self_->set_down_handler([this](caf::down_msg& down) { on_down(down.source); });
+  load_catalogue();
+  publisher_ = self_->spawn<actor_from_state<publisher_thread>, caf::detached>(
+      publisher_options{options_.store, options_.catalogue, options_.largest_arena_bytes});
+  return {
+      [this](const publish_request& request) { return on_publish(request); },
+      [this](list_atom) { return on_list(); },
+      [this](card_atom, core::model_id model) { return on_card(model); },
+      [this](const stage_request& request) { return on_stage(request); },
+      [this](release_atom, const core::digest& shard) { on_release(shard); },
+      [this](drop_atom) { return on_drop(); },
+      [this](stop_atom) { on_stop(); },
+      [this](const local<stage_ended>& ended) { on_stage_ended(*ended.value); },
+  };
+}
+
+void weight_store::load_catalogue() {
+  const auto entries = options_.catalogue->all();
+  if (!entries) return core::log::error("weight_store", "no-catalogue", "{}", entries.error().message);
+  for (const auto& entry : *entries) {
+    const auto set = options_.store->read_manifest(entry.manifest);
+    if (set)
+      add_model(entry, *set);
+    else
+      core::log::error("weight_store", "model-unreadable", "{}: {}", entry.full_name(), set.error().message);
+  }
+}
+
+// The scheduler and the tenant hear of it before anybody who was told that it is published can ask for it.
+model_row weight_store::add_model(const weights::catalogue_entry& entry, const weights::manifest& set) {
+  const model_added added{to_row(entry, set), to_payload(weights::encode(set))};
+  models_[entry.id] = {added.row, added.manifest};
+  sets_[entry.manifest] = set;
+  self_->send(options_.scheduler, added);
+  for (const auto& tenant : options_.tenants)
+    if (tenant.name == entry.tenant) self_->send(tenant.handle, added);
+  return added.row;
+}
+
+// -- from the gateway
+// --------------------------------------------------------------------------------------------------
+
+caf::result<publish_reply> weight_store::on_publish(const publish_request& request) {
+  const auto tenant = std::find_if(options_.tenants.begin(), options_.tenants.end(),
+                                   [&](const auto& one) { return one.name == request.tenant; });
+  if (tenant == options_.tenants.end())
+    return to_caf(core::errc::not_found, fmt::format("no tenant '{}'", request.tenant));
+  const auto owned = std::count_if(models_.begin(), models_.end(),
+                                   [&](const auto& one) { return one.second.row.tenant == request.tenant; });
+  if (owned >= tenant->max_models)
+    return to_caf(core::errc::quota_exceeded, fmt::format("{} has {} models, its limit", request.tenant, owned));
+  if (publications_ >= options_.waiting_publications)
+    return to_caf(core::errc::quota_exceeded, "too many publications are waiting: try again in a few seconds");
+  ++publications_;
+  auto promise = self_->make_response_promise<publish_reply>();
+  self_->request(publisher_, publish_timeout, request)
+      .then(
+          [this, promise](const local<weights::publication>& done) mutable {
+            --publications_;
+            const auto row = add_model(done.value->entry, done.value->set);
+            promise.deliver(publish_reply{row, done.value->new_shards, done.value->new_bytes});
+          },
+          [this, promise](caf::error& failure) mutable {
+            --publications_;
+            promise.deliver(std::move(failure));
+          });
+  return promise;
+}
+
+model_list weight_store::on_list() const {
+  model_list listed;
+  for (const auto& [id, model] : models_) listed.rows.push_back(model.row);
+  return listed;
+}
+
+caf::result<std::string> weight_store::on_card(core::model_id model) const {
+  const auto found = models_.find(model);
+  if (found == models_.end()) return to_caf(core::errc::not_found, "no such model");
+  if (found->second.row.card == core::digest{})
+    return to_caf(core::errc::not_found, found->second.row.name + " brings no tokenizer: ask it with --ids");
+  return options_.store->object_path(found->second.row.card).string();
+}
+
+// -- from transfers
+// ----------------------------------------------------------------------------------------------------
+
+caf::result<stage_reply> weight_store::on_stage(const stage_request& request) {
+  const auto* shard = find_shard(request);
+  stage_reply refused;
+  refused.error = "the store does not have the shard";
+  if (shard == nullptr) return refused;
+  if (request.only_if_cached && !options_.cache->holds(request.shard)) return refused;
+  const auto stage = ++last_stage_;
+  auto promise = self_->make_response_promise<stage_reply>();
+  const auto holder = caf::actor_cast<caf::actor_addr>(self_->current_sender());
+  if (!leases_.contains(holder)) self_->monitor(holder);
+  leases_[holder];
+  stages_[stage] = {promise, holder, *shard};
+  options_.cache->stage(
+      {shard->digest, shard->size_bytes, shard->chunk_checksums, options_.store->object_path(shard->digest)},
+      [notify = notifier<interface>(self_), stage](weights::staged result) {
+        notify(make_local(stage_ended{stage, std::move(result)}));
+      });
+  return promise;
+}
+
+void weight_store::on_stage_ended(stage_ended& ended) {
+  auto entry = stages_.extract(ended.stage);
+  if (!entry) return;
+  auto& [promise, holder, shard] = entry.mapped();
+  stage_reply reply;
+  reply.bad_chunks = ended.result.bad_chunks;
+  if (!ended.result.lease) {
+    const auto& why = ended.result.lease.error();
+    reply.try_again = why.code == core::errc::busy;
+    reply.error = why.message;
+    if (!reply.try_again)
+      core::log::error("weight_store", "stage-failed", "shard {}: {}", shard.digest.short_hex(), why.message);
+    return promise.deliver(std::move(reply)), void();
+  }
+  const auto held = leases_.find(holder);
+  if (held == leases_.end()) return; // it has ended meanwhile
+  held->second.emplace(shard.digest, std::move(*ended.result.lease));
+  reply.staged = true;
+  reply.was_cached = !ended.result.from_disk;
+  reply.read_us = ended.result.end_us - ended.result.start_us;
+  reply.location = {shard.digest, options_.slab.region, options_.slab.generation, ended.result.offset_bytes,
+                    shard.size_bytes};
+  promise.deliver(std::move(reply));
+}
+
+void weight_store::on_release(const core::digest& shard) {
+  const auto held = leases_.find(caf::actor_cast<caf::actor_addr>(self_->current_sender()));
+  if (held == leases_.end()) return;
+  if (const auto lease = held->second.find(shard); lease != held->second.end()) held->second.erase(lease);
+}
+
+void weight_store::on_down(const caf::actor_addr& holder) {
+  leases_.erase(holder);
+}
+
+uint64_t weight_store::on_drop() {
+  return options_.cache->drop_unleased();
+}
+
+void weight_store::on_stop() {
+  caf::anon_send<caf::message_priority::high>(publisher_, stop_atom_v);
+  leases_.clear();
+  self_->quit(caf::exit_reason::user_shutdown);
+}
+
+const weights::shard_entry* weight_store::find_shard(const stage_request& request) const {
+  const auto set = sets_.find(request.manifest);
+  if (set == sets_.end()) return nullptr;
+  for (const auto& shard : set->second.shards)
+    if (shard.digest == request.shard) return &shard;
+  return nullptr;
+}
+
+} // namespace fastptm::actors

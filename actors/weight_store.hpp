@@ -1,0 +1,89 @@
+// WEIGHT_STORE: what is published, on disk and in the host cache; announces models, stages shards for transfers.
+#pragma once
+
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/interfaces.hpp"
+#include "actors/local.hpp"
+#include "actors/publisher_thread.hpp"
+#include "transport/exporter.hpp"
+#include "weights/host_cache.hpp"
+#include "weights/manifest.hpp"
+
+namespace fastptm::actors {
+
+struct named_tenant {
+  std::string name;
+  tenant_actor handle;
+  uint32_t max_models = 10'000;
+};
+
+struct weight_store_options {
+  weights::content_store* store = nullptr; // all outlive the actor
+  weights::catalogue* catalogue = nullptr;
+  weights::host_cache* cache = nullptr;
+  transport::exported slab; // of the cache
+  uint64_t largest_arena_bytes = 0;
+  uint32_t waiting_publications = 16; // more are refused: each holds an upload in the spool
+  scheduler_actor scheduler;
+  std::vector<named_tenant> tenants;
+};
+
+class weight_store {
+public:
+  struct stage_ended {
+    uint64_t stage = 0;
+    weights::staged result;
+  };
+  using interface = weight_store_actor::extend<takes<local<stage_ended>>>;
+  static constexpr const char* actor_name = "fastptm.weight_store";
+
+  weight_store(interface::pointer self, weight_store_options options);
+  // Reads the catalogue and announces every model: blocks for the few KiB of each manifest, before any message comes.
+  interface::behavior_type make_behavior();
+
+private:
+  struct model_entry {
+    model_row row;
+    payload manifest;
+  };
+  struct pending_stage {
+    caf::typed_response_promise<stage_reply> promise;
+    caf::actor_addr holder;
+    weights::shard_entry shard;
+  };
+
+  // -- from the gateway ----------------------------------------------------------------------------------------------
+  caf::result<publish_reply> on_publish(const publish_request& request);
+  model_list on_list() const;
+  caf::result<std::string> on_card(core::model_id model) const;
+
+  // -- from transfers ------------------------------------------------------------------------------------------------
+  caf::result<stage_reply> on_stage(const stage_request& request);
+  void on_stage_ended(stage_ended& ended);
+  void on_release(const core::digest& shard);
+  void on_down(const caf::actor_addr& holder);
+
+  uint64_t on_drop();
+  void on_stop();
+
+  void load_catalogue();
+  model_row add_model(const weights::catalogue_entry& entry, const weights::manifest& set);
+  const weights::shard_entry* find_shard(const stage_request& request) const;
+
+  interface::pointer self_;
+  const weight_store_options options_;
+  publisher_actor publisher_;
+  uint32_t publications_ = 0; // waiting or running
+  std::map<core::model_id, model_entry> models_;
+  std::unordered_map<core::digest, weights::manifest> sets_; // by manifest digest: bounded by the models
+  std::unordered_map<uint64_t, pending_stage> stages_;
+  uint64_t last_stage_ = 0;
+  // What transfers hold: released by them or with their end.
+  std::map<caf::actor_addr, std::unordered_multimap<core::digest, weights::cache_lease>> leases_;
+};
+
+} // namespace fastptm::actors
