@@ -42,8 +42,8 @@ const json_value* json_value::find(std::string_view key) const {
 }
 
 std::string_view json_value::kind() const {
-  constexpr std::string_view names[] = {"null",     "a boolean", "an integer", "an integer",
-                                        "a number", "a string",  "a list",     "an object"};
+  constexpr std::string_view names[] = {"null",     "a boolean", "a negative integer", "an integer", "a number",
+                                        "a string", "a list",    "an object"};
   return names[value_.index()];
 }
 
@@ -138,6 +138,8 @@ core::result<json_value> parse_json(std::string_view text, std::string_view what
     return fail(fmt::format("{} bytes of JSON, more than the limit of {}", text.size(), limits.size_bytes));
   }
   if (text.empty()) return fail("empty, expected JSON");
+  // The parser takes a zero byte for the end of the text and would not look at what follows.
+  if (text.find('\0') != std::string_view::npos) return fail("not valid JSON: a zero byte in the text");
   tree_builder builder(limits);
   if (!nlohmann::json::sax_parse(text, &builder)) return fail(builder.refusal());
   return builder.take_root();

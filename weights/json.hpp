@@ -39,7 +39,8 @@ public:
   // The member of that name; null if there is none or this is no object.
   const json_value* find(std::string_view key) const;
 
-  // What it is, for messages: "null", "a boolean", "an integer", "a number", "a string", "a list", "an object".
+  // What it is, for messages: "null", "a boolean", "an integer", "a negative integer", "a number", "a string", "a
+  // list", "an object".
   std::string_view kind() const;
 
   storage& stored() { return value_; }
