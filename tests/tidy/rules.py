@@ -32,9 +32,6 @@ LIBRARIES = {
     "nccl": ["transport/nccl"],
     "cuda": ["gpu/cuda", "transport/same_host"],
     "cublas": ["gpu/cuda"],
-    "oneapi/": ["gpu/host"],
-    "dnnl": ["gpu/host"],
-    "omp.h": ["gpu/host"],
     "nlohmann/": ["weights", "tests/weights"],
     "xxhash": ["weights", "tests/weights"],
     "openssl/": ["weights", "tests/weights", "transport/cluster_secret", "rpc/admin", "rpc/gateway"],
@@ -45,7 +42,6 @@ LIBRARIES = {
     "CLI/": ["node", "sim", "bench", "tools"],
     "gtest/": ["tests"],
     "gmock/": ["tests"],
-    "benchmark/": ["bench"],
 }
 
 # Pattern -> why not. In every source, script and build file.
