@@ -15,11 +15,12 @@ class omls final : public strategy {
 
   void decide(board& b) override {
     const duration_us poll_us = std::max<duration_us>(1, b.chosen().poll_us);
+    if (cache_.empty() && b.live_models().empty()) return;
     if (b.now() % poll_us == 0 && b.now() != last_look_us_) {
       last_look_us_ = b.now();
       look(b);
     }
-    if (!cache_.empty() || !b.live_models().empty()) b.wake_at((b.now() / poll_us + 1) * poll_us);
+    b.wake_at((b.now() / poll_us + 1) * poll_us);
   }
 
   void look(board& b) {
