@@ -316,17 +316,17 @@ load_report loader::make_report() const {
   report.refetched_chunks = refetched_;
   report.start_us = start_us_;
   report.end_us = clock_.now_us();
-  if (first_ask_us_) report.stages.push_back({"plan", start_us_, first_ask_us_});
+  if (first_ask_us_) report.stages.push_back({"plan", start_us_, *first_ask_us_});
   if (first_land_us_) {
-    report.stages.push_back({"first_byte", first_ask_us_, first_land_us_});
-    report.stages.push_back({"fetch", first_ask_us_, last_land_us_});
-    report.stages.push_back({"verify", first_land_us_, std::max(last_check_us_, first_land_us_)});
+    report.stages.push_back({"first_byte", *first_ask_us_, *first_land_us_});
+    report.stages.push_back({"fetch", *first_ask_us_, last_land_us_});
+    report.stages.push_back({"verify", *first_land_us_, std::max(last_check_us_, *first_land_us_)});
   }
   report.stages.push_back({"done", report.end_us, report.end_us});
   for (const auto& source : sources_) {
     report.sources.push_back(source->report);
-    const auto busy_us = static_cast<uint64_t>(std::max<core::duration_us>(source->last_us - source->first_us, 1));
-    report.sources.back().rate_bps = source->report.bytes * 1'000'000 / busy_us;
+    const auto busy_us = std::max<core::duration_us>(source->last_us - source->first_us.value_or(0), 1);
+    report.sources.back().rate_bps = source->report.bytes * 1'000'000 / static_cast<uint64_t>(busy_us);
   }
   report.limit = slowest_link();
   return report;
@@ -348,7 +348,7 @@ link_limit loader::slowest_link() const {
     slowest = {path, rate_bps, 0};
     slowest_us = needed_us;
   }
-  const auto took_us = static_cast<uint64_t>(std::max<core::duration_us>(last_land_us_ - first_ask_us_, 1));
+  const auto took_us = static_cast<uint64_t>(std::max<core::duration_us>(last_land_us_ - first_ask_us_.value_or(0), 1));
   slowest.fraction_ppm = static_cast<uint32_t>(std::min<uint64_t>(slowest_us * 1'000'000 / took_us, UINT32_MAX));
   return slowest;
 }

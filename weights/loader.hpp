@@ -88,8 +88,8 @@ private:
     std::map<uint32_t, shard_location> holds;
     source_report report;
     uint32_t retries = 0;
-    core::time_us first_us = 0; // something was asked for
-    core::time_us last_us = 0;  // something landed
+    std::optional<core::time_us> first_us; // something was asked for
+    core::time_us last_us = 0;             // something landed
   };
   struct flight {
     policy::chunk_fetch fetch;
@@ -155,7 +155,8 @@ private:
   // The report's raw figures.
   uint64_t bytes_ = 0;
   uint32_t verified_ = 0, bad_ = 0, refetched_ = 0;
-  core::time_us start_us_ = 0, first_ask_us_ = 0, first_land_us_ = 0, last_land_us_ = 0, last_check_us_ = 0;
+  core::time_us start_us_ = 0, last_land_us_ = 0, last_check_us_ = 0;
+  std::optional<core::time_us> first_ask_us_, first_land_us_;
 };
 
 } // namespace fastptm::weights

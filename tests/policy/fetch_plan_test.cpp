@@ -1,0 +1,199 @@
+// Which chunk comes from where: order, windows, preference, failure.
+#include "policy/fetch_plan.hpp"
+
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "core/random.hpp"
+
+namespace fastptm::policy {
+
+namespace {
+
+constexpr uint64_t chunk = 4ull << 20;
+constexpr uint64_t gigabyte_per_s = 1'000'000'000;
+
+std::vector<chunk_fetch> take_all(fetch_plan& plan, core::time_us now = 0) {
+  std::vector<chunk_fetch> taken;
+  while (auto next = plan.next(now)) taken.push_back(*next);
+  return taken;
+}
+
+uint32_t add_full_source(fetch_plan& plan, uint32_t shards, source_kind kind, uint64_t rate_bps) {
+  const auto source = plan.add_source(kind, rate_bps);
+  for (uint32_t i = 0; i < shards; ++i) plan.add_holding(source, i);
+  return source;
+}
+
+TEST(FetchPlan, AsksInLayerOrderAndFillsTheWindow) {
+  fetch_plan plan({}, std::vector<uint64_t>{chunk + 1, 2 * chunk, 3 * chunk});
+  add_full_source(plan, 3, source_kind::peer_device, gigabyte_per_s);
+  const auto taken = take_all(plan);
+  ASSERT_EQ(taken.size(), 4u);
+  EXPECT_EQ(taken[0].shard, 0u);
+  EXPECT_EQ(taken[1].shard, 0u);
+  EXPECT_EQ(taken[1].length_bytes, 1u);
+  EXPECT_EQ(taken[1].offset_bytes, chunk);
+  EXPECT_EQ(taken[2].shard, 1u);
+  EXPECT_EQ(taken[3].shard, 1u);
+  plan.on_landed(taken[0], 1000);
+  EXPECT_EQ(take_all(plan).size(), 1u);
+}
+
+TEST(FetchPlan, SharesEquallyAmongEqualSources) {
+  fetch_plan plan({}, std::vector<uint64_t>{8 * chunk});
+  add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s);
+  add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s);
+  std::map<uint32_t, int> by_source;
+  for (const auto& fetch : take_all(plan)) ++by_source[fetch.source];
+  EXPECT_EQ(by_source[0], 4);
+  EXPECT_EQ(by_source[1], 4);
+}
+
+TEST(FetchPlan, WaitsForTheFastSourceRatherThanAskASlowOne) {
+  fetch_plan plan({}, std::vector<uint64_t>{20 * chunk});
+  add_full_source(plan, 1, source_kind::disk, gigabyte_per_s / 100);
+  const auto fast = add_full_source(plan, 1, source_kind::peer_device, 10 * gigabyte_per_s);
+  for (const auto& fetch : take_all(plan)) EXPECT_EQ(fetch.source, fast);
+}
+
+TEST(FetchPlan, PrefersAPeerDeviceWithinAQuarterOfAHost) {
+  for (const auto& [device_percent, device_wins] : {std::pair{85, true}, {70, false}}) {
+    fetch_plan plan({}, std::vector<uint64_t>{chunk});
+    add_full_source(plan, 1, source_kind::host_cache, gigabyte_per_s);
+    const auto device = add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s * device_percent / 100);
+    EXPECT_EQ(plan.next(0)->source == device, device_wins);
+  }
+}
+
+TEST(FetchPlan, TakesElsewhereWhatALostSourceDidNotDeliver) {
+  fetch_plan plan({}, std::vector<uint64_t>{6 * chunk});
+  const auto dying = add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s);
+  auto taken = take_all(plan);
+  plan.on_landed(taken[0], 100);
+  EXPECT_FALSE(plan.on_verified(taken[0]));
+  plan.lose_source(dying);
+  const auto other = add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s);
+  for (size_t i = 1; i < taken.size(); ++i) plan.on_failed(taken[i], fetch_failure::source, 200);
+  std::set<uint32_t> chunks;
+  while (!plan.done()) {
+    const auto more = take_all(plan, 300);
+    ASSERT_FALSE(more.empty());
+    for (const auto& fetch : more) {
+      EXPECT_EQ(fetch.source, other);
+      chunks.insert(fetch.chunk);
+      plan.on_landed(fetch, 400);
+      plan.on_verified(fetch);
+    }
+  }
+  EXPECT_EQ(chunks, (std::set<uint32_t>{1, 2, 3, 4, 5})); // chunk 0 stayed
+}
+
+TEST(FetchPlan, AsksALiarNothingMore) {
+  fetch_plan plan({}, std::vector<uint64_t>{2 * chunk});
+  add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s);
+  const auto first = *plan.next(0);
+  plan.on_landed(first, 10);
+  plan.on_bad(first);
+  EXPECT_TRUE(plan.is_lost(first.source));
+  EXPECT_FALSE(plan.next(20));
+  const auto honest = add_full_source(plan, 1, source_kind::disk, 0);
+  EXPECT_EQ(plan.next(20)->source, honest);
+}
+
+TEST(FetchPlan, KeepsASourceThatOnlyLacksOneShard) {
+  fetch_plan plan({}, std::vector<uint64_t>{chunk, chunk});
+  const auto source = add_full_source(plan, 2, source_kind::peer_device, gigabyte_per_s);
+  auto taken = take_all(plan);
+  plan.on_failed(taken[0], fetch_failure::range, 10);
+  EXPECT_FALSE(plan.is_lost(source));
+  EXPECT_EQ(plan.starved_shards(), std::vector<uint32_t>{0});
+  plan.on_landed(taken[1], 20);
+  EXPECT_TRUE(plan.on_verified(taken[1]));
+  EXPECT_TRUE(plan.shard_done(1));
+  EXPECT_FALSE(plan.done());
+}
+
+TEST(FetchPlan, FetchesLaterShardsWhileAnEarlierOneHasNoSource) {
+  fetch_plan plan({}, std::vector<uint64_t>{chunk, chunk});
+  const auto source = plan.add_source(source_kind::disk, 0);
+  plan.add_holding(source, 1);
+  EXPECT_EQ(plan.next(0)->shard, 1u);
+  EXPECT_EQ(plan.starved_shards(), std::vector<uint32_t>{0});
+  plan.add_holding(source, 0);
+  EXPECT_EQ(plan.next(0)->shard, 0u);
+}
+
+TEST(FetchPlan, GivesTimeInProportionToWhatIsQueued) {
+  fetch_plan_options options;
+  options.late_us = 1000;
+  fetch_plan plan(options, std::vector<uint64_t>{4 * chunk});
+  add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s);
+  const auto taken = take_all(plan);
+  const auto one_us = static_cast<core::duration_us>(chunk * 1'000'000 / gigabyte_per_s);
+  EXPECT_NEAR(static_cast<double>(taken[0].timeout_us), 8.0 * one_us, 16);
+  EXPECT_NEAR(static_cast<double>(taken[3].timeout_us), 32.0 * one_us, 16);
+}
+
+TEST(FetchPlan, StopsFetchingWhileVerificationIsBehind) {
+  fetch_plan_options options;
+  options.unverified_chunks = 2;
+  fetch_plan plan(options, std::vector<uint64_t>{10 * chunk});
+  add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s);
+  const auto taken = take_all(plan);
+  plan.on_landed(taken[0], 1);
+  plan.on_landed(taken[1], 2);
+  EXPECT_FALSE(plan.next(3));
+  plan.on_verified(taken[0]);
+  EXPECT_TRUE(plan.next(4));
+}
+
+// Random failures, lies and arrivals: every chunk ends verified exactly once, no window is exceeded, no liar is asked
+// again.
+TEST(FetchPlan, HoldsItsPromisesUnderRandomTrouble) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE(seed);
+    core::prng random(seed);
+    std::vector<uint64_t> sizes(1 + random.below(6));
+    for (auto& size : sizes) size = 1 + random.below(5 * chunk);
+    fetch_plan plan({}, sizes);
+    std::vector<chunk_fetch> flying;
+    std::map<uint32_t, uint32_t> windows;
+    std::set<std::pair<uint32_t, uint32_t>> verified;
+    for (core::time_us now = 0; !plan.done(); ++now) {
+      ASSERT_LT(now, 100'000);
+      if (random.below(40) == 0 || !plan.starved_shards().empty())
+        add_full_source(plan, static_cast<uint32_t>(sizes.size()), static_cast<source_kind>(1 + random.below(5)), 0);
+      while (auto next = plan.next(now)) {
+        EXPECT_FALSE(plan.is_lost(next->source));
+        EXPECT_LE(++windows[next->source], 4u);
+        flying.push_back(*next);
+      }
+      if (flying.empty()) continue;
+      const auto pick = random.below(flying.size());
+      const auto one = flying[pick];
+      flying.erase(flying.begin() + static_cast<ptrdiff_t>(pick));
+      --windows[one.source];
+      const auto fate = random.below(20);
+      if (fate < 3) {
+        plan.on_failed(one, static_cast<fetch_failure>(fate), now);
+        continue;
+      }
+      plan.on_landed(one, now);
+      if (fate == 3) {
+        plan.on_bad(one);
+        continue;
+      }
+      plan.on_verified(one);
+      EXPECT_TRUE(verified.emplace(one.shard, one.chunk).second);
+    }
+    EXPECT_TRUE(flying.empty());
+    EXPECT_EQ(plan.in_flight(), 0u);
+  }
+}
+
+} // namespace
+
+} // namespace fastptm::policy
