@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "sim/cluster_replay.hpp"
 #include "sim/replay.hpp"
 #include "sim/workload.hpp"
 
@@ -88,6 +89,34 @@ void add_replay(CLI::App& app) {
   c.callback([a] { run_replay(*a); });
 }
 
+// ---- cluster-replay
+// ----------------------------------------------------------------------------------------------------
+
+void add_cluster_replay(CLI::App& app) {
+  auto o = std::make_shared<cluster_options>();
+  auto file = std::make_shared<std::string>();
+  auto links = std::make_shared<std::vector<double>>(o->links_gb.begin(), o->links_gb.end());
+  CLI::App& c = *app.add_subcommand("cluster-replay", "a workload of many models against a policy on simulated GPUs");
+  c.add_option("workload", *file, "gen-workload's file")->required();
+  c.add_option("-p,--policy", o->policy, "dxv, affinity, omls, least_loaded, round_robin")->capture_default_str();
+  c.add_option("--gpus", o->gpus)->capture_default_str();
+  c.add_option("--gpus-per-node", o->gpus_per_node)->capture_default_str();
+  c.add_option("--pool-gb", o->pool_gb, "weights a GPU holds")->capture_default_str();
+  c.add_option("--rate", o->rate, "times the rate of the workload")->capture_default_str();
+  c.add_option("--max-batch", o->max_batch)->capture_default_str();
+  c.add_option("--copy-engines", o->copy_engines, "per GPU")->capture_default_str();
+  c.add_option("--links", *links, "GB/s from a GPU of the node, from its host, from another node")
+      ->delimiter(',')
+      ->expected(policy::source_tier_count)
+      ->capture_default_str();
+  add_flag(c, "--refuse-late", o->refuse_late, "drop what cannot be on time, else serve it last");
+  c.callback([o, file, links] {
+    std::copy(links->begin(), links->end(), o->links_gb.begin());
+    const workload w = value_or_stop(read_workload(*file));
+    fmt::print("{}\n", to_json(value_or_stop(replay_cluster(w, *o))));
+  });
+}
+
 // ---- gen-workload
 // ------------------------------------------------------------------------------------------------------
 
@@ -121,6 +150,7 @@ void add_generator(CLI::App& app) {
 
 void add_replay_commands(CLI::App& app) {
   add_replay(app);
+  add_cluster_replay(app);
   add_generator(app);
 }
 

@@ -115,7 +115,7 @@ dxv_close::choice dxv_close::best_visit(board& b, bool only_fair) {
       const bool there = b.device(d).sets.holds(x);
       const duration_us setup_us = b.setup_us(z, x);
       if (worth_waiting_for_holder(b, z, x, setup_us)) continue;
-      if (setup_us > 0 && b.chosen().prefetch && lane_has_ready_work(b, z, x)) continue;
+      if (!b.is_ready(x, d) && b.chosen().prefetch && lane_has_ready_work(b, z, x)) continue;
       if (!there && held(b, z, x, setup_us)) continue;
       const choice candidate{z, x, visit_value(b, x, d, b.model(x).live.count, setup_us)};
       if (candidate.over(best, b) && (there || b.can_load(x, d, false))) best = candidate;

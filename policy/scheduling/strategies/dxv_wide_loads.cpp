@@ -1,0 +1,153 @@
+// Where sets go: first holders, replicas of hot models, rescues; and what the timers of models mean.
+#include <algorithm>
+
+#include "policy/scheduling/strategies/dxv_wide.hpp"
+
+namespace fastptm::policy::scheduling {
+
+namespace {
+constexpr duration_us retry_us = 2'000; // Everything sampled was in use.
+constexpr size_t samples = 8, home_samples = 3;
+} // namespace
+
+void dxv_wide::device_came(const board& b, device_index d) {
+  const uint32_t node = b.device(d).node;
+  if (nodes_.size() <= node) nodes_.resize(node + 1);
+  if (position_.size() <= d.value) position_.resize(d.value + 1, no_index);
+  device_work& work = devices_.grow_to(d);
+  work.posts.reserve(most_posted);
+  if (position_[d.value] != no_index) return;
+  position_[d.value] = static_cast<uint32_t>(all_devices_.size());
+  all_devices_.push_back(d);
+  work.node = node;
+  nodes_[node].push_back(d);
+}
+
+void dxv_wide::device_gone(device_index d) {
+  if (d.value >= position_.size() || position_[d.value] == no_index) return;
+  const uint32_t hole = std::exchange(position_[d.value], no_index);
+  all_devices_[hole] = all_devices_.back();
+  if (all_devices_[hole] != d) position_[all_devices_[hole].value] = hole;
+  all_devices_.pop_back();
+  std::erase(nodes_[devices_[d].node], d);
+  devices_[d].posts.clear();
+}
+
+duration_us dxv_wide::typical_run_us(const board& b, model_index x, uint32_t batch) const {
+  const auto all = b.holders(x);
+  if (!all.empty()) return b.execution_us(x, all.front(), batch);
+  return all_devices_.empty() ? 0 : b.execution_us(x, all_devices_.front(), batch);
+}
+
+duration_us dxv_wide::typical_load_us(const board& b, model_index x) const {
+  return b.costs().load_us(b.model(x).holders.count > 0 ? source_tier::peer : source_tier::home, b.model(x).bytes);
+}
+
+// Nobody has the set and it is not on its way.
+void dxv_wide::need_load(board& b, model_index x) {
+  if (b.chosen().hold > 0) {
+    const request_queue& queue = b.model(x).live;
+    const double waited_us = static_cast<double>(b.now()) * queue.count - static_cast<double>(queue.arrival_sum_us);
+    const duration_us load_us = typical_load_us(b, x);
+    const duration_us slack_us = b.head_deadline_us(x) - b.now() - load_us - typical_run_us(b, x, 1);
+    const double price_us = b.chosen().hold * static_cast<double>(load_us);
+    if (waited_us < price_us && slack_us > b.chosen().hold_guard_us) {
+      const auto paid_after_us = static_cast<duration_us>((price_us - waited_us) / queue.count) + 1;
+      timers_.set(x, b.now() + std::min(paid_after_us, slack_us - b.chosen().hold_guard_us), b.now());
+      return;
+    }
+  }
+  if (!add_holder(b, x, load_reason::request)) timers_.set(x, b.now() + retry_us, b.now());
+}
+
+// Too hot for its holders: what waits takes them longer than half of the time there is.
+void dxv_wide::consider_replica(board& b, model_index x) {
+  const model_state& m = b.model(x);
+  if (!b.chosen().replicas || m.holders.count == 0 || m.loading.count > m.holders.count) return;
+  const uint32_t most = b.chosen().max_batch;
+  if (m.live.count <= 1) return;
+  const auto full_us = static_cast<double>(typical_run_us(b, x, most));
+  const request_entry& head = b.request(b.live_head(x));
+  const auto window_us = static_cast<double>(head.deadline_us - head.arrival_us - 2 * typical_load_us(b, x));
+  const double work_us = m.live.count * full_us / most;
+  if (work_us > (m.holders.count + m.loading.count) * std::max(full_us, 0.5 * window_us))
+    add_holder(b, x, load_reason::replica);
+}
+
+bool dxv_wide::add_holder(board& b, model_index x, load_reason reason) {
+  const device_index d = sample_target(b, x);
+  if (d == no_device || !b.load_set(d, x, reason)) return false;
+  run_while_loading(b, d, x);
+  return true;
+}
+
+// The best of a few: three of the node that has the bytes, the others anywhere. Small clusters are looked at whole.
+device_index dxv_wide::sample_target(board& b, model_index x) {
+  std::array<std::pair<duration_us, device_index>, samples> found;
+  size_t count = 0;
+  const auto consider = [&](device_index d) {
+    if (b.device(d).sets.holds(x)) return;
+    for (size_t i = 0; i < count; ++i)
+      if (found[i].second == d) return;
+    const device_state& device = b.device(d);
+    time_us free_us = b.lane(device.first_lane).free_us;
+    for (uint32_t i = 1; i < device.lanes; ++i)
+      free_us = std::min(free_us, b.lane(lane_index{device.first_lane.value + i}).free_us);
+    const duration_us lane_us = std::max<duration_us>(0, free_us - b.now());
+    size_t at = count++;
+    const duration_us start_us = b.engine_wait_us(d) + lane_us + b.load_us(x, d);
+    for (; at > 0 && start_us < found[at - 1].first; --at) found[at] = found[at - 1];
+    found[at] = {start_us, d};
+  };
+  if (all_devices_.size() <= samples) {
+    for (const device_index d : all_devices_) consider(d);
+  } else {
+    const uint32_t home = b.model(x).home_node;
+    if (home < nodes_.size() && !nodes_[home].empty())
+      for (size_t i = 0; i < home_samples; ++i) consider(nodes_[home][random_.below(nodes_[home].size())]);
+    for (size_t i = home_samples; i < samples; ++i) consider(all_devices_[random_.below(all_devices_.size())]);
+  }
+  for (const bool only_unwanted : {true, false})
+    for (size_t i = 0; i < count; ++i)
+      if (b.can_load(x, found[i].second, only_unwanted)) return found[i].second;
+  return no_device;
+}
+
+// With a pipelined switch an idle lane that has nothing else begins with the first part of the set.
+void dxv_wide::run_while_loading(board& b, device_index d, model_index x) {
+  if (b.chosen().layers < 2) return;
+  const device_state& device = b.device(d);
+  for (uint32_t i = 0; i < device.lanes; ++i) {
+    const lane_index z{device.first_lane.value + i};
+    if (!b.idle().has(z) || best_posted(b, z).model != no_model || best_wide(b, z).model != no_model) continue;
+    run_batch(b, z, x);
+    return;
+  }
+}
+
+// The next time to look at the model's head: while it can still be rescued by another holder, else when it is lost.
+void dxv_wide::arm(board& b, model_index x) {
+  const time_us deadline_us = b.head_deadline_us(x);
+  const duration_us run_us = typical_run_us(b, x, 1);
+  const time_us rescue_us = deadline_us - 2 * run_us - 2 * typical_load_us(b, x);
+  const time_us doom_us = deadline_us - run_us + 1;
+  time_us at_us = rescue_us > b.now() ? rescue_us : doom_us;
+  if (at_us <= b.now()) at_us = b.now() + retry_us;
+  timers_.set(x, at_us, b.now());
+}
+
+void dxv_wide::fire(board& b, model_index x) {
+  if (!b.model(x).live.empty() && b.chosen().doom) b.doom(x, b.now() + typical_run_us(b, x, 1));
+  const model_state& m = b.model(x);
+  if (m.live.empty()) return;
+  if (m.holders.count + m.loading.count == 0) {
+    need_load(b, x);
+  } else if (m.loading.count == 0 && b.head_deadline_us(x) - b.now() <= 2 * typical_run_us(b, x, 1) +
+                                                                            2 * typical_load_us(b, x) +
+                                                                            timer_wheel::tick_us) {
+    add_holder(b, x, load_reason::replica);
+  }
+  if (!b.model(x).live.empty() && !timers_.is_set(x)) arm(b, x);
+}
+
+} // namespace fastptm::policy::scheduling
