@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "core/check.hpp"
+#include "weights/xxh3_avx2.hpp"
 
 namespace fastptm::weights {
 
@@ -20,16 +21,26 @@ namespace {
 
 constexpr uint64_t copy_step_bytes = 64 << 10;
 
+uint64_t xxh3_64_portable(const void* data, size_t size_bytes) {
+  return XXH3_64bits(data, size_bytes);
+}
+
+// The fastest that this processor has.
+uint64_t xxh3_64(const void* data, size_t size_bytes) {
+  static const auto chosen = __builtin_cpu_supports("avx2") ? xxh3_64_avx2 : xxh3_64_portable;
+  return chosen(data, size_bytes);
+}
+
 // Collects the hashes of the blocks of one chunk.
 class block_hashes {
 public:
   // Requires: every call but the last gets a multiple of a block.
   void add(const std::byte* data, uint64_t size_bytes) {
     for (uint64_t at = 0; at < size_bytes; at += checksum_block_bytes) {
-      hashes_[count_++] = XXH3_64bits(data + at, std::min(checksum_block_bytes, size_bytes - at));
+      hashes_[count_++] = xxh3_64(data + at, std::min(checksum_block_bytes, size_bytes - at));
     }
   }
-  uint64_t combined() const { return XXH3_64bits(hashes_.data(), count_ * sizeof(uint64_t)); }
+  uint64_t combined() const { return xxh3_64(hashes_.data(), count_ * sizeof(uint64_t)); }
 
 private:
   std::array<uint64_t, chunk_bytes / checksum_block_bytes> hashes_;
