@@ -135,8 +135,8 @@ private:
 template <class Vector> void attend(const attention_block& block) {
   const uint32_t last_panel = panel_count(block.rows.first + block.rows.count);
   uint32_t panel = block.rows.first / panel_rows;
-  for (; panel + Vector::product_panels <= last_panel; panel += Vector::product_panels) {
-    attention_step<Vector, Vector::product_panels>(block, panel).run();
+  for (; panel + Vector::attention_panels <= last_panel; panel += Vector::attention_panels) {
+    attention_step<Vector, Vector::attention_panels>(block, panel).run();
   }
   for (; panel < last_panel; ++panel) attention_step<Vector, 1>(block, panel).run();
 }

@@ -10,31 +10,40 @@ namespace fastptm::gpu::host {
 template <class Vector> class product {
 public:
   static void run(const product_block& block) {
-    // Depth in steps: a step of two panels stays in the level-2 cache beside the weights of the block.
     for (uint32_t depth = 0; depth < block.inputs; depth += depth_step) {
       const uint32_t end = block.inputs - depth < depth_step ? block.inputs : depth + depth_step;
-      uint32_t panel = block.first_panel;
-      for (; panel + Vector::product_panels <= block.last_panel; panel += Vector::product_panels) {
-        panels<Vector::product_panels>(block, panel, depth, end);
-      }
-      for (; panel < block.last_panel; ++panel) panels<1>(block, panel, depth, end);
+      panels_from<Vector::product_panels>(block, block.first_panel, depth, end);
     }
   }
 
 private:
-  static constexpr uint32_t depth_step = 384;
+  // In steps of depth, so that a tile's part of the input stays in the level-2 cache.
+  static constexpr uint32_t depth_step = 768;
   static constexpr unsigned cache_line_floats = 16;
 
+  // As many panels at once as fill the registers, half as many for what is left.
   template <unsigned Panels>
-  static void panels(const product_block& block, uint32_t panel, uint32_t depth, uint32_t end) {
-    uint32_t output = block.first_output;
-    for (; output + Vector::product_rows <= block.last_output; output += Vector::product_rows) {
-      tile<Vector::product_rows, Panels>(block, panel, output, depth, end);
+  static void panels_from(const product_block& block, uint32_t panel, uint32_t depth, uint32_t end) {
+    for (; panel + Panels <= block.last_panel; panel += Panels) {
+      // The first panels of a block meet weights that are still in memory.
+      if (panel == block.first_panel)
+        outputs<Panels, true>(block, panel, depth, end);
+      else
+        outputs<Panels, false>(block, panel, depth, end);
     }
-    for (; output < block.last_output; ++output) tile<1, Panels>(block, panel, output, depth, end);
+    if constexpr (Panels > 1) panels_from<Panels / 2>(block, panel, depth, end);
   }
 
-  template <unsigned Rows, unsigned Panels>
+  template <unsigned Panels, bool Prefetch>
+  static void outputs(const product_block& block, uint32_t panel, uint32_t depth, uint32_t end) {
+    uint32_t output = block.first_output;
+    for (; output + Vector::product_rows <= block.last_output; output += Vector::product_rows) {
+      tile<Vector::product_rows, Panels, Prefetch>(block, panel, output, depth, end);
+    }
+    for (; output < block.last_output; ++output) tile<1, Panels, Prefetch>(block, panel, output, depth, end);
+  }
+
+  template <unsigned Rows, unsigned Panels, bool Prefetch>
   [[gnu::noinline]] static void tile(const product_block& block, uint32_t panel, uint32_t output, uint32_t depth,
                                      uint32_t end) {
     float* const out = block.out + panel * panel_floats(block.outputs) + size_t{output} * panel_rows;
@@ -43,17 +52,15 @@ private:
                                                panel_floats(block.inputs)};
     tile_sums<Vector, Rows, Panels> sums;
     start(sums, block, out, output, depth == 0);
-    // The first panels of a block meet weights that are still in memory: ask for the next tile's while this one
-    // computes.
-    if (panel == block.first_panel) {
+    uint32_t at = depth;
+    if constexpr (Prefetch) {
       const float* const next = next_tile<Rows>(block, output, depth, end);
-      for (const uint32_t first = depth; depth + cache_line_floats <= end; depth += cache_line_floats) {
-        for (unsigned row = 0; row < Rows; ++row)
-          __builtin_prefetch(next + size_t{row} * block.inputs + (depth - first));
-        accumulate(sums, from, depth, depth + cache_line_floats);
+      for (; at + cache_line_floats <= end; at += cache_line_floats) {
+        for (unsigned row = 0; row < Rows; ++row) __builtin_prefetch(next + size_t{row} * block.inputs + (at - depth));
+        accumulate(sums, from, at, at + cache_line_floats);
       }
     }
-    accumulate(sums, from, depth, end);
+    accumulate(sums, from, at, end);
     finish(sums, out, panel_floats(block.outputs), end == block.inputs ? block.act : activation::none);
   }
 

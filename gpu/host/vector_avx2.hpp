@@ -7,9 +7,11 @@ namespace fastptm::gpu::host {
 
 struct avx2_vector {
   static constexpr unsigned width = 8;
-  static constexpr unsigned product_rows = 6; // with one panel: 12 sums, 2 inputs, 1 weight in 16 registers
-  static constexpr unsigned product_panels = 1;
+  // Tiles of products: 3 rows x 4 sums, 4 inputs in 16 registers.
+  static constexpr unsigned product_rows = 3;
+  static constexpr unsigned product_panels = 2;
   static constexpr unsigned attention_rows = 4;
+  static constexpr unsigned attention_panels = 1;
   using native = __m256;
 
   static native load(const float* from) { return _mm256_loadu_ps(from); }

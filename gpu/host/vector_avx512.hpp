@@ -7,9 +7,11 @@ namespace fastptm::gpu::host {
 
 struct avx512_vector {
   static constexpr unsigned width = 16;
-  static constexpr unsigned product_rows = 12; // with two panels: 24 sums, 2 inputs, 1 weight in 32 registers
-  static constexpr unsigned product_panels = 2;
+  // Tiles of products: 6 rows x 4 sums, 4 inputs, 1 weight in 32 registers.
+  static constexpr unsigned product_rows = 6;
+  static constexpr unsigned product_panels = 4;
   static constexpr unsigned attention_rows = 8;
+  static constexpr unsigned attention_panels = 2;
   using native = __m512;
 
   static native load(const float* from) { return _mm512_loadu_ps(from); }

@@ -7,9 +7,11 @@ namespace fastptm::gpu::host {
 
 struct portable_vector {
   static constexpr unsigned width = 4;
-  static constexpr unsigned product_rows = 2; // with one panel: 8 sums, 4 inputs, 1 weight in 16 registers
+  // Tiles of products: 2 rows x 4 sums, 4 inputs, 1 weight in 16 registers.
+  static constexpr unsigned product_rows = 2;
   static constexpr unsigned product_panels = 1;
   static constexpr unsigned attention_rows = 2;
+  static constexpr unsigned attention_panels = 1;
   using native = __m128;
 
   static native load(const float* from) { return _mm_loadu_ps(from); }
