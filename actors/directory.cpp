@@ -31,9 +31,11 @@ directory::interface::behavior_type directory::make_behavior() {
       [this](const holdings_added& added) { on_holdings_added(added); },
       [this](const holdings_dropped& dropped) { on_holdings_dropped(dropped); },
       [this](const locate_request& request) { return on_locate(request); },
+      [this](const running_load& load) { on_running(load); },
       [this](const switch_report& report) { on_report(report); },
       [this](nodes_atom) { return on_nodes(); },
       [this](switches_atom, uint32_t last, const std::string& tenant) { return on_switches(last, tenant); },
+      [this](running_atom) { return on_list_running(); },
       [this](cordon_atom, const std::string& device, bool on) { return on_cordon(device, on); },
       [this](stop_atom) { on_stop(); },
       [this](tick_atom) { on_tick(); },
@@ -185,7 +187,13 @@ caf::result<holder_list> directory::on_locate(const locate_request& request) {
   return found;
 }
 
+void directory::on_running(const running_load& load) {
+  running_[load.device] = load;
+}
+
 void directory::on_report(const switch_report& report) {
+  if (const auto running = running_.find(report.device); running != running_.end() && running->second.id == report.id)
+    running_.erase(running);
   reports_.push_back(report);
   if (reports_.size() > options_.kept_reports) reports_.pop_front();
 }
@@ -215,6 +223,12 @@ switch_list directory::on_switches(uint32_t last, const std::string& tenant) con
   for (auto report = reports_.rbegin(); report != reports_.rend() && listed.rows.size() < last; ++report)
     if (tenant.empty() || report->model.starts_with(prefix)) listed.rows.push_back(*report);
   std::reverse(listed.rows.begin(), listed.rows.end());
+  return listed;
+}
+
+running_list directory::on_list_running() const {
+  running_list listed;
+  for (const auto& [device, load] : running_) listed.rows.push_back(load);
   return listed;
 }
 

@@ -69,11 +69,13 @@ private:
   void on_holdings_added(const holdings_added& added);
   void on_holdings_dropped(const holdings_dropped& dropped);
   caf::result<holder_list> on_locate(const locate_request& request);
+  void on_running(const running_load& load);
   void on_report(const switch_report& report);
 
   // -- from administrators -------------------------------------------------------------------------------------------
   node_list on_nodes() const;
   switch_list on_switches(uint32_t last, const std::string& tenant) const;
+  running_list on_list_running() const;
   caf::result<caf::unit_t> on_cordon(const std::string& device, bool on);
 
   // -- timers --------------------------------------------------------------------------------------------------------
@@ -92,6 +94,7 @@ private:
   std::set<std::string> cordoned_;
   holdings holdings_;
   std::deque<switch_report> reports_;
+  std::map<std::string, running_load> running_; // by device, which has one at a time
   uint64_t last_registration_;
 };
 

@@ -289,6 +289,8 @@ void gpu_worker::start_transfer(const set_pointer& of) {
   transfer_options options;
   options.environment = options_.environment;
   options.load = of->order.load;
+  options.model = of->key.name;
+  options.device = options_.name;
   options.manifest = of->digest;
   options.timeout_us = of->order.timeout_us;
   options.directory = directory_;

@@ -70,10 +70,12 @@ using directory_actor = caf::typed_actor<
     takes<holdings_added>, takes<holdings_dropped>,
     // From a transfer: who else holds these shards.
     asked<locate_request>::with<holder_list>,
-    // From a transfer: how its load went.
-    takes<switch_report>,
-    // From administrators and the gateway: all nodes; the last n loads of a tenant's models (empty: everybody's).
+    // From a transfer: what it reads from. From a gpu_worker: how the load went.
+    takes<running_load>, takes<switch_report>,
+    // From administrators and the gateway: all nodes; the last n loads of a tenant's models (empty: everybody's); the
+    // loads that run now.
     asked<nodes_atom>::with<node_list>, asked<switches_atom, uint32_t, std::string>::with<switch_list>,
+    asked<running_atom>::with<running_list>,
     // From administrators: a cordoned device gets no new work; what it holds stays a source for others. not_found.
     asked<cordon_atom, std::string, bool>::with<caf::unit_t>, takes<stop_atom>>;
 

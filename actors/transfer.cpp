@@ -80,6 +80,7 @@ void transfer::locate() {
 void transfer::on_located(const holder_list& holders) {
   if (options_.environment->allowed.contains(policy::source_kind::peer_device))
     for (const auto& holder : holders.rows) add_peer(holder);
+  self_->send(options_.directory, running_load{options_.load, options_.model, options_.device, peers_});
   start();
 }
 

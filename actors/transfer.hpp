@@ -29,6 +29,7 @@ struct transfer_end {
 struct transfer_options {
   const loading_environment* environment = nullptr;
   core::load_id load;
+  std::string model, device; // as reports name them
   core::digest manifest;
   std::vector<missing_shard> shards; // at least one, in the order in which they are wanted
   core::duration_us timeout_us = 0;

@@ -45,6 +45,17 @@ protected:
                        }));
   }
 
+  kj::Promise<void> loads(LoadsContext context) override {
+    context.allowCancellation();
+    return bounded(shared_.actors.running_loads().then([context](core::result<actors::running_list> list) mutable {
+      auto results = context.getResults();
+      if (!list) return set_outcome(results.initOutcome(), list.error());
+      results.initOutcome();
+      auto rows = results.initLoads(static_cast<unsigned>(list->rows.size()));
+      for (unsigned i = 0; i < rows.size(); ++i) set_running_load(rows[i], list->rows[i]);
+    }));
+  }
+
   kj::Promise<void> cordon(CordonContext context) override {
     context.allowCancellation();
     const auto params = context.getParams();

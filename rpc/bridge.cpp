@@ -105,6 +105,10 @@ answer_of<actors::switch_list> bridge::switches(uint32_t last, const std::string
                                   last, tenant);
 }
 
+answer_of<actors::running_list> bridge::running_loads() {
+  return ask<actors::running_list>(targets_.directory, administration_timeout_us, nullptr, actors::running_atom::value);
+}
+
 answer_of<caf::unit_t> bridge::cordon(const std::string& device, bool on) {
   return ask<caf::unit_t>(targets_.scheduler, administration_timeout_us, nullptr, actors::cordon_atom::value, device,
                           on);

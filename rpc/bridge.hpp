@@ -51,6 +51,8 @@ public:
   // Of one tenant's models; of all when `tenant` is empty.
   answer_of<actors::switch_list> switches(uint32_t last, const std::string& tenant);
 
+  answer_of<actors::running_list> running_loads();
+
   answer_of<caf::unit_t> cordon(const std::string& device, bool on);
   answer_of<uint64_t> evict(const std::string& device, const std::string& model);
   answer_of<uint64_t> drop_cache();

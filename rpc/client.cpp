@@ -164,7 +164,7 @@ struct tenant_client::state : private kj::TaskSet::ErrorHandler {
   };
   std::map<std::string, std::shared_ptr<model_entry>> models;
   size_t pending = 0;
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> idle;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> answer_came;
   kj::TaskSet tasks{*this};
 
   schema::Tenant::Client& server() { return KJ_ASSERT_NONNULL(tenant); }
@@ -379,10 +379,9 @@ std::shared_ptr<tenant_client::state::model_entry> tenant_client::state::find_mo
 
 void tenant_client::state::ended() {
   --pending;
-  if (pending != 0) return;
   // A model that was missing may be there next time.
-  std::erase_if(models, [](const auto& each) { return each.second->failure != nullptr; });
-  KJ_IF_MAYBE (waiting, idle) {
+  if (pending == 0) std::erase_if(models, [](const auto& each) { return each.second->failure != nullptr; });
+  KJ_IF_MAYBE (waiting, answer_came) {
     (*waiting)->fulfill();
   }
 }
@@ -422,17 +421,21 @@ void tenant_client::infer(const std::string& model, bool classify, const input& 
       }));
 }
 
-void tenant_client::run_until(core::time_us when, bool idle_too) {
-  if (idle_too && state_->pending == 0) return;
+void tenant_client::run_until(core::time_us when) {
   const auto left_us = std::max<core::duration_us>(when - core::monotonic_now_us(), 0);
-  kj::Promise<void> until = state_->loop.timer().afterDelay(left_us * kj::MICROSECONDS);
-  if (idle_too) {
-    auto idle = kj::newPromiseAndFulfiller<void>();
-    state_->idle = kj::mv(idle.fulfiller);
-    until = until.exclusiveJoin(kj::mv(idle.promise));
-  }
-  until.wait(state_->loop.scope());
-  state_->idle = nullptr;
+  state_->loop.timer().afterDelay(left_us * kj::MICROSECONDS).wait(state_->loop.scope());
+}
+
+void tenant_client::run_until_answer(core::time_us when) {
+  if (state_->pending == 0) return;
+  const auto left_us = std::max<core::duration_us>(when - core::monotonic_now_us(), 0);
+  auto came = kj::newPromiseAndFulfiller<void>();
+  state_->answer_came = kj::mv(came.fulfiller);
+  state_->loop.timer()
+      .afterDelay(left_us * kj::MICROSECONDS)
+      .exclusiveJoin(kj::mv(came.promise))
+      .wait(state_->loop.scope());
+  state_->answer_came = nullptr;
 }
 
 size_t tenant_client::pending() const {
@@ -471,6 +474,10 @@ core::result<response<schema::Admin::SwitchesResults>> admin_client::switches(ui
   auto request = state_->server().switchesRequest();
   request.setLast(last);
   return state_->loop.finish(request.send());
+}
+
+core::result<response<schema::Admin::LoadsResults>> admin_client::loads() {
+  return state_->loop.finish(state_->server().loadsRequest().send());
 }
 
 core::result<void> admin_client::cordon(const std::string& device, bool on) {

@@ -86,8 +86,10 @@ public:
   // Exactly one answer per call; "unavailable" when the connection breaks, "deadline_exceeded" when no answer came a
   // second after the deadline. Calls before the last answer share one lookup of the model.
   void infer(const std::string& model, bool classify, const input& what, core::duration_us deadline_us, answered done);
-  // Runs callbacks until then, or (when idle_too) until no call is pending.
-  void run_until(core::time_us when, bool idle_too);
+  // Runs callbacks until then.
+  void run_until(core::time_us when);
+  // Until at least one answer has come, none is pending, or then.
+  void run_until_answer(core::time_us when);
   size_t pending() const;
 
 private:
@@ -104,6 +106,7 @@ public:
 
   core::result<response<schema::Admin::StatusResults>> status();
   core::result<response<schema::Admin::SwitchesResults>> switches(uint32_t last);
+  core::result<response<schema::Admin::LoadsResults>> loads();
   core::result<void> cordon(const std::string& device, bool on);
   core::result<void> evict(const std::string& device, const std::string& model);
   core::result<void> drop_cache();

@@ -145,6 +145,14 @@ void set_node(schema::NodeStatus::Builder to, const actors::node_row& from) {
   }
 }
 
+void set_running_load(schema::RunningLoad::Builder to, const actors::running_load& from) {
+  to.setId(from.id.value);
+  to.setModel(from.model);
+  to.setDevice(from.device);
+  auto peers = to.initPeers(static_cast<unsigned>(from.peers.size()));
+  for (unsigned i = 0; i < peers.size(); ++i) peers.set(i, from.peers[i].c_str());
+}
+
 void set_switch(schema::SwitchReport::Builder to, const actors::switch_report& from) {
   to.setId(from.id.value);
   to.setModel(from.model.c_str());

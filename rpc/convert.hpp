@@ -23,6 +23,7 @@ void set_outcome(schema::Outcome::Builder to, const core::error& from);
 void set_answer(schema::Answer::Builder to, const actors::infer_reply& from, bool classify);
 void set_model(schema::ModelStatus::Builder to, const actors::model_row& from);
 void set_node(schema::NodeStatus::Builder to, const actors::node_row& from);
+void set_running_load(schema::RunningLoad::Builder to, const actors::running_load& from);
 void set_switch(schema::SwitchReport::Builder to, const actors::switch_report& from);
 void set_publication(schema::Publication::Builder to, const actors::publish_reply& from);
 

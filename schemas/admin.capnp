@@ -25,4 +25,7 @@ interface Admin {
 
   dropCache @4 () -> (outcome :Serving.Outcome);
   # Empties the host cache, so that the next load reads the disk.
+
+  loads @5 () -> (outcome :Serving.Outcome, loads :List(Report.RunningLoad));
+  # Under way now, at most one per device.
 }

@@ -42,6 +42,14 @@ struct ModelStatus {
   task @4 :Text;            # embed or classify
 }
 
+struct RunningLoad {
+  # A load that has found its sources and has not ended.
+  id @0 :UInt64;
+  model @1 :Text;
+  device @2 :Text;
+  peers @3 :List(Text);     # devices it may read from
+}
+
 struct SwitchReport {
   # One load. Times are microseconds since the load was decided.
   id @0 :UInt64;

@@ -64,6 +64,24 @@ template <class I> typename I::result_type inspect(I& f, switch_report& x) {
                 x.limit);
 }
 
+// A load that has found its sources and has not ended.
+struct running_load {
+  core::load_id id;
+  std::string model;
+  std::string device;
+  std::vector<std::string> peers; // devices it may read from
+};
+template <class I> typename I::result_type inspect(I& f, running_load& x) {
+  return fields(f, "running_load", x.id, x.model, x.device, x.peers);
+}
+
+struct running_list {
+  std::vector<running_load> rows; // at most one per device
+};
+template <class I> typename I::result_type inspect(I& f, running_list& x) {
+  return fields(f, "running_list", x.rows);
+}
+
 struct switch_list {
   std::vector<switch_report> rows; // newest last
 };

@@ -1,0 +1,111 @@
+// Waits at the administration port for a load that reads from a peer's device, and kills that peer.
+#include "tools/demo_run/ambush.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "node/commands/connection.hpp"
+
+namespace fastptm::demo {
+
+namespace {
+
+constexpr core::duration_us ready_timeout_us = 20'000'000;
+constexpr uint32_t most_attempts = 10;
+
+struct prey {
+  uint64_t load = 0;
+  std::string device, model, node;
+};
+
+std::optional<prey> find_prey(rpc::admin_client& admin) {
+  const auto loads = admin.loads();
+  if (!loads) return std::nullopt;
+  for (const auto load : (*loads)->getLoads()) {
+    for (const auto peer : load.getPeers()) {
+      const std::string device = peer.cStr();
+      return prey{load.getId(), load.getDevice().cStr(), load.getModel().cStr(), device.substr(0, device.find('/'))};
+    }
+  }
+  return std::nullopt;
+}
+
+int32_t pid_of(rpc::admin_client& admin, const std::string& node) {
+  const auto status = admin.status();
+  if (!status) return 0;
+  for (const auto row : (*status)->getStatus().getNodes()) {
+    if (node == row.getName().cStr()) return row.getState() == schema::NodeState::READY ? row.getPid() : 0;
+  }
+  return 0;
+}
+
+// How the load ended, once its report is there: nothing while it runs.
+struct load_end {
+  bool ok = false;
+  bool victim_failed = false;
+  std::string finished_from;
+};
+
+std::optional<load_end> find_end(rpc::admin_client& admin, const prey& target) {
+  const auto reports = admin.switches(100);
+  if (!reports) return std::nullopt;
+  for (const auto report : (*reports)->getSwitches()) {
+    if (report.getId() != target.load) continue;
+    load_end end;
+    end.ok = report.getOk();
+    for (const auto source : report.getSources()) {
+      if (target.node == source.getNode().cStr() && source.getFailed()) end.victim_failed = true;
+      else if (source.getBytes() > 0 && !source.getFailed())
+        end.finished_from += (end.finished_from.empty() ? "" : ", ") + std::string(source.getNode().cStr()) + " (" +
+                             source.getKind().cStr() + " over " + source.getPath().cStr() + ")";
+    }
+    return end;
+  }
+  return std::nullopt;
+}
+
+// Until the victim has another pid and is ready.
+std::optional<core::duration_us> wait_ready(rpc::admin_client& admin, const std::string& node, int32_t old_pid, core::time_us since_us) {
+  while (core::monotonic_now_us() - since_us < ready_timeout_us) {
+    if (const auto pid = pid_of(admin, node); pid != 0 && pid != old_pid) return core::monotonic_now_us() - since_us;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return std::nullopt;
+}
+
+} // namespace
+
+core::result<ambush_report> kill_a_source(const std::string& state_folder, const std::atomic<bool>& stop) {
+  node::commands::cluster_options options;
+  options.state = state_folder;
+  auto connected = node::commands::connect_admin(options);
+  if (!connected) return core::fail(connected.error());
+  auto& admin = **connected;
+  ambush_report report;
+  while (!stop && report.attempts < most_attempts) {
+    const auto target = find_prey(admin);
+    if (!target) continue; // each question is a round trip: no further pause is needed
+    const auto pid = pid_of(admin, target->node);
+    if (pid == 0) continue;
+    const auto killed_us = core::monotonic_now_us();
+    if (kill(pid, SIGKILL) != 0) continue;
+    ++report.attempts;
+    std::optional<load_end> end;
+    while (!end && core::monotonic_now_us() - killed_us < ready_timeout_us) end = find_end(admin, *target);
+    const auto ended_us = core::monotonic_now_us();
+    const auto back_us = wait_ready(admin, target->node, pid, killed_us);
+    if (!end || !end->victim_failed) continue; // it had just finished: try the next one
+    if (!end->ok) return core::fail(core::errc::unavailable, "the load did not survive the death of its source " + target->node);
+    report.victim = target->node;
+    report.device = target->device;
+    report.model = target->model;
+    report.recovered_us = ended_us - killed_us;
+    report.finished_from = end->finished_from;
+    report.back_us = back_us;
+    return report;
+  }
+  return core::fail(core::errc::not_found, "no load read from a peer's device when a kill could hit it");
+}
+
+} // namespace fastptm::demo
