@@ -205,7 +205,7 @@ core::result<void> prepare(scene& on) {
   const auto secret = core::random_secret_hex();
   transport::ucx::apply_environment({.allow_cma = options.way != transport::path::tcp, .net_devices = "lo"});
   for (unsigned i = 0; i < options.sources; ++i) {
-    auto source = fetch_source::start(
+    auto source = fetch_source::fork(
         {fmt::format("source-{}", i), options.bytes, 1, options.way == transport::path::map, secret});
     if (!source) return core::fail(source.error());
     on.sources.push_back(std::move(*source));

@@ -4,11 +4,14 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <fcntl.h>
+#include <string_view>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -25,6 +28,7 @@ namespace fastptm::bench {
 namespace {
 
 constexpr uint64_t huge_page_bytes = 2 << 20;
+constexpr const char* source_argument = "--serve-as-fetch-source";
 
 // What a source tells when it is ready.
 struct ready_message {
@@ -56,7 +60,7 @@ core::duration_us own_cpu_us() {
 }
 
 // Serves until the parent closes its pipe.
-int serve(const fetch_source::options& what, int commands, int answers) {
+int serve(const fetch_source_options& what, int commands, int answers) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   transport::exporter exports;
   ready_message ready{core::true_random_u64(), 0, 0, 0};
@@ -120,16 +124,52 @@ void fill_with_pattern(core::memory_region memory, uint64_t seed) {
   }
 }
 
-core::result<std::unique_ptr<fetch_source>> fetch_source::start(const options& what) {
+core::result<std::unique_ptr<fetch_source>> fetch_source::fork(const fetch_source_options& what) {
+  return start(what, [&what](int commands, int answers) { return serve(what, commands, answers); });
+}
+
+core::result<std::unique_ptr<fetch_source>> fetch_source::execute(const fetch_source_options& what) {
+  std::vector<std::string> words = {"fetch-source",
+                                    source_argument,
+                                    what.node,
+                                    std::to_string(what.bytes),
+                                    std::to_string(what.seed),
+                                    what.mapped ? "map" : "ucx",
+                                    what.secret,
+                                    "",
+                                    ""};
+  return start(what, [&words](int commands, int answers) {
+    words[7] = std::to_string(commands);
+    words[8] = std::to_string(answers);
+    std::vector<char*> arguments;
+    for (auto& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    execv("/proc/self/exe", arguments.data());
+    return 127;
+  });
+}
+
+std::optional<int> fetch_source::serve_if_asked(int argc, char** argv) {
+  if (argc != 9 || argv[1] != std::string_view(source_argument)) return std::nullopt;
+  const fetch_source_options what{argv[2], std::stoull(argv[3]), std::stoull(argv[4]),
+                                  std::string_view(argv[5]) == "map", argv[6]};
+  return serve(what, std::stoi(argv[7]), std::stoi(argv[8]));
+}
+
+core::result<std::unique_ptr<fetch_source>> fetch_source::start(const fetch_source_options& what,
+                                                                const child_body& child) {
   int commands[2], answers[2];
-  if (pipe(commands) != 0 || pipe(answers) != 0) return core::fail(core::from_errno(errno, "pipes to a source"));
+  if (pipe2(commands, O_CLOEXEC) != 0 || pipe2(answers, O_CLOEXEC) != 0)
+    return core::fail(core::from_errno(errno, "pipes to a source"));
   std::unique_ptr<fetch_source> made(new fetch_source());
-  made->pid_ = fork();
+  made->pid_ = ::fork();
   if (made->pid_ < 0) return core::fail(core::from_errno(errno, "forking a source"));
   if (made->pid_ == 0) {
     close(commands[1]);
     close(answers[0]);
-    _exit(serve(what, commands[0], answers[1]));
+    fcntl(commands[0], F_SETFD, 0);
+    fcntl(answers[1], F_SETFD, 0);
+    _exit(child(commands[0], answers[1]));
   }
   close(commands[0]);
   close(answers[1]);

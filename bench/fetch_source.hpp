@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <sys/types.h>
 
@@ -31,19 +33,24 @@ private:
 // The same bytes in every process for one seed.
 void fill_with_pattern(core::memory_region memory, uint64_t seed);
 
-// The parent's end of a forked source. Its process ends with it, or with its parent.
+struct fetch_source_options {
+  std::string node;
+  uint64_t bytes = 0;
+  uint64_t seed = 1;
+  bool mapped = false; // sealed memory over a unix socket; else anonymous memory over ucx
+  std::string secret;
+};
+
+// The parent's end of a source. Its process ends with it, or with its parent.
 class fetch_source {
 public:
-  struct options {
-    std::string node;
-    uint64_t bytes = 0;
-    uint64_t seed = 1;
-    bool mapped = false; // sealed memory over a unix socket; else anonymous memory over ucx
-    std::string secret;
-  };
-
   // Forks: the calling process must have no threads.
-  static core::result<std::unique_ptr<fetch_source>> start(const options& what);
+  static core::result<std::unique_ptr<fetch_source>> fork(const fetch_source_options& what);
+  // Executes this program anew, whose main() must begin with serve_if_asked(). Also from a process with threads.
+  static core::result<std::unique_ptr<fetch_source>> execute(const fetch_source_options& what);
+  // Nothing when these are not the arguments of a source; else what main() returns.
+  static std::optional<int> serve_if_asked(int argc, char** argv);
+
   ~fetch_source();
   fetch_source(const fetch_source&) = delete;
   fetch_source& operator=(const fetch_source&) = delete;
@@ -56,6 +63,8 @@ public:
 
 private:
   fetch_source() = default;
+  using child_body = std::function<int(int commands, int answers)>;
+  static core::result<std::unique_ptr<fetch_source>> start(const fetch_source_options& what, const child_body& child);
 
   pid_t pid_ = -1;
   int commands_ = -1; // write end; its closing ends the source

@@ -12,6 +12,9 @@ namespace {
 // A measured rate replaces this share of the old estimate: one odd chunk must not turn the plan over.
 constexpr uint64_t new_share_percent = 25;
 
+// Who was late is asked last, until it has shown otherwise.
+constexpr uint64_t rate_cut_when_late = 16;
+
 uint64_t time_us(uint64_t bytes, uint64_t rate_bps) {
   return bytes * 1'000'000 / std::max<uint64_t>(rate_bps, 1);
 }
@@ -50,6 +53,13 @@ void fetch_plan::add_holding(uint32_t source, uint32_t shard) {
 
 void fetch_plan::lose_source(uint32_t source) {
   sources_[source].lost = true;
+}
+
+void fetch_plan::give_second_chance(uint32_t source) {
+  auto& late = sources_[source];
+  late.lost = false;
+  late.late_before = true;
+  late.rate_bps = std::max<uint64_t>(late.rate_bps / rate_cut_when_late, 1);
 }
 
 // --- driving ---------------------------------------------------------------------------------------------------------
@@ -131,6 +141,13 @@ std::optional<uint32_t> fetch_plan::best_holder(uint32_t shard, uint64_t length_
   return best;
 }
 
+core::duration_us fetch_plan::patience_us(uint32_t shard, uint32_t source) const {
+  if (sources_[source].late_before) return options_.lone_late_us;
+  for (uint32_t i = 0; i < sources_.size(); ++i)
+    if (i != source && !sources_[i].lost && sources_[i].holds[shard]) return options_.late_us;
+  return options_.lone_late_us;
+}
+
 chunk_fetch fetch_plan::take(uint32_t shard, uint32_t chunk, uint32_t source, core::time_us now) {
   auto& from = sources_[source];
   chunk_fetch fetch{shard, chunk, source, chunk * options_.chunk_bytes, length_of(shard, chunk), 0};
@@ -138,7 +155,7 @@ chunk_fetch fetch_plan::take(uint32_t shard, uint32_t chunk, uint32_t source, co
   ++from.queued_chunks;
   from.queued_bytes += fetch.length_bytes;
   const auto expected_us = static_cast<core::duration_us>(time_us(from.queued_bytes, from.rate_bps));
-  fetch.timeout_us = std::max(options_.late_us, options_.late_factor * expected_us);
+  fetch.timeout_us = std::max(patience_us(shard, source), options_.late_factor * expected_us);
   --shards_[shard].waiting;
   chunks_[shards_[shard].first + chunk] = chunk_state::fetching;
   ++in_flight_;

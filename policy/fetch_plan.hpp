@@ -18,9 +18,10 @@ namespace fastptm::policy {
 
 struct fetch_plan_options {
   uint64_t chunk_bytes = 4ull << 20;
-  uint32_t window_chunks = 4;          // in flight per source: flat from 4 on, and bounds what a death costs
-  uint32_t unverified_chunks = 32;     // landed but not yet verified: beyond it fetching waits for verification
-  core::duration_us late_us = 250'000; // a chunk is late after max(late_us, late_factor x expected)
+  uint32_t window_chunks = 4;                 // in flight per source: flat from 4 on, and bounds what a death costs
+  uint32_t unverified_chunks = 32;            // landed but not yet verified: beyond it fetching waits for verification
+  core::duration_us late_us = 250'000;        // a chunk is late after max(late_us, late_factor x expected)
+  core::duration_us lone_late_us = 2'000'000; // instead of late_us where nobody else could deliver it
   uint32_t late_factor = 8;
 };
 
@@ -51,6 +52,8 @@ public:
   void add_holding(uint32_t source, uint32_t shard);
   // Nothing more is asked from it. What is in flight from it completes by on_landed or on_failed like everything else.
   void lose_source(uint32_t source);
+  // A source that was only late may be asked again, with more patience than the first time.
+  void give_second_chance(uint32_t source);
   bool is_lost(uint32_t source) const { return sources_[source].lost; }
 
   // --- driving ---------------------------------------------------------------------------------------------------
@@ -79,6 +82,7 @@ private:
   struct source_state {
     source_kind kind{};
     bool lost = false;
+    bool late_before = false;
     uint64_t rate_bps = 0;
     uint64_t queued_bytes = 0;
     uint32_t queued_chunks = 0;
@@ -95,6 +99,7 @@ private:
 
   uint64_t length_of(uint32_t shard, uint32_t chunk) const;
   std::optional<uint32_t> best_holder(uint32_t shard, uint64_t length_bytes) const;
+  core::duration_us patience_us(uint32_t shard, uint32_t source) const;
   chunk_fetch take(uint32_t shard, uint32_t chunk, uint32_t source, core::time_us now);
   void leave_window(const chunk_fetch& fetch);
   void put_back(const chunk_fetch& fetch);

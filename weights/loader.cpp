@@ -16,6 +16,10 @@ namespace {
 // A source that is busy is asked again, but not for ever.
 constexpr uint32_t retries_per_source = 64;
 
+// On a busy machine a healthy source may be late: before a load has nobody left, those that were only late are asked
+// again.
+constexpr uint32_t second_chances_per_source = 2;
+
 std::vector<uint64_t> sizes_of(const std::vector<shard_to_load>& shards) {
   std::vector<uint64_t> sizes;
   for (const auto& shard : shards) {
@@ -39,8 +43,8 @@ policy::fetch_failure failure_of(const core::error& why) {
 } // namespace
 
 bool loader::actions::empty() const {
-  return launches.empty() && cancels.empty() && checks.empty() && verified.empty() && failures.empty() &&
-         starved.empty();
+  return launches.empty() && cancels.empty() && closes.empty() && checks.empty() && verified.empty() &&
+         failures.empty() && starved.empty();
 }
 
 std::shared_ptr<loader> loader::make(loader_options options, std::vector<shard_to_load> shards, verifier& checker,
@@ -106,8 +110,11 @@ void loader::lose_source(const std::string& node) {
   std::unique_lock lock(mutex_);
   actions out;
   for (uint32_t i = 0; i < sources_.size(); ++i)
-    if (sources_[i]->what.peer.node == node && !plan_.is_lost(i))
+    if (sources_[i]->what.peer.node == node) {
       fail_source(i, {core::errc::unavailable, fmt::format("{} was declared lost", node)}, out);
+      // A cancelled fetch may wait for bytes that a hung peer has begun to send; a closed peer's does not.
+      out.closes.emplace_back(sources_[i]->what.via, node);
+    }
   if (started_) plan_more(out);
   look_for_starved(out);
   run(std::move(lock), std::move(out));
@@ -197,12 +204,26 @@ void loader::note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, a
 
 void loader::fail_source(uint32_t source, const core::error& why, actions& out) {
   plan_.lose_source(source);
-  auto& report = sources_[source]->report;
-  if (report.failed && !report.failure.empty()) return;
-  report.failed = true;
-  report.failure = last_failure_ = why.message;
+  auto& state = *sources_[source];
+  state.late = why.code == core::errc::deadline_exceeded && (state.late || !state.out);
+  if (std::exchange(state.out, true)) return;
+  state.report.failed = true;
+  state.report.failure = last_failure_ = why.message;
   doom_flights_of(source, out);
-  out.failures.emplace_back(report.node, why);
+  out.failures.emplace_back(state.report.node, why);
+}
+
+bool loader::give_second_chances() {
+  bool given = false;
+  for (uint32_t i = 0; i < sources_.size(); ++i) {
+    auto& state = *sources_[i];
+    if (!state.out || !state.late || state.second_chances == second_chances_per_source) continue;
+    ++state.second_chances;
+    state.out = state.late = false;
+    plan_.give_second_chance(i);
+    given = true;
+  }
+  return given;
 }
 
 void loader::doom_flights_of(uint32_t source, actions& out) {
@@ -229,6 +250,10 @@ void loader::plan_more(actions& out) {
 void loader::look_for_starved(actions& out) {
   if (!started_ || giving_up_ || finished_) return;
   auto starved = plan_.starved_shards();
+  if (!starved.empty() && give_second_chances()) {
+    plan_more(out);
+    starved = plan_.starved_shards();
+  }
   if (starved.empty() || starved == last_starved_) return;
   last_starved_ = starved;
   if (callbacks_.starved) {
@@ -256,6 +281,7 @@ void loader::run(std::unique_lock<std::mutex> lock, actions what) {
       checker_.submit(shards_[fetch.shard].target.slice(fetch.offset_bytes, fetch.length_bytes),
                       [self, fetch](uint64_t checksum) { self->on_checked(fetch, checksum); });
     for (const auto& [via, id] : what.cancels) via->cancel(id);
+    for (const auto& [via, node] : what.closes) via->close_peer(node);
     for (const auto& [node, why] : what.failures)
       if (callbacks_.source_failed) callbacks_.source_failed(node, why);
     if (!what.starved.empty()) callbacks_.starved(std::move(what.starved));

@@ -88,6 +88,9 @@ private:
     std::map<uint32_t, shard_location> holds;
     source_report report;
     uint32_t retries = 0;
+    bool out = false;                      // nothing is asked from it
+    bool late = false;                     // that is only because it did not deliver in time
+    uint32_t second_chances = 0;           // that it has had
     std::optional<core::time_us> first_us; // something was asked for
     core::time_us last_us = 0;             // something landed
   };
@@ -101,6 +104,7 @@ private:
   struct actions {
     std::vector<uint64_t> launches; // flights
     std::vector<std::pair<transport::fetcher*, transport::fetch_id>> cancels;
+    std::vector<std::pair<transport::fetcher*, std::string>> closes; // fetcher, node
     std::vector<policy::chunk_fetch> checks;
     std::vector<uint32_t> verified;
     std::vector<std::pair<std::string, core::error>> failures;
@@ -122,6 +126,7 @@ private:
   void fail_source(uint32_t source, const core::error& why, actions& out);
   void doom_flights_of(uint32_t source, actions& out);
   void plan_more(actions& out);
+  bool give_second_chances();
   void look_for_starved(actions& out);
 
   // --- unlocked: call, then look whether that was the end

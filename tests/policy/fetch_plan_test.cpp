@@ -128,13 +128,36 @@ TEST(FetchPlan, FetchesLaterShardsWhileAnEarlierOneHasNoSource) {
 
 TEST(FetchPlan, GivesTimeInProportionToWhatIsQueued) {
   fetch_plan_options options;
-  options.late_us = 1000;
+  options.lone_late_us = 1000;
   fetch_plan plan(options, std::vector<uint64_t>{4 * chunk});
   add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s);
   const auto taken = take_all(plan);
   const auto one_us = static_cast<core::duration_us>(chunk * 1'000'000 / gigabyte_per_s);
   EXPECT_NEAR(static_cast<double>(taken[0].timeout_us), 8.0 * one_us, 16);
   EXPECT_NEAR(static_cast<double>(taken[3].timeout_us), 32.0 * one_us, 16);
+}
+
+TEST(FetchPlan, IsMorePatientWithALoneSource) {
+  fetch_plan plan({}, std::vector<uint64_t>{2 * chunk});
+  add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s);
+  EXPECT_EQ(plan.next(0)->timeout_us, fetch_plan_options().lone_late_us);
+  add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s);
+  EXPECT_EQ(plan.next(0)->timeout_us, fetch_plan_options().late_us);
+}
+
+TEST(FetchPlan, AsksWhoWasLateLastAndWithMorePatience) {
+  fetch_plan plan({}, std::vector<uint64_t>{2 * chunk});
+  const auto late = add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s);
+  const auto other = add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s / 2);
+  const auto first = *plan.next(0);
+  EXPECT_EQ(first.source, late);
+  plan.on_failed(first, fetch_failure::source, 10);
+  plan.give_second_chance(late);
+  EXPECT_EQ(plan.next(20)->source, other);
+  plan.lose_source(other);
+  const auto again = *plan.next(30);
+  EXPECT_EQ(again.source, late);
+  EXPECT_GE(again.timeout_us, fetch_plan_options().lone_late_us);
 }
 
 TEST(FetchPlan, StopsFetchingWhileVerificationIsBehind) {

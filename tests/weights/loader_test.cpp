@@ -210,6 +210,32 @@ TEST_F(Loader, RefetchesABadChunkElsewhereAndAsksTheLiarNothingMore) {
   EXPECT_EQ(failures.front(), (std::pair<std::string, core::errc>{"liar", core::errc::corrupt}));
 }
 
+TEST_F(Loader, AsksLateSourcesAgainBeforeItGivesUp) {
+  add_node("hung", {.hung = true});
+  add_node("busy", {.latency_us = 600'000});
+  make();
+  load->add_source(source("hung"));
+  load->add_source(source("busy"));
+  load->start();
+  run();
+  expect_all_right();
+  EXPECT_EQ(report_of("hung").bytes, 0u);
+  EXPECT_LT(report.end_us - report.start_us, 8'000'000);
+}
+
+TEST_F(Loader, GivesUpOnSourcesThatStayHung) {
+  add_node("a", {.hung = true});
+  add_node("b", {.hung = true});
+  make();
+  load->add_source(source("a"));
+  load->add_source(source("b"));
+  load->start();
+  run();
+  ASSERT_TRUE(outcome);
+  EXPECT_FALSE(*outcome);
+  EXPECT_LT(clock.now_us(), 10'000'000);
+}
+
 TEST_F(Loader, FailsClearlyWhenNoSourceIsLeft) {
   add_node("a", {.rate_bps = slow_bps});
   make();

@@ -156,8 +156,6 @@ void backend::copy(job& what) {
     return finish(what,
                   core::fail(core::errc::invalid, fmt::format("{} bytes at {} are outside of a region of {} bytes",
                                                               range.length_bytes, range.offset_bytes, size)));
-  if (clock_.now_us() - what.called_us > what.request.timeout_us)
-    return finish(what, core::fail(core::errc::deadline_exceeded, "the copy could not begin in time"));
   fetched outcome{range.length_bytes, 0, path::map, std::nullopt};
   const auto* source = what.from->address() + range.offset_bytes;
   if (options_.copy)

@@ -30,7 +30,8 @@ struct backend_options {
   std::function<void()> on_copy_thread_start; // runs first on every copy thread
 };
 
-// Any thread, as fetcher says. A copy that has begun is not interrupted: it takes a millisecond.
+// Any thread, as fetcher says. Only mapping can hang, and has its own bound (connect_us): a copy from mapped memory
+// takes a millisecond whatever its owner does, so a fetch's deadline is not held against it.
 class backend final : public fetcher {
 public:
   explicit backend(backend_options options);

@@ -1,0 +1,290 @@
+// Loads between real processes that get kill -9 and SIGSTOP in mid-fetch, and clients that get it.
+#include <csignal>
+#include <cstring>
+#include <deque>
+#include <future>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "bench/fetch_source.hpp"
+#include "core/random.hpp"
+#include "transport/same_host/backend.hpp"
+#include "transport/ucx/backend.hpp"
+#include "transport/ucx/environment.hpp"
+#include "weights/hash.hpp"
+#include "weights/loader.hpp"
+
+namespace fastptm {
+
+namespace {
+
+using bench::fetch_source;
+constexpr uint64_t shard_bytes = 16 << 20;
+constexpr uint32_t shard_count = 8;
+constexpr uint64_t total_bytes = shard_bytes * shard_count;
+constexpr auto patience = std::chrono::seconds(20);
+const std::string secret = "a secret of the cluster";
+
+uint64_t seed_of_run() {
+  static const uint64_t seed = [] {
+    const char* given = std::getenv("FASTPTM_TEST_SEED");
+    const auto chosen = given ? std::strtoull(given, nullptr, 10) : core::true_random_u64();
+    printf("FASTPTM_TEST_SEED=%lu\n", static_cast<unsigned long>(chosen));
+    return chosen;
+  }();
+  return seed;
+}
+
+std::unique_ptr<transport::fetcher> make_fetcher(transport::path way) {
+  static transport::exporter nothing;
+  if (way == transport::path::map) {
+    transport::same_host::backend_options options;
+    options.secret = secret;
+    options.copy = weights::copy_and_checksum;
+    return std::make_unique<transport::same_host::backend>(options);
+  }
+  setenv("UCX_TLS", way == transport::path::cma ? "tcp,cma" : "tcp", 1);
+  transport::ucx::backend_options options;
+  options.secret = secret;
+  auto made = transport::ucx::backend::create(options, nothing);
+  EXPECT_TRUE(made) << made.error().message;
+  return std::move(*made);
+}
+
+struct outcome {
+  core::result<void> result;
+  weights::load_report report;
+  const weights::source_report& of(const std::string& node) const {
+    return *std::find_if(report.sources.begin(), report.sources.end(), [&](auto& each) { return each.node == node; });
+  }
+};
+
+class Processes : public testing::TestWithParam<transport::path> {
+protected:
+  Processes() : random_(seed_of_run()) {
+    transport::ucx::apply_environment({.allow_cma = true, .net_devices = "lo"});
+    bench::fill_with_pattern(original_.region(), 1);
+    fetcher_ = make_fetcher(GetParam());
+  }
+
+  fetch_source& start_source(const std::string& node, uint64_t seed = 1) {
+    auto made = fetch_source::execute({node, total_bytes, seed, GetParam() == transport::path::map, secret});
+    EXPECT_TRUE(made) << made.error().message;
+    sources_.push_back(std::move(*made));
+    return *sources_.back();
+  }
+
+  // Starts a load from every source; `after_shard` is called once that many shards are verified.
+  std::future<outcome> start_load(uint32_t shards_before = 0, std::function<void()> after_shard = {}) {
+    std::memset(target_.region().address, 0xee, total_bytes);
+    std::vector<weights::shard_to_load> shards;
+    for (uint32_t i = 0; i < shard_count; ++i) {
+      weights::shard_to_load shard{target_.region().slice(i * shard_bytes, shard_bytes), {}};
+      const auto original = original_.region().slice(i * shard_bytes, shard_bytes);
+      for (uint64_t at = 0; at < shard_bytes; at += weights::chunk_bytes)
+        shard.chunk_checksums.push_back(weights::chunk_checksum(original.address + at, weights::chunk_bytes));
+      shards.push_back(std::move(shard));
+    }
+    auto ended = std::make_shared<std::promise<outcome>>();
+    weights::loader_callbacks callbacks;
+    auto verified = std::make_shared<std::atomic<uint32_t>>(0);
+    callbacks.shard_verified = [=](uint32_t) {
+      if (++*verified == shards_before && after_shard) after_shard();
+    };
+    callbacks.done = [ended](core::result<void> result, weights::load_report report) {
+      ended->set_value({std::move(result), std::move(report)});
+    };
+    weights::loader_options options;
+    options.plan.late_us = late_us_;
+    auto load = weights::loader::make(options, std::move(shards), checker_, clock_, std::move(callbacks));
+    for (const auto& source : sources_) {
+      weights::load_source from;
+      from.kind = policy::source_kind::peer_device;
+      from.peer = source->address();
+      from.via = fetcher_.get();
+      for (uint32_t i = 0; i < shard_count; ++i)
+        from.holds.push_back({i, source->region().region, source->region().generation, i * shard_bytes});
+      load->add_source(std::move(from));
+    }
+    load->start();
+    return ended->get_future();
+  }
+
+  bool target_is_right() const {
+    return std::memcmp(target_.region().address, original_.region().address, total_bytes) == 0;
+  }
+
+  core::prng random_;
+  core::duration_us late_us_ = 2'000'000; // a busy machine is no hung source
+  core::monotonic_clock clock_;
+  bench::warm_memory original_{total_bytes}, target_{total_bytes};
+  weights::verifier checker_{1};
+  std::deque<std::unique_ptr<fetch_source>> sources_;
+  std::unique_ptr<transport::fetcher> fetcher_; // ends before the target does
+};
+
+TEST_P(Processes, LoadsFromSeveralSourcesAndSaysByWhichPath) {
+  start_source("a");
+  start_source("b");
+  auto load = start_load();
+  ASSERT_EQ(load.wait_for(patience), std::future_status::ready);
+  const auto end = load.get();
+  ASSERT_TRUE(end.result) << end.result.error().message;
+  EXPECT_TRUE(target_is_right());
+  EXPECT_EQ(end.report.bytes_moved, total_bytes);
+  EXPECT_GT(end.of("a").bytes, 0u);
+  EXPECT_GT(end.of("b").bytes, 0u);
+  EXPECT_EQ(end.of("a").path, transport::to_string(GetParam()));
+  EXPECT_EQ(end.report.bad_chunks, 0u);
+}
+
+TEST_P(Processes, FinishesWhenASourceIsKilledInMidFetch) {
+  for (int round = 0; round < 8; ++round) {
+    sources_.clear();
+    const auto victim = start_source("victim").pid();
+    start_source("other");
+    auto load = start_load(1 + static_cast<uint32_t>(random_.below(4)), [victim] { kill(victim, SIGKILL); });
+    ASSERT_EQ(load.wait_for(patience), std::future_status::ready);
+    const auto end = load.get();
+    ASSERT_TRUE(end.result) << end.result.error().message;
+    EXPECT_TRUE(target_is_right());
+    EXPECT_FALSE(end.of("other").failed);
+    EXPECT_TRUE(GetParam() != transport::path::map || !end.of("victim").failed) << "a mapping outlives its owner";
+  }
+}
+
+TEST_P(Processes, FinishesWhenASourceHangsInMidFetchAndIsNotHarmedWhenItWakes) {
+  late_us_ = 250'000;
+  const auto victim = start_source("victim").pid();
+  start_source("other");
+  auto load = start_load(1, [victim] { kill(victim, SIGSTOP); });
+  ASSERT_EQ(load.wait_for(patience), std::future_status::ready);
+  const auto end = load.get();
+  ASSERT_TRUE(end.result) << end.result.error().message;
+  EXPECT_TRUE(target_is_right());
+  // The memory is ours again: what the sleeper still had to send must not arrive in it.
+  std::memset(target_.region().address, 0x55, total_bytes);
+  kill(victim, SIGCONT);
+  EXPECT_GT(sources_.front()->cpu_us(), 0); // it runs: what it had queued went out before or is refused
+  transport::fetch_request request;
+  request.source = {sources_.front()->region().region, sources_.front()->region().generation, 0, 4096};
+  std::vector<std::byte> page(4096);
+  request.target = {page.data(), page.size()};
+  request.timeout_us = 10'000'000;
+  std::promise<bool> fetched;
+  ASSERT_TRUE(fetcher_->fetch(sources_.front()->address(), request,
+                              [&](core::result<transport::fetched> got) { fetched.set_value(got.has_value()); }));
+  EXPECT_TRUE(fetched.get_future().get()) << "a woken source serves again";
+  for (uint64_t i = 0; i < total_bytes; ++i) ASSERT_EQ(target_.region().address[i], std::byte{0x55}) << "at " << i;
+}
+
+TEST_P(Processes, FailsSoonAndClearlyWhenEverySourceIsKilled) {
+  if (GetParam() == transport::path::map) GTEST_SKIP() << "a mapping outlives its owner";
+  const auto a = start_source("a").pid(), b = start_source("b").pid();
+  auto load = start_load(1, [=] {
+    kill(a, SIGKILL);
+    kill(b, SIGKILL);
+  });
+  ASSERT_EQ(load.wait_for(patience), std::future_status::ready);
+  const auto end = load.get();
+  ASSERT_FALSE(end.result);
+  EXPECT_EQ(end.result.error().code, core::errc::unavailable);
+  EXPECT_NE(end.result.error().message.find("no source is left"), std::string::npos) << end.result.error().message;
+}
+
+TEST_P(Processes, TakesNothingFromASourceWithOtherBytes) {
+  start_source("liar", 2);
+  start_source("honest", 1);
+  auto load = start_load();
+  ASSERT_EQ(load.wait_for(patience), std::future_status::ready);
+  const auto end = load.get();
+  ASSERT_TRUE(end.result) << end.result.error().message;
+  EXPECT_TRUE(target_is_right());
+  EXPECT_EQ(end.of("liar").bytes, 0u);
+  EXPECT_TRUE(end.of("liar").failed);
+  EXPECT_GT(end.report.bad_chunks, 0u);
+}
+
+// A client that fetches for ever: forked while this process has no threads but gtest's.
+pid_t start_client(transport::path way, const fetch_source& from) {
+  const auto pid = fork();
+  if (pid != 0) return pid;
+  const auto address = from.address();
+  const std::vector<std::string> words = {"fetch-client",
+                                          "--fetch-for-ever",
+                                          std::string(transport::to_string(way)),
+                                          std::to_string(address.incarnation),
+                                          std::to_string(address.ucx_port),
+                                          std::to_string(from.region().region),
+                                          std::to_string(from.region().generation)};
+  std::vector<char*> arguments;
+  for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  execv("/proc/self/exe", arguments.data());
+  _exit(127);
+}
+
+int fetch_for_ever(char** argv) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const auto way = argv[2] == std::string_view("cma") ? transport::path::cma : transport::path::tcp;
+  transport::peer_address peer{"source", std::stoull(argv[3]), transport::this_boot_id(),
+                               "",       "127.0.0.1",          static_cast<uint16_t>(std::stoul(argv[4]))};
+  const auto fetcher = make_fetcher(way);
+  static bench::warm_memory target(4 * weights::chunk_bytes);
+  std::atomic<int> in_flight = 0;
+  for (uint64_t i = 0;; ++i) {
+    while (in_flight >= 4) in_flight.wait(4);
+    ++in_flight;
+    transport::fetch_request request;
+    request.source = {std::stoull(argv[5]), std::stoull(argv[6]), i % 8 * weights::chunk_bytes, weights::chunk_bytes};
+    request.target = target.region().slice(i % 4 * weights::chunk_bytes, weights::chunk_bytes);
+    request.timeout_us = 10'000'000;
+    if (!fetcher->fetch(peer, request, [&](core::result<transport::fetched> got) {
+          if (!got) _exit(1);
+          --in_flight;
+          in_flight.notify_one();
+        }))
+      return 1;
+  }
+}
+
+TEST_P(Processes, ASourceSurvivesClientsThatAreKilledInMidFetch) {
+  if (GetParam() == transport::path::map) GTEST_SKIP() << "its clients only read memory";
+  auto& source = start_source("source");
+  auto used_us = source.cpu_us();
+  for (int round = 0; round < 15; ++round) {
+    const auto client = start_client(GetParam(), source);
+    // Bytes move once the source works for them.
+    const auto give_up = core::monotonic_now_us() + 10'000'000;
+    while (source.cpu_us() < used_us + 2000 && core::monotonic_now_us() < give_up) usleep(500);
+    usleep(static_cast<useconds_t>(random_.below(20'000)));
+    kill(client, SIGKILL);
+    int status = 0;
+    waitpid(client, &status, 0);
+    EXPECT_TRUE(WIFSIGNALED(status)) << "the client ended by itself";
+    used_us = source.cpu_us();
+    ASSERT_GT(used_us, 0) << "the source died in round " << round;
+  }
+  auto load = start_load();
+  ASSERT_EQ(load.wait_for(patience), std::future_status::ready);
+  EXPECT_TRUE(load.get().result);
+  EXPECT_TRUE(target_is_right());
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryPath, Processes,
+                         testing::Values(transport::path::map, transport::path::cma, transport::path::tcp),
+                         [](const auto& each) { return std::string(transport::to_string(each.param)); });
+
+} // namespace
+
+} // namespace fastptm
+
+int main(int argc, char** argv) {
+  if (const auto served = fastptm::bench::fetch_source::serve_if_asked(argc, argv)) return *served;
+  if (argc == 7 && argv[1] == std::string_view("--fetch-for-ever")) return fastptm::fetch_for_ever(argv);
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
