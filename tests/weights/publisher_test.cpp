@@ -179,8 +179,7 @@ double value_of_f16(uint16_t bits) {
 
 } // namespace
 
-// ---- the image
-// --------------------------------------------------------------------------------------------------------
+// ---- the image --------------------------------------------------------------------------------------------
 
 TEST(Publisher, ImageHoldsEveryTensorAtItsPlace) {
   tests::temporary_folder home;
@@ -345,8 +344,7 @@ TEST(Publisher, AShardOfSeveralChunksIsWhole) {
   expect_encoder(image_of(at, *done), model, "", "weight", "bias");
 }
 
-// ---- sharing, versions, refusals
-// --------------------------------------------------------------------------------------
+// ---- sharing, versions, refusals --------------------------------------------------------------------------
 
 TEST(Publisher, FineTunesShareTheObjectsOfEqualLayers) {
   tests::temporary_folder home;
@@ -368,6 +366,24 @@ TEST(Publisher, FineTunesShareTheObjectsOfEqualLayers) {
   EXPECT_EQ(at.names_in("objects").size(), objects.size() + 1);
   expect_whole(at, first->entry);
   expect_whole(at, second->entry);
+}
+
+TEST(Publisher, EqualLayersOfOneModelAreOneObject) {
+  tests::temporary_folder home;
+  shelf at(home / "store");
+  checkpoint_folder model(home / "model");
+  for (auto& [name, tensor] : model.tensors) {
+    if (const auto layer = name.find("layer.1."); layer != std::string::npos) {
+      tensor = model.at(std::string(name).replace(layer, 8, "layer.0."));
+    }
+  }
+  model.write();
+  const auto done = at.publish(model.path());
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->set.shards[1].digest, done->set.shards[2].digest);
+  EXPECT_EQ(done->new_shards, 3u);
+  EXPECT_EQ(at.names_in("objects").size(), 3u);
+  expect_whole(at, done->entry);
 }
 
 TEST(Publisher, PublishingAgainIsANewVersionWithoutNewBytes) {
@@ -453,8 +469,7 @@ TEST(Publisher, SyntheticModelsAreModels) {
   EXPECT_FALSE(synthetic_shape_named("gpt-9"));
 }
 
-// ---- crashes and a full disk
-// ------------------------------------------------------------------------------------------
+// ---- crashes and a full disk ------------------------------------------------------------------------------
 
 TEST(Publisher, AKillAtAnyStepLeavesEarlierModelsWholeAndGarbageThatIsCollected) {
   tests::temporary_folder home;
