@@ -1,4 +1,4 @@
-// Temporary file, fsync, rename, fsync of the folder: in this order, so that a name never stands for a part.
+// Temporary file, fsync, its name, fsync of the folder: in this order, so that a name never stands for a part.
 #include "weights/content_store.hpp"
 
 #include <algorithm>
@@ -60,8 +60,7 @@ core::result<garbage> sweep(const fs::path& part, const auto& goes) {
 
 } // namespace
 
-// ---- object_writer
-// ----------------------------------------------------------------------------------------------------
+// ---- object_writer ----------------------------------------------------------------------------------------
 
 object_writer::object_writer(int descriptor, fs::path temporary, fs::path objects)
     : descriptor_(descriptor), temporary_(std::move(temporary)), objects_(std::move(objects)) {}
@@ -93,24 +92,26 @@ core::result<void> object_writer::append(std::span<const std::byte> data) {
 }
 
 core::result<stored_object> object_writer::commit() {
-  stored_object object{digest_.finish(), size_bytes_, false};
-  const fs::path target = objects_ / object.digest.hex();
-  std::error_code ignored;
-  if (fs::file_size(target, ignored) == size_bytes_) return object; // the destructor removes the copy
-  if (auto ok = put_in_place(target); !ok) return core::fail(ok.error());
-  object.is_new = true;
-  return object;
-}
-
-core::result<void> object_writer::put_in_place(const fs::path& target) {
+  const stored_object found{digest_.finish(), size_bytes_, false};
+  const fs::path target = objects_ / found.digest.hex();
+  const auto is_there = [&] {
+    std::error_code ignored;
+    return fs::file_size(target, ignored) == size_bytes_;
+  };
+  if (is_there()) return found;
   if (::fsync(descriptor_) != 0) return core::fail(os_error(temporary_, "sync"));
-  if (::rename(temporary_.c_str(), target.c_str()) != 0) return core::fail(os_error(target, "put the object in place"));
-  ::close(std::exchange(descriptor_, -1));
-  return {};
+  // A link refuses to replace: of two writers of the same bytes, one brings them. The destructor removes the other
+  // name.
+  if (::link(temporary_.c_str(), target.c_str()) != 0) {
+    if (errno == EEXIST && is_there()) return found;
+    // What is there has another size than its name promises: a damaged disk. It is replaced.
+    if (::rename(temporary_.c_str(), target.c_str()) != 0)
+      return core::fail(os_error(target, "put the object in place"));
+  }
+  return stored_object{found.digest, size_bytes_, true};
 }
 
-// ---- content_store
-// ----------------------------------------------------------------------------------------------------
+// ---- content_store ----------------------------------------------------------------------------------------
 
 content_store::content_store(fs::path folder)
     : folder_(std::move(folder)), publishing_(std::make_unique<std::mutex>()),

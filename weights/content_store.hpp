@@ -40,7 +40,6 @@ public:
 private:
   friend class content_store;
   object_writer(int descriptor, std::filesystem::path temporary, std::filesystem::path objects);
-  core::result<void> put_in_place(const std::filesystem::path& target);
 
   int descriptor_;
   std::filesystem::path temporary_;

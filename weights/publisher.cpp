@@ -1,8 +1,13 @@
-// One pass over the data: read, check, checksum, hash and write chunk by chunk. The catalogue's row comes last.
+// One pass over the data: read, check, checksum, hash and write chunk by chunk, a few shards at a time. The catalogue's
+// row comes last.
 #include "weights/publisher.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <ctime>
+#include <mutex>
+#include <span>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -14,6 +19,8 @@
 namespace fastptm::weights {
 
 namespace {
+
+constexpr size_t max_threads = 4; // more than a disk can follow
 
 // Objects that this publication brought; takes them back unless it was completed.
 class new_objects {
@@ -51,43 +58,80 @@ public:
   core::result<publication> run(const import_plan& plan) {
     progress_.total_bytes = plan.total_bytes();
     result_.set = {.arch = plan.arch, .job = plan.job, .shards = {}};
-    for (const auto& shard : plan.shards) {
-      if (auto ok = write_shard(plan, shard); !ok) return core::fail(ok.error());
-    }
-    auto ok = write_card().and_then([&] { return write_manifest(); }).and_then([&] { return write_row(); });
+    auto ok = write_shards(plan)
+                  .and_then([&] { return write_card(); })
+                  .and_then([&] { return write_manifest(); })
+                  .and_then([&] { return write_row(); });
     if (!ok) return core::fail(ok.error());
     made_.complete();
     return std::move(result_);
   }
 
 private:
+  struct written_shard {
+    shard_entry entry;
+    stored_object object;
+  };
+
   void report(uint64_t more_bytes) {
+    const std::lock_guard turn(observing_);
     progress_.done_bytes += more_bytes;
     if (observe_) observe_(progress_);
   }
 
-  core::result<void> write_shard(const import_plan& plan, const shard_import& shard) {
+  // Shards are independent, and hashing one takes longer than writing it: several at a time.
+  core::result<void> write_shards(const import_plan& plan) {
+    std::vector<core::result<written_shard>> written(plan.shards.size());
+    std::atomic<size_t> next{0};
+    const auto work = [&] {
+      std::vector<std::byte> buffer(chunk_bytes);
+      for (size_t i = next++; i < written.size(); i = next++) {
+        written[i] = write_shard(plan, plan.shards[i], buffer);
+        if (!written[i]) next = written.size(); // the others finish what they are at
+      }
+    };
+    {
+      const size_t count = std::min<size_t>({max_threads, std::thread::hardware_concurrency(), written.size()});
+      std::vector<std::jthread> helpers;
+      for (size_t i = 1; i < count; ++i) helpers.emplace_back(work);
+      work();
+    }
+    return take(written);
+  }
+
+  core::result<void> take(std::vector<core::result<written_shard>>& written) {
+    for (const auto& shard : written) {
+      if (shard) made_.add_object(shard->object);
+    }
+    for (auto& shard : written) {
+      if (!shard) return core::fail(shard.error());
+      if (shard->object.is_new) {
+        ++result_.new_shards;
+        result_.new_bytes += shard->entry.size_bytes;
+      }
+      result_.set.shards.push_back(std::move(shard->entry));
+    }
+    return {};
+  }
+
+  core::result<written_shard> write_shard(const import_plan& plan, const shard_import& shard,
+                                          std::span<std::byte> buffer) {
     auto writer = store_.begin_object();
     if (!writer) return core::fail(writer.error());
     const uint64_t size_bytes = shard.layout.size_bytes;
-    shard_entry entry{.digest = {}, .size_bytes = size_bytes, .chunk_checksums = {}};
+    written_shard written{.entry = {.digest = {}, .size_bytes = size_bytes, .chunk_checksums = {}}, .object = {}};
     for (uint64_t at = 0; at < size_bytes; at += chunk_bytes) {
-      const auto chunk = std::span(buffer_).first(std::min(chunk_bytes, size_bytes - at));
-      if (auto ok = read_image(plan, shard, at, chunk); !ok) return ok;
-      entry.chunk_checksums.push_back(chunk_checksum(chunk.data(), chunk.size()));
-      if (auto ok = writer->append(chunk); !ok) return ok;
+      const auto chunk = buffer.first(std::min(chunk_bytes, size_bytes - at));
+      if (auto ok = read_image(plan, shard, at, chunk); !ok) return core::fail(ok.error());
+      written.entry.chunk_checksums.push_back(chunk_checksum(chunk.data(), chunk.size()));
+      if (auto ok = writer->append(chunk); !ok) return core::fail(ok.error());
       report(chunk.size());
     }
     const auto object = writer->commit();
     if (!object) return core::fail(object.error());
-    made_.add_object(*object);
-    if (object->is_new) {
-      ++result_.new_shards;
-      result_.new_bytes += size_bytes;
-    }
-    entry.digest = object->digest;
-    result_.set.shards.push_back(std::move(entry));
-    return {};
+    written.object = *object;
+    written.entry.digest = object->digest;
+    return written;
   }
 
   core::result<void> write_card() {
@@ -134,8 +178,10 @@ private:
   const publish_observer& observe_;
 
   new_objects made_;
-  std::vector<std::byte> buffer_ = std::vector<std::byte>(chunk_bytes);
+  // The writers of shards report their progress.
+  std::mutex observing_;
   publish_progress progress_;
+
   publication result_;
 };
 

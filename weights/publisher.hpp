@@ -37,11 +37,11 @@ struct publication {
   uint64_t new_bytes = 0;
 };
 
-// Blocks for as long as reading, hashing and writing the model takes: call it on a thread of its own. Publications on
-// one store run one after the other. `observe` is called on the calling thread after every chunk and every later step.
-// When it fails, store and catalogue are as before; after a crash, what it left is garbage that
-// content_store::collect_garbage removes. errc::invalid names what is wrong with the folder; does_not_fit: no device
-// could hold the model; disk_full.
+// Blocks for as long as reading, hashing and writing the model takes, with a few threads of its own: call it where that
+// may block. Publications on one store run one after the other. `observe` is called after every chunk and every later
+// step, never twice at a time, on any of these threads. When it fails, store and catalogue are as before; after a
+// crash, what it left is garbage that content_store::collect_garbage removes. errc::invalid names what is wrong with
+// the folder; does_not_fit: no device could hold the model; disk_full.
 core::result<publication> publish(const publish_request& request, content_store& store, catalogue& models,
                                   const publish_observer& observe = {});
 
