@@ -1,2 +1,4 @@
 // Links a library whole with its declared neighbours: see fastptm_library.cmake.
-int main() { return 0; }
+int main() {
+  return 0;
+}

@@ -5,7 +5,9 @@
 
 namespace fastptm::core {
 
-TEST(Printable, LeavesOrdinaryTextAlone) { EXPECT_EQ(printable("weights für 模型"), "weights für 模型"); }
+TEST(Printable, LeavesOrdinaryTextAlone) {
+  EXPECT_EQ(printable("weights für 模型"), "weights für 模型");
+}
 
 TEST(Printable, EscapesControlCharactersAndBrokenUtf8) {
   EXPECT_EQ(printable("\x1b[2J"), "\\x1b[2J");

@@ -126,9 +126,9 @@ TEST_F(Tokenizer, RemovesControlAndFormatCharacters) {
 }
 
 TEST_F(Tokenizer, KeepsToTheCategoriesOfUnicode8) {
-  EXPECT_THAT(encode("a\u1734b"), ElementsAre(16, 18));         // a mark then, no mark now: dropped
-  EXPECT_THAT(encode("a\u1885b"), ElementsAre(1));              // a letter then, a mark now: stays
-  EXPECT_THAT(encode("a\u166Db"), ElementsAre(16, 1, 17));      // punctuation then, a symbol now: splits
+  EXPECT_THAT(encode("a\u1734b"), ElementsAre(16, 18));        // a mark then, no mark now: dropped
+  EXPECT_THAT(encode("a\u1885b"), ElementsAre(1));             // a letter then, a mark now: stays
+  EXPECT_THAT(encode("a\u166Db"), ElementsAre(16, 1, 17));     // punctuation then, a symbol now: splits
   EXPECT_THAT(encode("a\u08D3b a\u2E52b"), ElementsAre(1, 1)); // a mark and punctuation that came later: unknown
 }
 

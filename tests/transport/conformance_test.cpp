@@ -8,7 +8,7 @@
 #include "core/clock.hpp"
 #include "core/random.hpp"
 #include "core/units.hpp"
-#include "rigs.hpp"
+#include "tests/transport/rigs.hpp"
 
 namespace fastptm::transport::test {
 

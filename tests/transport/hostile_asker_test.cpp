@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/clock.hpp"
-#include "rigs.hpp"
+#include "tests/transport/rigs.hpp"
 #include "transport/ucx/backend.hpp"
 #include "transport/ucx/environment.hpp"
 #include "transport/ucx/worker.hpp"

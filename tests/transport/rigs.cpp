@@ -1,5 +1,5 @@
 // The list of backends under test.
-#include "rigs.hpp"
+#include "tests/transport/rigs.hpp"
 
 #include <cstdlib>
 #include <cstring>

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "core/random.hpp"
-#include "temporary_folder.hpp"
+#include "tests/weights/temporary_folder.hpp"
 #include "weights/hash.hpp"
 
 namespace fastptm::weights {

@@ -40,7 +40,9 @@ struct hostile_case {
   std::function<void(checkpoint_folder&)> spoil;
 };
 
-void PrintTo(const hostile_case& value, std::ostream* out) { *out << value.name; }
+void PrintTo(const hostile_case& value, std::ostream* out) {
+  *out << value.name;
+}
 
 class HostileFolder : public testing::TestWithParam<hostile_case> {};
 
