@@ -22,6 +22,7 @@ struct backend_options {
   std::function<void()> on_pump_start; // runs first on the pump's thread
 };
 
+// UCX's own framing below our messages trusts its peers: listen on a network that only the cluster reaches.
 // The environment (environment.hpp) must be set before. Any thread, as fetcher says. The exporter outlives it.
 class backend final : public fetcher {
 public:

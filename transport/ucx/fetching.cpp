@@ -15,10 +15,6 @@ namespace {
 
 constexpr core::duration_us check_every_us = 2'000;
 
-template <class Message> const Message* as(const void* header, size_t header_bytes) {
-  return header_bytes == sizeof(Message) ? static_cast<const Message*>(header) : nullptr;
-}
-
 // Whether the kernel lets this process read that one, and whether it is the one we talk to: its session number lies
 // there.
 bool can_read(int64_t pid, uint64_t address, uint64_t expected) {
@@ -103,7 +99,7 @@ fetching::connection* fetching::find(uint64_t number) {
 ucs_status_t fetching::on_challenge(void* self, const void* header, size_t header_bytes, void*, size_t,
                                     const ucp_am_recv_param_t*) {
   auto& here = *static_cast<fetching*>(self);
-  const auto* message = as<wire::challenge>(header, header_bytes);
+  const auto message = wire::read<wire::challenge>(header, header_bytes);
   auto* to = message ? here.find(message->connection) : nullptr;
   if (to && to->at == stage::greeting) here.answer(*to, *message);
   return UCS_OK;
@@ -126,7 +122,7 @@ void fetching::answer(connection& to, const wire::challenge& message) {
 ucs_status_t fetching::on_verdict(void* self, const void* header, size_t header_bytes, void*, size_t,
                                   const ucp_am_recv_param_t*) {
   auto& here = *static_cast<fetching*>(self);
-  const auto* message = as<wire::verdict>(header, header_bytes);
+  const auto message = wire::read<wire::verdict>(header, header_bytes);
   auto* to = message ? here.find(message->connection) : nullptr;
   if (!to || to->at == stage::ready) return UCS_OK;
   if (message->error != 0 || to->at != stage::proving) {
@@ -167,7 +163,7 @@ void fetching::ask(flight& one) {
 ucs_status_t fetching::on_data(void* self, const void* header, size_t header_bytes, void* data, size_t data_bytes,
                                const ucp_am_recv_param_t* param) {
   auto& here = *static_cast<fetching*>(self);
-  const auto* message = as<wire::data>(header, header_bytes);
+  const auto message = wire::read<wire::data>(header, header_bytes);
   const auto found = message ? here.fetches_.find(message->id) : here.fetches_.end();
   // Unknown: cancelled or failed meanwhile. UCX drops the rendezvous and tells the source that it is over.
   if (found == here.fetches_.end() || !found->second->asked || found->second->receiving) return UCS_OK;

@@ -14,10 +14,6 @@ namespace {
 // Deadlines are coarse; looking for them costs a walk over the sessions.
 constexpr core::duration_us check_every_us = 20'000;
 
-template <class Message> const Message* as(const void* header, size_t header_bytes) {
-  return header_bytes == sizeof(Message) ? static_cast<const Message*>(header) : nullptr;
-}
-
 } // namespace
 
 serving::serving(worker& by, exporter& exports, const cluster_secret& secret, uint64_t incarnation,
@@ -49,7 +45,7 @@ void serving::on_connection(ucp_conn_request_h request, void* self) {
 ucs_status_t serving::on_hello(void* self, const void* header, size_t header_bytes, void*, size_t,
                                const ucp_am_recv_param_t* param) {
   auto& here = *static_cast<serving*>(self);
-  const auto* message = as<wire::hello>(header, header_bytes);
+  const auto message = wire::read<wire::hello>(header, header_bytes);
   if (!message || !(param->recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP)) return UCS_OK;
   // The handle is only compared: an endpoint is used through the session that made it.
   for (auto& [number, who] : here.sessions_)
@@ -79,7 +75,7 @@ void serving::greet(session& who, const wire::hello& message) {
 ucs_status_t serving::on_answer(void* self, const void* header, size_t header_bytes, void*, size_t,
                                 const ucp_am_recv_param_t*) {
   auto& here = *static_cast<serving*>(self);
-  const auto* message = as<wire::answer>(header, header_bytes);
+  const auto message = wire::read<wire::answer>(header, header_bytes);
   if (auto* who = message ? here.find(message->session) : nullptr) here.admit(*who, *message);
   return UCS_OK;
 }
@@ -102,7 +98,7 @@ serving::session* serving::find(uint64_t number) {
 ucs_status_t serving::on_fetch(void* self, const void* header, size_t header_bytes, void*, size_t,
                                const ucp_am_recv_param_t*) {
   auto& here = *static_cast<serving*>(self);
-  if (const auto* message = as<wire::fetch>(header, header_bytes)) here.accept(*message);
+  if (const auto message = wire::read<wire::fetch>(header, header_bytes)) here.accept(*message);
   return UCS_OK;
 }
 

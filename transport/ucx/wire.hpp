@@ -13,6 +13,8 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
+#include <optional>
 
 #include "transport/cluster_secret.hpp"
 #include "transport/exporter.hpp"
@@ -63,6 +65,14 @@ struct data {
   uint64_t id = 0;
   uint64_t error = 0; // core::errc, 0 = the payload follows
 };
+
+// A copy of a header of exactly this type; what UCX hands over is not aligned.
+template <class Message> std::optional<Message> read(const void* header, size_t header_bytes) {
+  if (header_bytes != sizeof(Message)) return std::nullopt;
+  Message message;
+  std::memcpy(&message, header, sizeof message);
+  return message;
+}
 
 inline constexpr size_t largest_header = sizeof(challenge);
 
