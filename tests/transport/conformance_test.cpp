@@ -49,6 +49,7 @@ public:
   bool wait() {
     const auto give_up = core::monotonic_now_us() + patience_us;
     while (ended_ < begun_ && core::monotonic_now_us() < give_up) rig_.turn();
+    std::lock_guard lock(mutex_); // the last completion has let go of it
     return ended_ == begun_;
   }
 
