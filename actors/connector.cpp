@@ -87,13 +87,18 @@ void connect_async(caf::actor_system& system, endpoint_finder find, std::set<std
   });
 }
 
-core::result<uint16_t> publish_at(caf::actor_system& system, const caf::strong_actor_ptr& what, const endpoint& at) {
-  const auto handle = caf::actor_cast<caf::actor>(what);
-  const auto port = system.middleman().publish(handle, at.port, at.host.c_str(), true);
+core::result<uint16_t> publish_at(caf::actor_system& system, const caf::strong_actor_ptr& what,
+                                  std::set<std::string> interface, const endpoint& at) {
+  // The template that takes a handle hides which interface is published: an untyped one offers nothing.
+  caf::expected<uint16_t> port = caf::sec::cannot_open_port;
+  caf::scoped_actor self{system};
+  self->request(system.middleman().actor_handle(), std::chrono::seconds(5), caf::publish_atom_v, at.port, what,
+                std::move(interface), at.host, true)
+      .receive([&](uint16_t chosen) { port = chosen; }, [&](caf::error& failure) { port = std::move(failure); });
   if (!port) {
-    return core::fail(
-        core::errc::unavailable,
-        fmt::format("cannot listen on {}:{}: is the port in use or the address not this machine's?", at.host, at.port));
+    return core::fail(core::errc::unavailable,
+                      fmt::format("cannot listen on {}:{}: is the port in use, or the address not this machine's?",
+                                  at.host, at.port));
   }
   return *port;
 }

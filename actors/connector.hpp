@@ -30,7 +30,9 @@ using connected = std::function<void(core::result<caf::strong_actor_ptr>)>;
 void connect_async(caf::actor_system& system, endpoint_finder find, std::set<std::string> interface,
                    core::duration_us timeout_us, connected done);
 
-// Listens on one address (never all of them). The port that was chosen, when 0 was asked for.
-core::result<uint16_t> publish_at(caf::actor_system& system, const caf::strong_actor_ptr& what, const endpoint& at);
+// Listens on one address (never all of them). `interface`: what is offered to those who connect.
+// The port that was chosen, when 0 was asked for.
+core::result<uint16_t> publish_at(caf::actor_system& system, const caf::strong_actor_ptr& what,
+                                  std::set<std::string> interface, const endpoint& at);
 
 } // namespace fastptm::actors

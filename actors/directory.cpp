@@ -109,12 +109,12 @@ void directory::admit(node_entry& node, const join_request& request) {
   if (node.supervisor) self_->monitor(node.supervisor);
 }
 
-caf::result<caf::unit_t> directory::on_renew(registration_id registration) {
+caf::result<bool> directory::on_renew(registration_id registration) {
   auto* node = find(registration);
   if (node == nullptr) return to_caf(core::errc::not_found, "this lease is over: join again");
   node->second.heard_us = options_.clock->now_us();
   node->second.state = node_state::ready;
-  return caf::unit;
+  return true;
 }
 
 void directory::on_leave(registration_id registration) {
@@ -232,13 +232,13 @@ running_list directory::on_list_running() const {
   return listed;
 }
 
-caf::result<caf::unit_t> directory::on_cordon(const std::string& device, bool on) {
+caf::result<bool> directory::on_cordon(const std::string& device, bool on) {
   for (const auto& [name, node] : nodes_) {
     const auto found = node.devices.find(device);
     if (found == node.devices.end()) continue;
     on ? (void)cordoned_.insert(device) : (void)cordoned_.erase(device);
     if (found->second.usable) self_->send(options_.scheduler, cordon_atom_v, device, on);
-    return caf::unit;
+    return true;
   }
   return to_caf(core::errc::not_found, fmt::format("no device '{}': see fastptm status", device));
 }

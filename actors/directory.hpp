@@ -60,7 +60,7 @@ private:
   // -- from nodes ----------------------------------------------------------------------------------------------------
   caf::result<std::string> on_hello(uint32_t version, const std::string& node);
   caf::result<join_reply> on_join(const join_request& request);
-  caf::result<caf::unit_t> on_renew(registration_id registration);
+  caf::result<bool> on_renew(registration_id registration);
   void on_leave(registration_id registration);
   void on_down(const caf::actor_addr& supervisor);
 
@@ -76,7 +76,7 @@ private:
   node_list on_nodes() const;
   switch_list on_switches(uint32_t last, const std::string& tenant) const;
   running_list on_list_running() const;
-  caf::result<caf::unit_t> on_cordon(const std::string& device, bool on);
+  caf::result<bool> on_cordon(const std::string& device, bool on);
 
   // -- timers --------------------------------------------------------------------------------------------------------
   void on_tick();

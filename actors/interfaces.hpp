@@ -61,7 +61,7 @@ using directory_actor = caf::typed_actor<
     // From a node: permission_denied (wrong secret), already_exists (a live node has the name).
     asked<join_request>::with<join_reply>,
     // From a joined node: still alive. not_found: the lease is over, join again.
-    asked<renew_atom, registration_id>::with<caf::unit_t>,
+    asked<renew_atom, registration_id>::with<bool>,
     // From a joined node: it is about to stop.
     takes<leave_atom, registration_id>,
     // From a gpu_worker: what its device is now. The first one of a registration makes the device usable.
@@ -77,7 +77,7 @@ using directory_actor = caf::typed_actor<
     asked<nodes_atom>::with<node_list>, asked<switches_atom, uint32_t, std::string>::with<switch_list>,
     asked<running_atom>::with<running_list>,
     // From administrators: a cordoned device gets no new work; what it holds stays a source for others. not_found.
-    asked<cordon_atom, std::string, bool>::with<caf::unit_t>, takes<stop_atom>>;
+    asked<cordon_atom, std::string, bool>::with<bool>, takes<stop_atom>>;
 
 // TENANT, one per tenant, on the head: admits requests and holds their promises until they are answered.
 using tenant_actor = caf::typed_actor<

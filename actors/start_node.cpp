@@ -76,7 +76,8 @@ core::result<head_actors> start_head(caf::actor_system& system, const node_parts
     head.tenants.emplace_back(parts.head->tenants[i].name, spawn_tenant(system, parts, i, head.scheduler));
   head.weight_store = spawn_weight_store(system, *parts.head, head);
   head.directory = spawn_directory(system, parts, head);
-  const auto port = publish_at(system, caf::actor_cast<caf::strong_actor_ptr>(head.directory), parts.head->listen);
+  const auto port = publish_at(system, caf::actor_cast<caf::strong_actor_ptr>(head.directory),
+                               system.message_types<directory_actor>(), parts.head->listen);
   if (!port) return core::fail(port.error());
   head.control_port = *port;
   return head;

@@ -43,7 +43,7 @@ supervisor::interface::behavior_type supervisor::make_behavior() {
       [this](stop_atom) { on_stop(); },
       [this](tick_atom, uint64_t attempt) { on_tick(attempt); },
       [this](const caf::strong_actor_ptr& head) { on_connected(head); },
-      [this](const caf::error& failure) { on_attempt_failed(from_caf(failure)); },
+      [this](const local<core::error>& failure) { on_attempt_failed(*failure.value); },
   };
 }
 
@@ -64,7 +64,7 @@ void supervisor::find_head() {
                   if (found)
                     caf::anon_send(strong, std::move(*found));
                   else
-                    caf::anon_send(strong, to_caf(found.error()));
+                    caf::anon_send(strong, make_local(found.error())); // a caf::error as a message would end the actor
                 });
 }
 
@@ -145,7 +145,7 @@ void supervisor::on_tick(uint64_t attempt) {
 
 void supervisor::renew() {
   self_->request(directory_, microseconds(lease_.lease_us), renew_atom_v, lease_.registration)
-      .then([](caf::unit_t) {},
+      .then([](bool) {},
             [this, attempt = attempt_](const caf::error& failure) {
               if (attempt == attempt_) on_renew_failed(from_caf(failure));
             });

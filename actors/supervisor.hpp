@@ -8,6 +8,7 @@
 
 #include "actors/connector.hpp"
 #include "actors/interfaces.hpp"
+#include "actors/local.hpp"
 #include "core/clock.hpp"
 
 namespace fastptm::actors {
@@ -38,7 +39,7 @@ struct supervisor_options {
 class supervisor {
 public:
   using interface =
-      supervisor_actor::extend<takes<tick_atom, uint64_t>, takes<caf::strong_actor_ptr>, takes<caf::error>>;
+      supervisor_actor::extend<takes<tick_atom, uint64_t>, takes<caf::strong_actor_ptr>, takes<local<core::error>>>;
   static constexpr const char* actor_name = "fastptm.supervisor";
 
   supervisor(interface::pointer self, supervisor_options options);
