@@ -104,6 +104,17 @@ core::result<void> make_all(const fs::path& from, const fs::path& to, uint64_t s
   return {};
 }
 
+// `synthetic:SHAPE` becomes a folder of seeded weights beside its variants.
+core::result<fs::path> original_of(const std::string& from, const fs::path& to, uint64_t seed) {
+  constexpr std::string_view prefix = "synthetic:";
+  if (!from.starts_with(prefix)) return fs::path(from);
+  const auto shape = weights::synthetic_shape_named(from.substr(prefix.size()));
+  if (!shape) return core::fail(shape.error());
+  const auto folder = to / "original";
+  if (auto written = weights::write_synthetic_model(folder, *shape, seed); !written) return core::fail(written.error());
+  return folder;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -111,11 +122,14 @@ int main(int argc, char** argv) {
                "or all of it");
   std::string from, to;
   uint64_t seed = 1;
-  app.add_option("MODELDIR", from, "an fp32 Hugging Face folder")->required();
+  app.add_option("MODELDIR", from,
+                 "an fp32 Hugging Face folder, or synthetic:minilm: seeded weights, written to OUTDIR/original")
+      ->required();
   app.add_option("OUTDIR", to, "where the eleven folders go")->required();
   app.add_option("--seed", seed, "the same seed gives the same variants");
   CLI11_PARSE(app, argc, argv);
-  if (const auto ok = make_all(from, to, seed); !ok) {
+  const auto original = original_of(from, to, seed);
+  if (const auto ok = original ? make_all(*original, to, seed) : core::fail(original.error()); !ok) {
     fmt::print(stderr, "make_variants: {}\n", ok.error().message);
     return 1;
   }

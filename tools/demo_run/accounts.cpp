@@ -53,7 +53,8 @@ core::result<load_accounts> add_up_loads(const std::string& state_folder, uint64
         sum.bytes_by_source[name] += source.getBytes();
     }
     if (report.getOk() && report.getBytesMoved() > 0)
-      ratios.push_back(static_cast<double>(report.getWallUs()) * bytes_per_us / static_cast<double>(report.getBytesMoved()));
+      ratios.push_back(static_cast<double>(report.getWallUs()) * bytes_per_us /
+                       static_cast<double>(report.getBytesMoved()));
   }
   if (!ratios.empty()) {
     std::nth_element(ratios.begin(), ratios.begin() + static_cast<ptrdiff_t>(ratios.size() / 2), ratios.end());

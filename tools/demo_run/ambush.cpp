@@ -55,7 +55,8 @@ std::optional<load_end> find_end(rpc::admin_client& admin, const prey& target) {
     load_end end;
     end.ok = report.getOk();
     for (const auto source : report.getSources()) {
-      if (target.node == source.getNode().cStr() && source.getFailed()) end.victim_failed = true;
+      if (target.node == source.getNode().cStr() && source.getFailed())
+        end.victim_failed = true;
       else if (source.getBytes() > 0 && !source.getFailed())
         end.finished_from += (end.finished_from.empty() ? "" : ", ") + std::string(source.getNode().cStr()) + " (" +
                              source.getKind().cStr() + " over " + source.getPath().cStr() + ")";
@@ -66,7 +67,8 @@ std::optional<load_end> find_end(rpc::admin_client& admin, const prey& target) {
 }
 
 // Until the victim has another pid and is ready.
-std::optional<core::duration_us> wait_ready(rpc::admin_client& admin, const std::string& node, int32_t old_pid, core::time_us since_us) {
+std::optional<core::duration_us> wait_ready(rpc::admin_client& admin, const std::string& node, int32_t old_pid,
+                                            core::time_us since_us) {
   while (core::monotonic_now_us() - since_us < ready_timeout_us) {
     if (const auto pid = pid_of(admin, node); pid != 0 && pid != old_pid) return core::monotonic_now_us() - since_us;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -96,7 +98,8 @@ core::result<ambush_report> kill_a_source(const std::string& state_folder, const
     const auto ended_us = core::monotonic_now_us();
     const auto back_us = wait_ready(admin, target->node, pid, killed_us);
     if (!end || !end->victim_failed) continue; // it had just finished: try the next one
-    if (!end->ok) return core::fail(core::errc::unavailable, "the load did not survive the death of its source " + target->node);
+    if (!end->ok)
+      return core::fail(core::errc::unavailable, "the load did not survive the death of its source " + target->node);
     report.victim = target->node;
     report.device = target->device;
     report.model = target->model;

@@ -11,11 +11,11 @@
 namespace fastptm::demo {
 
 struct ambush_report {
-  std::string victim;                   // the node that was killed
-  std::string device, model;            // whose load it was the source of
-  core::duration_us recovered_us = 0;   // from the kill to the end of that load
-  std::string finished_from;            // the sources that gave the rest
-  uint32_t attempts = 0;                // kills until one hit a load that was still running
+  std::string victim;                       // the node that was killed
+  std::string device, model;                // whose load it was the source of
+  core::duration_us recovered_us = 0;       // from the kill to the end of that load
+  std::string finished_from;                // the sources that gave the rest
+  uint32_t attempts = 0;                    // kills until one hit a load that was still running
   std::optional<core::duration_us> back_us; // from the kill to the worker being ready again
 };
 

@@ -35,6 +35,11 @@ core::result<std::unique_ptr<rpc::tenant_client>> connect(const target& where, c
   return node::commands::connect_tenant(options);
 }
 
+void run_until_idle(rpc::tenant_client& client, core::duration_us at_most_us) {
+  const auto end_us = core::monotonic_now_us() + at_most_us;
+  while (client.pending() > 0 && core::monotonic_now_us() < end_us) client.run_until_answer(end_us);
+}
+
 rpc::input text_input(const std::string& sentence) {
   rpc::input what;
   what.text = sentence;
@@ -64,14 +69,15 @@ struct ledger {
   }
 };
 
-// One client's part of the trace: every request is sent when its time has come, whether or not earlier ones are answered.
+// One client's part of the trace: every request is sent when its time has come, whether or not earlier ones are
+// answered.
 core::result<void> play_part(const target& where, const std::string& tenant, const std::vector<planned_request>& part,
                              const reference_answers& expected, core::time_us start_us, ledger& entries,
                              std::atomic<uint64_t>& progress) {
   auto client = connect(where, tenant);
   if (!client) return core::fail(client.error());
   for (const auto& request : part) {
-    (*client)->run_until(start_us + request.at_us, false);
+    (*client)->run_until(start_us + request.at_us);
     const auto sent_us = core::monotonic_now_us();
     const auto& alone = expected[request.model][request.sentence];
     (*client)->infer(where.models[request.model].full_name, false, text_input(where.sentences[request.sentence]),
@@ -80,7 +86,7 @@ core::result<void> play_part(const target& where, const std::string& tenant, con
                        progress.fetch_add(1, std::memory_order_relaxed);
                      });
   }
-  (*client)->run_until(core::monotonic_now_us() + 30'000'000, true);
+  run_until_idle(**client, 30'000'000);
   return {};
 }
 
@@ -100,9 +106,10 @@ core::result<reference_answers> ask_alone(const target& where) {
       rpc::answer got;
       (*client)->infer(where.models[model].full_name, false, text_input(sentence), 30'000'000,
                        [&got](rpc::answer answer) { got = std::move(answer); });
-      (*client)->run_until(core::monotonic_now_us() + 60'000'000, true);
+      run_until_idle(**client, 60'000'000);
       if (!got.answered()) {
-        return core::fail(core::errc::unavailable, where.models[model].full_name + " answered " + got.status + ": " + got.error);
+        return core::fail(core::errc::unavailable,
+                          where.models[model].full_name + " answered " + got.status + ": " + got.error);
       }
       answers[model].push_back(std::move(got.output));
     }
@@ -110,8 +117,9 @@ core::result<reference_answers> ask_alone(const target& where) {
   return answers;
 }
 
-core::result<outcome> play(const target& where, const std::vector<planned_request>& trace, const reference_answers& expected,
-                           uint32_t clients_per_tenant, std::atomic<uint64_t>& progress) {
+core::result<outcome> play(const target& where, const std::vector<planned_request>& trace,
+                           const reference_answers& expected, uint32_t clients_per_tenant,
+                           std::atomic<uint64_t>& progress) {
   struct client_part {
     std::string tenant;
     std::vector<planned_request> requests;
@@ -130,9 +138,8 @@ core::result<outcome> play(const target& where, const std::vector<planned_reques
   const auto start_us = core::monotonic_now_us() + 200'000; // all are connected by then
   std::vector<std::thread> threads;
   for (auto& part : parts) {
-    threads.emplace_back([&] {
-      part.end = play_part(where, part.tenant, part.requests, expected, start_us, entries, progress);
-    });
+    threads.emplace_back(
+        [&] { part.end = play_part(where, part.tenant, part.requests, expected, start_us, entries, progress); });
   }
   for (auto& thread : threads) thread.join();
   for (const auto& part : parts) {

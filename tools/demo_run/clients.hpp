@@ -29,11 +29,11 @@ using reference_answers = std::vector<std::vector<std::vector<float>>>;
 
 struct outcome {
   uint64_t on_time = 0, late = 0, failed = 0, wrong = 0;
-  uint64_t loaded = 0;                        // answers that needed a load
-  double worst_distance = 0;                  // relative L2 of the worst answer to its reference
-  std::vector<core::duration_us> latency_us;  // of the answered ones, sorted
+  uint64_t loaded = 0;                                    // answers that needed a load
+  double worst_distance = 0;                              // relative L2 of the worst answer to its reference
+  std::vector<core::duration_us> latency_us;              // of the answered ones, sorted
   std::vector<std::pair<std::string, uint64_t>> failures; // by status
-  core::duration_us wall_us = 0;              // until the last answer
+  core::duration_us wall_us = 0;                          // until the last answer
 
   uint64_t total() const { return on_time + late + failed; }
   core::duration_us latency_quantile_us(double q) const;
@@ -43,7 +43,8 @@ struct outcome {
 core::result<reference_answers> ask_alone(const target& where);
 
 // One thread and one connection per tenant and client. `progress` counts answers for whoever shows it.
-core::result<outcome> play(const target& where, const std::vector<planned_request>& trace, const reference_answers& expected,
-                           uint32_t clients_per_tenant, std::atomic<uint64_t>& progress);
+core::result<outcome> play(const target& where, const std::vector<planned_request>& trace,
+                           const reference_answers& expected, uint32_t clients_per_tenant,
+                           std::atomic<uint64_t>& progress);
 
 } // namespace fastptm::demo

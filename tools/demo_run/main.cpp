@@ -1,4 +1,5 @@
-// The demo: publishes twelve models into a real cluster, sends a stream of sentences, kills a source in the middle, counts.
+// The demo: publishes twelve models into a real cluster, sends a stream of sentences, kills a source in the middle,
+// counts.
 //
 // fastptm_demo --fastptm BINARY --models DIR --sentences FILE --work DIR --config FILE --reload-config FILE
 // Every folder in DIR is a model; they are dealt to the four tenants in turn. tools/demo prepares all of it.
@@ -51,8 +52,10 @@ core::result<void> run_command(std::vector<std::string> words) {
 // Stops the cluster whatever happens.
 class running_cluster {
 public:
-  static core::result<running_cluster> start(const demo_options& options, const std::string& config, const std::string& state) {
-    if (auto up = run_command({options.binary, "up", config, "--state", state, "--detach"}); !up) return core::fail(up.error());
+  static core::result<running_cluster> start(const demo_options& options, const std::string& config,
+                                             const std::string& state) {
+    if (auto up = run_command({options.binary, "up", config, "--state", state, "--detach"}); !up)
+      return core::fail(up.error());
     return running_cluster(options.binary, state);
   }
   running_cluster(running_cluster&& other) noexcept : binary_(other.binary_), state_(std::exchange(other.state_, {})) {}
@@ -70,7 +73,8 @@ private:
 // One line that is rewritten on a terminal, and a plain line every few seconds elsewhere.
 class progress_line {
 public:
-  progress_line(std::string what, uint64_t of) : what_(std::move(what)), of_(of), terminal_(isatty(STDOUT_FILENO) == 1) {
+  progress_line(std::string what, uint64_t of)
+      : what_(std::move(what)), of_(of), terminal_(isatty(STDOUT_FILENO) == 1) {
     thread_ = std::thread([this] { show(); });
   }
   ~progress_line() {
@@ -84,8 +88,10 @@ private:
   void show() {
     for (int tick = 1; !done_; ++tick) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      if (terminal_) fmt::print("\r\033[K  {} {}/{}", what_, count_.load(), of_);
-      else if (tick % 100 == 0) fmt::print("  {} {}/{}\n", what_, count_.load(), of_);
+      if (terminal_)
+        fmt::print("\r\033[K  {} {}/{}", what_, count_.load(), of_);
+      else if (tick % 100 == 0)
+        fmt::print("  {} {}/{}\n", what_, count_.load(), of_);
       std::fflush(stdout);
     }
   }
@@ -109,7 +115,9 @@ core::result<target> publish_all(const demo_options& options, const std::string&
   std::sort(folders.begin(), folders.end());
   for (size_t i = 0; i < folders.size(); ++i) {
     const std::string tenant = tenants[i % tenants.size()], name = folders[i].filename();
-    if (auto done = run_command({options.binary, "publish", folders[i], "--model", name, "--as", tenant, "--state", state}); !done)
+    if (auto done =
+            run_command({options.binary, "publish", folders[i], "--model", name, "--as", tenant, "--state", state});
+        !done)
       return core::fail(done.error());
     where.models.push_back({tenant, tenant + "/" + name + "@1"});
   }
@@ -121,8 +129,8 @@ struct run_report {
   load_accounts loads;
 };
 
-core::result<run_report> serve(const target& where, const std::vector<planned_request>& trace, const reference_answers& expected,
-                               const std::string& what) {
+core::result<run_report> serve(const target& where, const std::vector<planned_request>& trace,
+                               const reference_answers& expected, const std::string& what) {
   uint64_t before = 0;
   if (auto so_far = add_up_loads(where.state_folder, 0, before); !so_far) return core::fail(so_far.error());
   run_report report;
@@ -139,31 +147,41 @@ core::result<run_report> serve(const target& where, const std::vector<planned_re
   return report;
 }
 
-double mebibytes(uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
-double milliseconds(core::duration_us us) { return static_cast<double>(us) * 1e-3; }
+double mebibytes(uint64_t bytes) {
+  return static_cast<double>(bytes) / (1 << 20);
+}
+double milliseconds(core::duration_us us) {
+  return static_cast<double>(us) * 1e-3;
+}
 
 void print_run(const char* title, const run_report& run) {
   const auto& a = run.answers;
   fmt::print("\n{}\n", title);
-  fmt::print("  requests       {} on time, {} late, {} failed; wrong answers: {} (worst relative L2 distance {:.1e})\n", a.on_time,
-             a.late, a.failed, a.wrong, a.worst_distance);
+  fmt::print("  requests       {} on time, {} late, {} failed; wrong answers: {} (worst relative L2 distance {:.1e})\n",
+             a.on_time, a.late, a.failed, a.wrong, a.worst_distance);
   for (const auto& [status, count] : a.failures) fmt::print("                 failed as {}: {}\n", status, count);
-  fmt::print("  latency        median {:.1f} ms, p99 {:.1f} ms; last answer after {:.1f} s\n", milliseconds(a.latency_quantile_us(0.5)),
-             milliseconds(a.latency_quantile_us(0.99)), milliseconds(a.wall_us) * 1e-3);
-  fmt::print("  loads          {} ({} failed), {:.0f} MiB moved, {} chunks verified, {} bad\n", run.loads.loads, run.loads.failed,
-             mebibytes(run.loads.bytes_moved), run.loads.verified_chunks, run.loads.bad_chunks);
-  for (const auto& [source, bytes] : run.loads.bytes_by_source) fmt::print("    {:<28} {:>8.0f} MiB\n", source, mebibytes(bytes));
+  fmt::print("  latency        median {:.1f} ms, p99 {:.1f} ms; last answer after {:.1f} s\n",
+             milliseconds(a.latency_quantile_us(0.5)), milliseconds(a.latency_quantile_us(0.99)),
+             milliseconds(a.wall_us) * 1e-3);
+  fmt::print("  loads          {} ({} failed), {:.0f} MiB moved, {} chunks verified, {} bad\n", run.loads.loads,
+             run.loads.failed, mebibytes(run.loads.bytes_moved), run.loads.verified_chunks, run.loads.bad_chunks);
+  for (const auto& [source, bytes] : run.loads.bytes_by_source)
+    fmt::print("    {:<28} {:>8.0f} MiB\n", source, mebibytes(bytes));
   fmt::print("    {:<28} {:>8.0f} MiB\n", "saved: already on the device", mebibytes(run.loads.bytes_shared));
   if (run.loads.median_copy_ratio > 0)
-    fmt::print("  switch time    median {:.2f} x a bare copy of the same bytes (under load, executions share the cores)\n",
-               run.loads.median_copy_ratio);
+    fmt::print(
+        "  switch time    median {:.2f} x a bare copy of the same bytes (under load, executions share the cores)\n",
+        run.loads.median_copy_ratio);
 }
 
 void print_ambush(const ambush_report& found) {
-  fmt::print("  killed         {} (kill -9) while {} read {} from it: the load ended {:.1f} ms later from {}\n", found.victim,
-             found.device, found.model, milliseconds(found.recovered_us), found.finished_from);
-  if (found.back_us) fmt::print("                 {} was ready again after {:.1f} s\n", found.victim, milliseconds(*found.back_us) * 1e-3);
-  if (found.attempts > 1) fmt::print("                 ({} kills until one hit a load that was still running)\n", found.attempts);
+  fmt::print("  killed         {} (kill -9) while {} read {} from it: the load ended {:.1f} ms later from {}\n",
+             found.victim, found.device, found.model, milliseconds(found.recovered_us), found.finished_from);
+  if (found.back_us)
+    fmt::print("                 {} was ready again after {:.1f} s\n", found.victim,
+               milliseconds(*found.back_us) * 1e-3);
+  if (found.attempts > 1)
+    fmt::print("                 ({} kills until one hit a load that was still running)\n", found.attempts);
 }
 
 core::result<bool> run_demo(const demo_options& options) {
@@ -174,14 +192,16 @@ core::result<bool> run_demo(const demo_options& options) {
   std::fflush(stdout);
   const auto where = publish_all(options, state);
   if (!where) return core::fail(where.error());
-  fmt::print("asking every model every sentence alone, {} answers to compare with\n", where->models.size() * where->sentences.size());
+  fmt::print("asking every model every sentence alone, {} answers to compare with\n",
+             where->models.size() * where->sentences.size());
   std::fflush(stdout);
   const auto expected = ask_alone(*where);
   if (!expected) return core::fail(expected.error());
-  const auto trace = draw_trace({options.seed, static_cast<uint32_t>(where->models.size()),
-                                 static_cast<uint32_t>(where->sentences.size()), options.requests_per_s, options.seconds});
-  fmt::print("the stream: {} requests in {:.0f} s to {} models, {} clients, deadlines 0.5 to 2 s (seed {})\n", trace.size(),
-             options.seconds, where->models.size(), tenants.size() * clients_per_tenant, options.seed);
+  const auto trace =
+      draw_trace({options.seed, static_cast<uint32_t>(where->models.size()),
+                  static_cast<uint32_t>(where->sentences.size()), options.requests_per_s, options.seconds});
+  fmt::print("the stream: {} requests in {:.0f} s to {} models, {} clients, deadlines 0.5 to 2 s (seed {})\n",
+             trace.size(), options.seconds, where->models.size(), tenants.size() * clients_per_tenant, options.seed);
   std::fflush(stdout);
 
   std::atomic<bool> stop{false};
@@ -195,8 +215,10 @@ core::result<bool> run_demo(const demo_options& options) {
   killer.join();
   if (!fast) return core::fail(fast.error());
   print_run("FastPTM: weight switching, any holder is a source", *fast);
-  if (ambush) print_ambush(*ambush);
-  else fmt::print("  killed         nobody: {}\n", ambush.error().message);
+  if (ambush)
+    print_ambush(*ambush);
+  else
+    fmt::print("  killed         nobody: {}\n", ambush.error().message);
   std::fflush(stdout);
 
   { const auto stopped = std::move(*cluster); }
@@ -204,13 +226,15 @@ core::result<bool> run_demo(const demo_options& options) {
   if (!reloading) return core::fail(reloading.error());
   const auto slow = serve(*where, trace, *expected, "answered by full reload + FCFS");
   if (!slow) return core::fail(slow.error());
-  print_run("The same stream by full reload + FCFS at equal memory (every load reads the whole model from disk)", *slow);
+  print_run("The same stream by full reload + FCFS at equal memory (every load reads the whole model from disk)",
+            *slow);
 
   const auto& a = fast->answers;
   const auto& b = slow->answers;
-  fmt::print("\nsummary: {} of {} on time against {}, p99 {:.0f} ms against {:.0f} ms, {} loads against {}, wrong answers {} and {}\n",
-             a.on_time, a.total(), b.on_time, milliseconds(a.latency_quantile_us(0.99)), milliseconds(b.latency_quantile_us(0.99)),
-             fast->loads.loads, slow->loads.loads, a.wrong, b.wrong);
+  fmt::print("\nsummary: {} of {} on time against {}, p99 {:.0f} ms against {:.0f} ms, {} loads against {}, wrong "
+             "answers {} and {}\n",
+             a.on_time, a.total(), b.on_time, milliseconds(a.latency_quantile_us(0.99)),
+             milliseconds(b.latency_quantile_us(0.99)), fast->loads.loads, slow->loads.loads, a.wrong, b.wrong);
   return ambush.has_value() && a.wrong == 0 && b.wrong == 0 && a.total() == trace.size();
 }
 

@@ -46,8 +46,10 @@ std::vector<std::string> read_sentences(const std::string& path, size_t limit) {
   std::string sentence;
   for (char c; file.get(c) && sentences.size() < limit;) {
     const bool space = std::isspace(static_cast<unsigned char>(c)) != 0;
-    if (!space) sentence += c;
-    else if (!sentence.empty() && sentence.back() != ' ') sentence += ' ';
+    if (!space)
+      sentence += c;
+    else if (!sentence.empty() && sentence.back() != ' ')
+      sentence += ' ';
     if (c != '.' && c != ';') continue;
     if (sentence.size() >= 20 && sentence.size() <= 300) sentences.push_back(sentence);
     sentence.clear();
