@@ -65,11 +65,12 @@ core::duration_us processor_now_us() {
 }
 
 core::result<void> run_once(engine::runner& with, const engine::run_request& request) {
-  std::promise<core::result<engine::run_result>> answered;
-  auto accepted =
-      with.submit(request, [&](core::result<engine::run_result> result) { answered.set_value(std::move(result)); });
+  // Shared: the executor may still be inside set_value() when the waiter goes on.
+  const auto answered = std::make_shared<std::promise<core::result<engine::run_result>>>();
+  auto accepted = with.submit(
+      request, [answered](core::result<engine::run_result> result) { answered->set_value(std::move(result)); });
   if (!accepted) return accepted;
-  auto result = answered.get_future().get();
+  auto result = answered->get_future().get();
   if (!result) return core::fail(std::move(result.error()));
   return {};
 }

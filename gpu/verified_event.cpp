@@ -1,6 +1,7 @@
 // A one-shot event with an outcome; see verified_event.hpp.
 #include "gpu/verified_event.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 namespace fastptm::gpu {
@@ -29,7 +30,8 @@ core::result<void> verified_event::wait_until(core::time_us give_up_at_us) const
   while (!set_.load(std::memory_order_relaxed)) {
     const core::duration_us left_us = give_up_at_us - core::monotonic_now_us();
     if (left_us <= 0) return core::fail(core::errc::deadline_exceeded, "the bytes did not arrive in time");
-    changed_.wait_for(lock, std::chrono::microseconds(left_us));
+    // In bounded steps: a bound of "never" would overflow the clock's nanoseconds.
+    changed_.wait_for(lock, std::chrono::microseconds(std::min<core::duration_us>(left_us, 60'000'000)));
   }
   if (failure_) return core::fail(*failure_);
   return {};

@@ -50,6 +50,7 @@ struct norm_panels {
 // Functions, not a class: a table is a constant, and a call goes once per block, never per element.
 struct kernel_table {
   isa set = isa::portable;
+  std::string_view tiles; // for people
   void (*product)(const product_block&) = nullptr;
   void (*attention)(const attention_block&) = nullptr;
   void (*layer_norm)(const norm_panels&) = nullptr;
@@ -65,7 +66,8 @@ isa best_isa() noexcept;
 // Requires: is_supported(set). Tests ask for the lesser ones, everybody else for best_isa().
 const kernel_table& table_of(isa set);
 
-// What `fastptm version` prints: the best set's name and what it is used for.
+// What `fastptm version` prints: the best set's name, and how its kernels work.
 std::string_view isa_name() noexcept;
+std::string_view kernel_tiles() noexcept;
 
 } // namespace fastptm::gpu::host

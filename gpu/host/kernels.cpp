@@ -12,9 +12,11 @@ namespace fastptm::gpu::host {
 namespace {
 
 // A piece of a product: at most this many panels, so that input and output of the piece stay in the level-2 cache,
-// times this many outputs (a multiple of every kernel's tile).
+// times some outputs (a multiple of every kernel's tile), fewer when there would not be enough pieces for all threads.
 constexpr uint32_t piece_panels = 8;
-constexpr uint32_t piece_outputs = 48;
+constexpr uint32_t largest_piece_outputs = 48;
+constexpr uint32_t smallest_piece_outputs = 12;
+constexpr uint32_t pieces_per_thread = 4;
 
 float* floats(const activations& of) {
   return reinterpret_cast<float*>(of.memory.address);
@@ -71,8 +73,14 @@ void host_kernels::product(activations in, const linear_weights& weights, activa
   check_size(out);
   core::check(in.rows == out.rows, "a product keeps its rows");
   const uint32_t panels = panel_count(in.rows);
+  const uint32_t rows = pieces_of(panels, piece_panels);
+  uint32_t piece_outputs = largest_piece_outputs;
+  while (piece_outputs > smallest_piece_outputs &&
+         rows * pieces_of(out.features, piece_outputs) < pieces_per_thread * team_.size()) {
+    piece_outputs /= 2;
+  }
   const uint32_t columns = pieces_of(out.features, piece_outputs);
-  team_.for_each(pieces_of(panels, piece_panels) * columns, [&](uint32_t piece, unsigned) {
+  team_.for_each(rows * columns, [&](uint32_t piece, unsigned) {
     const uint32_t panel = piece / columns * piece_panels;
     const uint32_t output = piece % columns * piece_outputs;
     table_.product({floats(in), weights.weight, weights.bias, floats(out), in.features, out.features, panel,
