@@ -5,6 +5,7 @@
 #include "core/log.hpp"
 #include "node/commands/commands.hpp"
 #include "node/commands/output.hpp"
+#include "sim/replay_command.hpp"
 
 namespace {
 
@@ -22,6 +23,16 @@ void add_all(CLI::App& app, invocation& chosen) {
   add_up(app, chosen);
   add_down(app, chosen);
   add_node(app, chosen);
+  add_status(app, chosen);
+  add_publish(app, chosen);
+  add_models(app, chosen);
+  add_embed(app, chosen);
+  add_classify(app, chosen);
+  add_switches(app, chosen);
+  add_tokenize(app, chosen);
+  add_load(app, chosen);
+  add_version(app, chosen);
+  sim::add_replay_commands(app);
 }
 
 // 0 after --help, 2 after wrong usage, the code itself when a callback threw CLI::RuntimeError.

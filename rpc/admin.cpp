@@ -60,7 +60,7 @@ protected:
     context.allowCancellation();
     const auto params = context.getParams();
     return bounded(shared_.actors.cordon(params.getDevice().cStr(), params.getOn())
-                       .then([context](core::result<caf::unit_t> done) mutable { finish(context, done); }));
+                       .then([context](core::result<bool> done) mutable { finish(context, done); }));
   }
 
   kj::Promise<void> evict(EvictContext context) override {

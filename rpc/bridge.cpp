@@ -56,11 +56,7 @@ answer_of<T> bridge::ask(const Handle& to, core::duration_us timeout_us, std::sh
           const auto on_error = [answer](const caf::error& cause) {
             answer(core::result<T>(core::fail(actors::from_caf(cause))));
           };
-          if constexpr (std::is_same_v<T, caf::unit_t>) {
-            pending.then([answer] { answer(caf::unit); }, on_error);
-          } else {
-            pending.then([answer](T& value) { answer(std::move(value)); }, on_error);
-          }
+          pending.then([answer](T& value) { answer(std::move(value)); }, on_error);
         },
         parts);
   };
@@ -109,9 +105,8 @@ answer_of<actors::running_list> bridge::running_loads() {
   return ask<actors::running_list>(targets_.directory, administration_timeout_us, nullptr, actors::running_atom::value);
 }
 
-answer_of<caf::unit_t> bridge::cordon(const std::string& device, bool on) {
-  return ask<caf::unit_t>(targets_.scheduler, administration_timeout_us, nullptr, actors::cordon_atom::value, device,
-                          on);
+answer_of<bool> bridge::cordon(const std::string& device, bool on) {
+  return ask<bool>(targets_.directory, administration_timeout_us, nullptr, actors::cordon_atom::value, device, on);
 }
 
 answer_of<uint64_t> bridge::evict(const std::string& device, const std::string& model) {

@@ -53,7 +53,7 @@ public:
 
   answer_of<actors::running_list> running_loads();
 
-  answer_of<caf::unit_t> cordon(const std::string& device, bool on);
+  answer_of<bool> cordon(const std::string& device, bool on);
   answer_of<uint64_t> evict(const std::string& device, const std::string& model);
   answer_of<uint64_t> drop_cache();
 

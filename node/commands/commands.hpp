@@ -14,5 +14,14 @@ void add_check(CLI::App& app, invocation& chosen);
 void add_up(CLI::App& app, invocation& chosen);
 void add_down(CLI::App& app, invocation& chosen);
 void add_node(CLI::App& app, invocation& chosen);
+void add_status(CLI::App& app, invocation& chosen);
+void add_models(CLI::App& app, invocation& chosen);
+void add_embed(CLI::App& app, invocation& chosen);
+void add_classify(CLI::App& app, invocation& chosen);
+void add_publish(CLI::App& app, invocation& chosen);
+void add_tokenize(CLI::App& app, invocation& chosen);
+void add_version(CLI::App& app, invocation& chosen);
+void add_load(CLI::App& app, invocation& chosen);
+void add_switches(CLI::App& app, invocation& chosen);
 
 } // namespace fastptm::node::commands

@@ -1,0 +1,30 @@
+// How a subcommand finds the cluster and proves who is asking.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "rpc/client.hpp"
+
+namespace fastptm::node::commands {
+
+// --state DIR on the cluster's own host; elsewhere FASTPTM_CONNECT (or --connect) and FASTPTM_TOKEN.
+struct cluster_options {
+  std::string state;
+  std::string connect;
+  std::string tenant;
+  bool json = false;
+};
+
+// Adds --state, --connect, --json.
+void add_cluster_options(CLI::App& command, cluster_options& to);
+// The same and --as TENANT.
+void add_tenant_options(CLI::App& command, cluster_options& to);
+
+// While the cluster on this host is starting its head again, both wait a few seconds for it.
+core::result<std::unique_ptr<rpc::tenant_client>> connect_tenant(const cluster_options& options);
+core::result<std::unique_ptr<rpc::admin_client>> connect_admin(const cluster_options& options);
+
+} // namespace fastptm::node::commands

@@ -1,0 +1,41 @@
+// Writes JSON values, one line each: what `--json` prints.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fastptm::node::commands {
+
+std::string json_text(std::string_view text);              // quoted and escaped; broken UTF-8 becomes U+FFFD
+std::string json_number(double value);                     // null when it is not finite
+std::string json_floats(const std::vector<float>& values); // shortest digits that read back the same
+
+// Members in the order they are added.
+class json_object {
+public:
+  json_object& text(std::string_view key, std::string_view value) { return raw(key, json_text(value)); }
+  json_object& number(std::string_view key, int64_t value) { return raw(key, std::to_string(value)); }
+  json_object& number(std::string_view key, uint64_t value) { return raw(key, std::to_string(value)); }
+  json_object& real(std::string_view key, double value) { return raw(key, json_number(value)); }
+  json_object& flag(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
+  // `value` is JSON already.
+  json_object& raw(std::string_view key, std::string_view value);
+
+  std::string str() const { return members_.empty() ? "{}" : members_ + "}"; }
+
+private:
+  std::string members_;
+};
+
+class json_array {
+public:
+  json_array& add(std::string_view value); // JSON already
+  std::string str() const { return elements_.empty() ? "[]" : elements_ + "]"; }
+
+private:
+  std::string elements_;
+};
+
+} // namespace fastptm::node::commands

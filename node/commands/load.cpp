@@ -1,0 +1,283 @@
+// `fastptm load`: replays a trace against the running cluster, open loop, and judges every answer.
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "core/random.hpp"
+#include "node/commands/commands.hpp"
+#include "node/commands/connection.hpp"
+#include "node/commands/inputs.hpp"
+#include "node/commands/json.hpp"
+#include "node/commands/output.hpp"
+#include "node/state_folder.hpp"
+#include "sim/replay.hpp"
+#include "sim/trace.hpp"
+#include "weights/json.hpp"
+
+namespace fastptm::node::commands {
+
+namespace {
+
+constexpr size_t inputs_per_model = 4;
+constexpr size_t tokens_per_input = 16;
+constexpr int32_t least_vocabulary = 100; // no model here has fewer tokens
+constexpr double same_answer = 1e-5;      // relative L2
+constexpr core::duration_us alone_deadline_us = 30'000'000;
+constexpr core::duration_us drain_us = 60'000'000;
+
+struct options {
+  cluster_options cluster;
+  std::string trace;
+  std::string models;
+  std::string deadline = "3s";
+  std::string export_file;
+  double rate = 1.0;
+};
+
+// What became of one request; times since the start.
+struct outcome {
+  core::time_us sent_us = 0, answered_us = 0;
+  size_t input = 0;
+  rpc::answer got;
+  bool done = false;
+};
+
+double distance(const std::vector<float>& found, const std::vector<float>& expected) {
+  if (found.size() != expected.size()) return INFINITY;
+  double difference = 0, size = 0;
+  for (size_t i = 0; i < found.size(); ++i) {
+    difference += std::pow(static_cast<double>(found[i]) - expected[i], 2);
+    size += std::pow(static_cast<double>(expected[i]), 2);
+  }
+  return std::sqrt(difference / (size == 0 ? 1 : size));
+}
+
+// A list of names, or an object from letters ("A" is model 0) or numbers to names.
+core::result<std::vector<std::string>> read_models(const std::string& file, uint32_t count) {
+  auto text = read_file(file);
+  if (!text) return core::fail(text.error());
+  auto parsed = weights::parse_json(*text, file);
+  if (!parsed) return core::fail(parsed.error());
+  std::vector<std::string> out(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    const weights::json_value* name = nullptr;
+    if (parsed->array() != nullptr) {
+      if (i < parsed->array()->size()) name = &(*parsed->array())[i];
+    } else {
+      name = parsed->find(std::to_string(i));
+      if (name == nullptr && i < 26) name = parsed->find(std::string(1, static_cast<char>('A' + i)));
+    }
+    if (name == nullptr || name->string() == nullptr) {
+      return core::fail(core::errc::invalid,
+                        fmt::format("{}: names no model for number {} of the trace ({})", file, i,
+                                    i < 26 ? std::string(1, static_cast<char>('A' + i)) : std::to_string(i)));
+    }
+    out[i] = *name->string();
+  }
+  return out;
+}
+
+class trace_player {
+public:
+  trace_player(rpc::tenant_client& client, const sim::trace& trace, std::vector<std::string> models,
+               core::duration_us deadline_us)
+      : client_(client), trace_(trace), models_(std::move(models)), deadline_us_(deadline_us),
+        outcomes_(trace.requests.size()) {
+    core::prng random(1);
+    for (size_t i = 0; i < inputs_per_model; ++i) {
+      rpc::input one;
+      for (size_t k = 0; k < tokens_per_input; ++k) {
+        one.ids.push_back(static_cast<int32_t>(random.below(least_vocabulary - 1)) + 1);
+      }
+      inputs_.push_back(std::move(one));
+    }
+  }
+
+  // What each model answers to each input when nothing else is asked.
+  core::result<void> ask_alone() {
+    for (const auto& model : models_) {
+      for (const auto& input : inputs_) {
+        core::result<void> ended;
+        client_.infer(model, false, input, alone_deadline_us, [&](rpc::answer got) {
+          if (!got.answered())
+            ended = core::fail(core::errc::unavailable, fmt::format("{}: {}: {}", model, got.status, got.error));
+          alone_.push_back(std::move(got.output));
+        });
+        while (client_.pending() > 0) client_.run_until_answer(core::monotonic_now_us() + alone_deadline_us);
+        if (!ended) return ended;
+      }
+    }
+    return {};
+  }
+
+  void play() {
+    const auto start_us = core::monotonic_now_us();
+    const auto now_us = [start_us] { return core::monotonic_now_us() - start_us; };
+    for (size_t i = 0; i < trace_.requests.size(); ++i) {
+      const auto due_us = static_cast<core::time_us>(trace_.requests[i].arrival_ms * 1000);
+      while (now_us() < due_us) client_.run_until(start_us + due_us);
+      auto& mine = outcomes_[i];
+      mine.sent_us = now_us();
+      mine.input = i % inputs_per_model;
+      client_.infer(models_[trace_.requests[i].model], false, inputs_[mine.input], deadline_us_,
+                    [&mine, now_us](rpc::answer got) {
+                      mine.answered_us = now_us();
+                      mine.got = std::move(got);
+                      mine.done = true;
+                    });
+    }
+    const auto give_up_us = core::monotonic_now_us() + drain_us;
+    while (client_.pending() > 0 && core::monotonic_now_us() < give_up_us) client_.run_until_answer(give_up_us);
+    end_us_ = now_us();
+  }
+
+  bool is_wrong(size_t i) const {
+    const auto& mine = outcomes_[i];
+    const auto& expected = alone_[trace_.requests[i].model * inputs_per_model + mine.input];
+    return mine.done && mine.got.answered() && distance(mine.got.output, expected) > same_answer;
+  }
+
+  const std::vector<outcome>& outcomes() const { return outcomes_; }
+  core::time_us end_us() const { return end_us_; }
+  core::duration_us deadline_us() const { return deadline_us_; }
+
+private:
+  rpc::tenant_client& client_;
+  const sim::trace& trace_;
+  const std::vector<std::string> models_;
+  const core::duration_us deadline_us_;
+  std::vector<rpc::input> inputs_;
+  std::vector<std::vector<float>> alone_; // by model, then input
+  std::vector<outcome> outcomes_;
+  core::time_us end_us_ = 0;
+};
+
+// The same keys as a replay's, end to end: from sending to the answer in the client's hands.
+sim::replay_metrics measure(const trace_player& played) {
+  sim::replay_metrics out;
+  std::vector<double> latencies_ms;
+  uint64_t on_time = 0;
+  double run_us = 0;
+  std::set<std::string> workers;
+  for (const auto& each : played.outcomes()) {
+    const bool answered = each.done && each.got.answered();
+    const auto latency_us = (answered ? each.answered_us : played.end_us()) - each.sent_us;
+    latencies_ms.push_back(static_cast<double>(latency_us) / 1000);
+    on_time += answered && latency_us <= played.deadline_us();
+    const auto started_us = latency_us - static_cast<core::duration_us>(each.got.run_us);
+    out.overtime_paper += !answered || started_us > played.deadline_us();
+    run_us += static_cast<double>(each.got.run_us);
+    if (answered) workers.insert(each.got.worker);
+  }
+  out.n = played.outcomes().size();
+  out.overtime = out.n - on_time;
+  out.total_ms = static_cast<double>(played.end_us()) / 1000;
+  for (const auto each : latencies_ms) out.mean_ms += each / static_cast<double>(out.n);
+  std::sort(latencies_ms.begin(), latencies_ms.end());
+  out.p50_ms = latencies_ms[latencies_ms.size() / 2];
+  out.p99_ms = latencies_ms[std::min(latencies_ms.size() - 1, latencies_ms.size() * 99 / 100)];
+  out.max_ms = latencies_ms.back();
+  out.util = run_us / 1000 / (out.total_ms * static_cast<double>(std::max<size_t>(workers.size(), 1)));
+  out.goodput_rps = 1000 * static_cast<double>(on_time) / out.total_ms;
+  return out;
+}
+
+void count_loads(sim::replay_metrics& to, capnp::List<schema::SwitchReport>::Reader reports, uint64_t after) {
+  std::map<std::string, uint64_t> by_device;
+  for (const auto report : reports) {
+    if (report.getId() <= after) continue;
+    ++to.loads;
+    ++by_device[report.getDevice().cStr()];
+  }
+  for (const auto& [device, count] : by_device) to.switches_per_instance.push_back(count);
+  to.switches = to.loads;
+}
+
+core::result<void> write_export(const trace_player& played, const sim::trace& trace, const std::string& file) {
+  std::ofstream out(file);
+  for (size_t i = 0; i < played.outcomes().size(); ++i) {
+    const auto& each = played.outcomes()[i];
+    out << json_object()
+               .number("request", uint64_t{i})
+               .number("model", uint64_t{trace.requests[i].model})
+               .number("sent_us", each.sent_us)
+               .number("answered_us", each.answered_us)
+               .text("status", each.done ? each.got.status : "unanswered")
+               .text("worker", each.got.worker)
+               .flag("loaded", each.got.loaded)
+               .str()
+        << '\n';
+  }
+  out.flush();
+  if (!out) return core::fail(core::from_errno(errno, file));
+  return {};
+}
+
+uint64_t newest_load(rpc::tenant_client& client) {
+  auto got = client.switches(1);
+  if (!got || (*got)->getSwitches().size() == 0) return 0;
+  return (*got)->getSwitches()[0].getId();
+}
+
+int run(const options& chosen) {
+  const auto deadline_us = parse_duration(chosen.deadline);
+  if (!deadline_us) return failed(deadline_us.error());
+  const auto trace = sim::read_trace(chosen.trace, {.rate = chosen.rate, .oversleep_ms = 0, .deadline_ms = 3000});
+  if (!trace) return failed(trace.error());
+  if (trace->requests.empty()) return failed({core::errc::invalid, chosen.trace + ": has no requests"});
+  auto models = read_models(chosen.models, trace->models);
+  if (!models) return failed(models.error());
+  auto client = connect_tenant(chosen.cluster);
+  if (!client) return failed(client.error());
+
+  trace_player player(**client, *trace, std::move(*models), *deadline_us);
+  if (auto asked = player.ask_alone(); !asked) return failed(asked.error());
+  const auto before = newest_load(**client);
+  player.play();
+  auto metrics = measure(player);
+  if (auto got = (*client)->switches(100'000)) count_loads(metrics, (*got)->getSwitches(), before);
+  uint64_t wrong = 0, unanswered = 0;
+  std::map<std::string, uint64_t> by_status;
+  for (size_t i = 0; i < player.outcomes().size(); ++i) {
+    wrong += player.is_wrong(i);
+    unanswered += !player.outcomes()[i].done;
+    if (player.outcomes()[i].done) ++by_status[player.outcomes()[i].got.status];
+  }
+  if (!chosen.export_file.empty()) {
+    if (auto written = write_export(player, *trace, chosen.export_file); !written) return failed(written.error());
+  }
+  json_object statuses;
+  for (const auto& [status, count] : by_status) statuses.number(status, count);
+  print_line(sim::to_json(metrics) + fmt::format(",\"wrong_answers\":{},\"unanswered\":{},\"statuses\":{}}}", wrong,
+                                                 unanswered, statuses.str()));
+  return wrong == 0 && unanswered == 0 ? 0 : 1;
+}
+
+} // namespace
+
+void add_load(CLI::App& app, invocation& chosen) {
+  auto* command = app.add_subcommand("load", "Replay a trace of requests against the running cluster");
+  auto given = std::make_shared<options>();
+  command
+      ->add_option("TRACE", given->trace,
+                   "A trace: JSON list of [model letter, seconds until the next], or of [ms, model]")
+      ->required();
+  command
+      ->add_option("--models", given->models,
+                   "JSON: a list of model names, or an object from letters or numbers to names")
+      ->required();
+  command->add_option("--rate", given->rate, "Time runs this much faster")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 1000.0));
+  command->add_option("--deadline", given->deadline, "Of every request")->capture_default_str();
+  command->add_option("--export", given->export_file, "What became of each request, one JSON object a line");
+  add_tenant_options(*command, given->cluster);
+  command->footer("Example:\n  fastptm load trace.json --models models.json --deadline 3s --as acme --state /tmp/demo");
+  command->callback([given, &chosen] { chosen = [given] { return run(*given); }; });
+}
+
+} // namespace fastptm::node::commands

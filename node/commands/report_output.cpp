@@ -1,0 +1,178 @@
+// Field by field, under the names of the command line's contract.
+#include "node/commands/report_output.hpp"
+
+#include <fmt/format.h>
+
+#include "node/commands/json.hpp"
+#include "node/commands/output.hpp"
+
+namespace fastptm::node::commands {
+
+namespace {
+
+std::string_view name_of(schema::NodeState state) {
+  switch (state) {
+    case schema::NodeState::READY:
+      return "ready";
+    case schema::NodeState::SUSPECT:
+      return "suspect";
+    case schema::NodeState::LOST:
+      return "lost";
+  }
+  return "lost";
+}
+
+std::string view(capnp::Text::Reader text) {
+  return {text.begin(), text.size()};
+}
+
+std::string texts(capnp::List<capnp::Text>::Reader from) {
+  json_array out;
+  for (const auto each : from) out.add(json_text(view(each)));
+  return out.str();
+}
+
+double mib(uint64_t bytes) {
+  return static_cast<double>(bytes) / (1 << 20);
+}
+
+std::string joined(capnp::List<capnp::Text>::Reader from) {
+  std::string out;
+  for (const auto each : from) out += (out.empty() ? "" : ", ") + view(each);
+  return out.empty() ? "-" : out;
+}
+
+} // namespace
+
+std::string to_json(schema::ModelStatus::Reader model) {
+  return json_object()
+      .text("name", view(model.getName()))
+      .text("architecture", view(model.getArchitecture()))
+      .number("bytes", model.getBytes())
+      .number("shards", uint64_t{model.getShards()})
+      .text("task", view(model.getTask()))
+      .str();
+}
+
+std::string to_json(schema::ClusterStatus::Reader status) {
+  json_array nodes, models;
+  for (const auto node : status.getNodes()) {
+    json_array devices;
+    for (const auto device : node.getDevices()) {
+      devices.add(json_object()
+                      .text("name", view(device.getName()))
+                      .text("kind", view(device.getKind()))
+                      .number("arena_bytes", device.getArenaBytes())
+                      .number("used_bytes", device.getUsedBytes())
+                      .raw("resident", texts(device.getResident()))
+                      .str());
+    }
+    nodes.add(json_object()
+                  .text("name", view(node.getName()))
+                  .number("pid", int64_t{node.getPid()})
+                  .number("incarnation", node.getIncarnation())
+                  .raw("roles", texts(node.getRoles()))
+                  .text("state", name_of(node.getState()))
+                  .raw("devices", devices.str())
+                  .str());
+  }
+  for (const auto model : status.getModels()) models.add(to_json(model));
+  return json_object()
+      .raw("nodes", nodes.str())
+      .raw("models", models.str())
+      .raw("tenants", texts(status.getTenants()))
+      .str();
+}
+
+std::string to_json(schema::SwitchReport::Reader report) {
+  json_array stages, sources;
+  for (const auto stage : report.getStages()) {
+    stages.add(json_object()
+                   .text("name", view(stage.getName()))
+                   .number("start_us", stage.getStartUs())
+                   .number("end_us", stage.getEndUs())
+                   .str());
+  }
+  for (const auto source : report.getSources()) {
+    sources.add(json_object()
+                    .text("kind", view(source.getKind()))
+                    .text("node", view(source.getNode()))
+                    .text("path", view(source.getPath()))
+                    .number("bytes", source.getBytes())
+                    .number("chunks", uint64_t{source.getChunks()})
+                    .number("rate_bps", source.getRateBps())
+                    .flag("failed", source.getFailed())
+                    .str());
+  }
+  const auto limit = report.getLimit();
+  return json_object()
+      .number("id", report.getId())
+      .text("model", view(report.getModel()))
+      .text("device", view(report.getDevice()))
+      .text("reason", view(report.getReason()))
+      .text("outcome", report.getOk() ? "ok" : "failed")
+      .text("error", view(report.getError()))
+      .number("bytes_total", report.getBytesTotal())
+      .number("bytes_shared", report.getBytesShared())
+      .number("bytes_moved", report.getBytesMoved())
+      .number("wall_us", report.getWallUs())
+      .number("verified_chunks", uint64_t{report.getVerifiedChunks()})
+      .number("bad_chunks", uint64_t{report.getBadChunks()})
+      .number("refetched_chunks", uint64_t{report.getRefetchedChunks()})
+      .raw("stages", stages.str())
+      .raw("sources", sources.str())
+      .raw("limit", json_object()
+                        .text("link", view(limit.getLink()))
+                        .number("rate_bps", limit.getRateBps())
+                        .number("fraction_ppm", uint64_t{limit.getFractionPpm()})
+                        .str())
+      .str();
+}
+
+// -- tables
+// ------------------------------------------------------------------------------------------------------------
+
+void print_table(capnp::List<schema::ModelStatus>::Reader models) {
+  print_line(fmt::format("{:<40} {:<10} {:<22} {:>10} {:>7}", "MODEL", "TASK", "ARCHITECTURE", "MiB", "SHARDS"));
+  for (const auto model : models) {
+    print_line(fmt::format("{:<40} {:<10} {:<22} {:>10.1f} {:>7}", view(model.getName()), view(model.getTask()),
+                           view(model.getArchitecture()), mib(model.getBytes()), model.getShards()));
+  }
+}
+
+void print_table(schema::ClusterStatus::Reader status) {
+  print_line(fmt::format("{:<16} {:<8} {:>8} {:<14} {}", "NODE", "STATE", "PID", "ROLES", "DEVICES"));
+  for (const auto node : status.getNodes()) {
+    std::string devices;
+    for (const auto device : node.getDevices()) {
+      devices += fmt::format("{}{} {:.0f}/{:.0f} MiB: {}", devices.empty() ? "" : "; ", view(device.getName()),
+                             mib(device.getUsedBytes()), mib(device.getArenaBytes()), joined(device.getResident()));
+    }
+    print_line(fmt::format("{:<16} {:<8} {:>8} {:<14} {}", view(node.getName()), name_of(node.getState()),
+                           node.getPid(), joined(node.getRoles()), devices));
+  }
+  print_line("");
+  print_table(status.getModels());
+  print_line("");
+  print_line("tenants: " + joined(status.getTenants()));
+}
+
+void print_table(capnp::List<schema::SwitchReport>::Reader reports) {
+  print_line(fmt::format("{:>5} {:<28} {:<18} {:<9} {:<7} {:>9} {:>9} {}", "ID", "MODEL", "DEVICE", "REASON", "OUTCOME",
+                         "MiB MOVED", "ms", "SOURCES"));
+  for (const auto report : reports) {
+    std::string sources;
+    for (const auto source : report.getSources()) {
+      sources += fmt::format("{}{}{}{} {:.1f} MiB{}", sources.empty() ? "" : ", ", view(source.getKind()),
+                             source.getPath().size() > 0 ? "/" : "", view(source.getPath()), mib(source.getBytes()),
+                             source.getFailed() ? " FAILED" : "");
+    }
+    print_line(fmt::format("{:>5} {:<28} {:<18} {:<9} {:<7} {:>9.1f} {:>9.1f} {}", report.getId(),
+                           view(report.getModel()), view(report.getDevice()), view(report.getReason()),
+                           report.getOk() ? "ok" : "failed", mib(report.getBytesMoved()),
+                           static_cast<double>(report.getWallUs()) / 1000, sources));
+    if (!report.getOk()) print_line("      " + view(report.getError()));
+  }
+}
+
+} // namespace fastptm::node::commands

@@ -1,0 +1,18 @@
+// Models, status and switches as JSON lines or tables.
+#pragma once
+
+#include <string>
+
+#include "schemas/report.capnp.h"
+
+namespace fastptm::node::commands {
+
+std::string to_json(schema::ModelStatus::Reader model);
+std::string to_json(schema::ClusterStatus::Reader status);
+std::string to_json(schema::SwitchReport::Reader report);
+
+void print_table(capnp::List<schema::ModelStatus>::Reader models);
+void print_table(schema::ClusterStatus::Reader status);
+void print_table(capnp::List<schema::SwitchReport>::Reader reports);
+
+} // namespace fastptm::node::commands

@@ -1,0 +1,82 @@
+// JSON of a few lines.
+#include "node/node_record.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "node/commands/json.hpp"
+#include "node/state_folder.hpp"
+#include "weights/json.hpp"
+
+namespace fastptm::node {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string text_member(const weights::json_value& of, std::string_view key) {
+  const auto* member = of.find(key);
+  return member != nullptr && member->string() != nullptr ? *member->string() : std::string();
+}
+
+} // namespace
+
+core::result<void> write_record(const fs::path& run_folder, const node_record& record) {
+  commands::json_array roles;
+  for (const auto& role : record.roles) roles.add(commands::json_text(role));
+  commands::json_object out;
+  out.text("name", record.name).number("pid", record.pid).raw("roles", roles.str());
+  out.text("control", record.control)
+      .text("gateway", record.gateway)
+      .text("admin", record.admin)
+      .text("http", record.http);
+  return write_file(run_folder / (record.name + ".json"), out.str() + "\n", 0600);
+}
+
+core::result<node_record> read_record(const fs::path& file) {
+  auto text = read_file(file);
+  if (!text) return core::fail(text.error());
+  auto parsed = weights::parse_json(*text, file.string());
+  if (!parsed) return core::fail(parsed.error());
+  node_record out;
+  out.name = text_member(*parsed, "name");
+  if (const auto* pid = parsed->find("pid")) out.pid = pid->integer().value_or(0);
+  if (const auto* roles = parsed->find("roles"); roles != nullptr && roles->array() != nullptr) {
+    for (const auto& role : *roles->array()) {
+      if (role.string() != nullptr) out.roles.push_back(*role.string());
+    }
+  }
+  out.control = text_member(*parsed, "control");
+  out.gateway = text_member(*parsed, "gateway");
+  out.admin = text_member(*parsed, "admin");
+  out.http = text_member(*parsed, "http");
+  return out;
+}
+
+core::result<node_record> find_head(const fs::path& run_folder) {
+  std::error_code trouble;
+  for (const auto& entry : fs::directory_iterator(run_folder, trouble)) {
+    if (entry.path().extension() != ".json") continue;
+    auto record = read_record(entry.path());
+    if (record && std::find(record->roles.begin(), record->roles.end(), "head") != record->roles.end()) return record;
+  }
+  return core::fail(
+      core::errc::unavailable,
+      fmt::format("{} has no address of a head: is the cluster running on this host?", run_folder.string()));
+}
+
+core::result<host_and_port> split_address(const std::string& address) {
+  const auto colon = address.rfind(':');
+  host_and_port out;
+  if (colon != std::string::npos) {
+    out.host = address.substr(0, colon);
+    const auto* end = address.data() + address.size();
+    const auto [stop, trouble] = std::from_chars(address.data() + colon + 1, end, out.port);
+    if (trouble == std::errc() && stop == end && !out.host.empty() && out.port != 0) return out;
+  }
+  return core::fail(core::errc::invalid, fmt::format("'{}' is not HOST:PORT", address));
+}
+
+} // namespace fastptm::node

@@ -1,0 +1,42 @@
+// What ends a node: a signal from outside, or a part that cannot go on. The main thread waits here.
+#pragma once
+
+#include <csignal>
+#include <functional>
+#include <mutex>
+#include <optional>
+
+#include "core/clock.hpp"
+#include "core/error.hpp"
+
+namespace fastptm::node {
+
+// Blocks SIGTERM, SIGINT, SIGHUP and its own wake-up signal in the calling thread; construct it before any other
+// thread.
+class stop_signal {
+public:
+  stop_signal();
+
+  // Any thread, also an actor's: the node cannot go on.
+  void fail(core::error why);
+  // Any thread: what wait() was told to look for may have happened.
+  void nudge();
+
+  // Until a signal from outside or fail(). `on_nudge` runs on this thread after every nudge.
+  core::result<void> wait(const std::function<void()>& on_nudge);
+
+private:
+  sigset_t signals_;
+  std::mutex mutex_; // fail() comes from actors
+  std::optional<core::error> failure_;
+};
+
+// Ends the process if it still lives after a while: the actor system's destructor is known to hang at times.
+class watchdog {
+public:
+  explicit watchdog(core::duration_us limit_us);
+  watchdog(const watchdog&) = delete;
+  watchdog& operator=(const watchdog&) = delete;
+};
+
+} // namespace fastptm::node
