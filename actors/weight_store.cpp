@@ -135,8 +135,9 @@ caf::result<stage_reply> weight_store::on_stage(const stage_request& request) {
   if (shard == nullptr) return refused;
   if (request.only_if_cached && !options_.cache->holds(request.shard)) return refused;
   const auto stage = ++last_stage_;
-  auto promise = self_->make_response_promise<stage_reply>();
+  // First: the promise takes the sender out of the message.
   const auto holder = caf::actor_cast<caf::actor_addr>(self_->current_sender());
+  auto promise = self_->make_response_promise<stage_reply>();
   if (!leases_.contains(holder)) self_->monitor(holder);
   leases_[holder];
   stages_[stage] = {promise, holder, *shard};
