@@ -320,8 +320,9 @@ void gpu_worker::finish_load(const set_pointer& of) {
   report_device();
 }
 
-// Ends a load that is under way: runs that wait for it fail when its transfer has ended.
-void gpu_worker::abandon(const set_pointer& of, const core::error& why) {
+// Ends a load that is under way: runs that wait for it fail when its transfer has ended. By value: `of` may be
+// loading_.
+void gpu_worker::abandon(set_pointer of, const core::error& why) {
   loading_ = nullptr;
   sets_.erase(of->key.id);
   of->loaded.deliver(to_caf(why));

@@ -114,7 +114,7 @@ private:
   core::result<void> acquire_shards(set& of);
   void start_transfer(const set_pointer& of);
   void finish_load(const set_pointer& of);
-  void abandon(const set_pointer& of, const core::error& why);
+  void abandon(set_pointer of, const core::error& why);
 
   // -- leaving -------------------------------------------------------------------------------------------------------
   void leave(const set_pointer& of);
