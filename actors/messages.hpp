@@ -22,6 +22,7 @@ CAF_ADD_TYPE_ID(fastptm, (fastptm::core::batch_id))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::core::digest))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::core::load_id))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::core::model_id))
+CAF_ADD_TYPE_ID(fastptm, (fastptm::core::tenant_id))
 
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::attach_order))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::batch_inputs))
