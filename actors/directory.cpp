@@ -1,6 +1,7 @@
 // Keeps leases and holdings; tells the scheduler which devices can be used and every node which node is dead.
 #include "actors/directory.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 #include <fmt/format.h>
@@ -121,9 +122,11 @@ void directory::on_leave(registration_id registration) {
   if (auto* node = find(registration)) lose(node->first, node->second, "it is stopping");
 }
 
-void directory::on_down(const caf::actor_addr& supervisor) {
+void directory::on_down(const caf::actor_addr& ended) {
+  for (const auto& [device, of] : searches_)
+    if (of.who.address() == ended) return end_search(device);
   for (auto& [name, node] : nodes_)
-    if (node.state != node_state::lost && node.supervisor && node.supervisor.address() == supervisor)
+    if (node.state != node_state::lost && node.supervisor && node.supervisor.address() == ended)
       lose(name, node, "its process or connection ended");
 }
 
@@ -135,6 +138,7 @@ void directory::lose(const std::string& name, node_entry& node, std::string_view
   node.supervisor = nullptr;
   for (auto& [device, entry] : node.devices) {
     holdings_.drop_device(device);
+    end_search(device);
     entry.worker = nullptr;
     if (std::exchange(entry.usable, false)) self_->send(options_.scheduler, device_lost{node.registration, device});
     entry.row.used_bytes = 0;
@@ -163,7 +167,12 @@ void directory::on_device(registration_id registration, const device_row& row) {
 void directory::on_holdings_added(const holdings_added& added) {
   const auto* node = find(added.registration);
   if (node == nullptr || !node->second.devices.contains(added.device)) return;
-  for (const auto& shard : added.shards) holdings_.add(added.device, shard);
+  std::vector<core::digest> shards;
+  for (const auto& shard : added.shards) {
+    holdings_.add(added.device, shard);
+    shards.push_back(shard.shard);
+  }
+  tell_searches(shards, node->first);
 }
 
 void directory::on_holdings_dropped(const holdings_dropped& dropped) {
@@ -171,20 +180,57 @@ void directory::on_holdings_dropped(const holdings_dropped& dropped) {
   for (const auto& shard : dropped.shards) holdings_.drop(dropped.device, shard);
 }
 
-caf::result<holder_list> directory::on_locate(const locate_request& request) {
+holder_list directory::on_locate(const locate_request& request) {
+  const auto who = caf::actor_cast<transfer_actor>(self_->current_sender());
+  search of{request.node, request.load, request.shards, who};
+  auto found = answer(of);
+  if (!who) return found;
+  self_->monitor(who);
+  searches_[request.device] = std::move(of);
+  return found;
+}
+
+holder_list directory::answer(const search& of) const {
   std::map<std::string, holder_row> by_device;
-  for (const auto& shard : request.shards)
-    for (const auto& holding : holdings_.find(shard)) by_device[holding.device].shards.push_back(holding.location);
   holder_list found;
-  for (auto& [name, node] : nodes_) {
-    if (node.state == node_state::lost || name == request.node) continue;
+  for (const auto& shard : of.shards) {
+    for (const auto& holding : holdings_.find(shard)) by_device[holding.device].shards.push_back(holding.location);
+    if (is_expected(of, shard)) found.expected.push_back(shard);
+  }
+  for (const auto& [name, node] : nodes_) {
+    if (node.state == node_state::lost || name == of.node) continue;
     for (const auto& [device, entry] : node.devices) {
       const auto holder = by_device.find(device);
-      if (holder == by_device.end()) continue;
-      found.rows.push_back({node.peer, device, std::move(holder->second.shards)});
+      if (holder != by_device.end()) found.rows.push_back({node.peer, device, std::move(holder->second.shards)});
     }
   }
   return found;
+}
+
+bool directory::is_expected(const search& by, const core::digest& shard) const {
+  const auto& own_host = nodes_.at(by.node).peer.boot_id;
+  return std::any_of(searches_.begin(), searches_.end(), [&](const auto& entry) {
+    const auto& other = entry.second;
+    // A host that has the store is not sent to another host.
+    const bool near = nodes_.at(other.node).peer.boot_id == own_host || own_host != options_.store.boot_id;
+    return other.load < by.load && other.node != by.node && near &&
+           std::find(other.shards.begin(), other.shards.end(), shard) != other.shards.end();
+  });
+}
+
+void directory::tell_searches(std::span<const core::digest> shards, const std::string& except_node) {
+  for (const auto& [device, of] : searches_) {
+    if (of.node == except_node) continue;
+    const auto wanted = std::any_of(shards.begin(), shards.end(), [&](const core::digest& shard) {
+      return std::find(of.shards.begin(), of.shards.end(), shard) != of.shards.end();
+    });
+    if (wanted) self_->send(of.who, answer(of));
+  }
+}
+
+void directory::end_search(const std::string& device) {
+  const auto ended = searches_.extract(device);
+  if (ended) tell_searches(ended.mapped().shards, ended.mapped().node);
 }
 
 void directory::on_running(const running_load& load) {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -62,13 +63,13 @@ private:
   caf::result<join_reply> on_join(const join_request& request);
   caf::result<bool> on_renew(registration_id registration);
   void on_leave(registration_id registration);
-  void on_down(const caf::actor_addr& supervisor);
+  void on_down(const caf::actor_addr& ended);
 
   // -- from gpu_workers and transfers --------------------------------------------------------------------------------
   void on_device(registration_id registration, const device_row& row);
   void on_holdings_added(const holdings_added& added);
   void on_holdings_dropped(const holdings_dropped& dropped);
-  caf::result<holder_list> on_locate(const locate_request& request);
+  holder_list on_locate(const locate_request& request);
   void on_running(const running_load& load);
   void on_report(const switch_report& report);
 
@@ -87,12 +88,25 @@ private:
   void lose(const std::string& name, node_entry& node, std::string_view why);
   std::pair<const std::string, node_entry>* find(registration_id registration);
 
+  // A load that looks for shards.
+  struct search {
+    std::string node;
+    core::load_id load;
+    std::vector<core::digest> shards;
+    transfer_actor who;
+  };
+  holder_list answer(const search& of) const;
+  bool is_expected(const search& by, const core::digest& shard) const;
+  void tell_searches(std::span<const core::digest> shards, const std::string& except_node);
+  void end_search(const std::string& device);
+
   interface::pointer self_;
   const directory_options options_;
   std::map<std::string, node_entry> nodes_;
   std::map<std::string, std::string> nonces_; // by node name: bounded by the configured nodes
   std::set<std::string> cordoned_;
   holdings holdings_;
+  std::map<std::string, search> searches_; // by device, which has one at a time
   std::deque<switch_report> reports_;
   std::map<std::string, running_load> running_; // by device, which has one at a time
   uint64_t last_registration_;

@@ -34,6 +34,8 @@ using gpu_worker_actor = caf::typed_actor<
 using transfer_actor = caf::typed_actor<
     // From its gpu_worker: a source is dead.
     takes<node_lost>,
+    // From the directory, until the transfer ends: what locate_request would answer now.
+    takes<holder_list>,
     // From its gpu_worker: give up.
     takes<cancel_atom>>;
 
@@ -68,7 +70,7 @@ using directory_actor = caf::typed_actor<
     takes<registration_id, device_row>,
     // From a gpu_worker: verified shards that others may read, and those they may not any more.
     takes<holdings_added>, takes<holdings_dropped>,
-    // From a transfer: who else holds these shards.
+    // From a transfer: who else holds these shards; news follow as holder_list.
     asked<locate_request>::with<holder_list>,
     // From a transfer: what it reads from. From a gpu_worker: how the load went.
     takes<running_load>, takes<switch_report>,

@@ -17,8 +17,8 @@ namespace {
 using std::chrono::microseconds;
 
 constexpr core::duration_us tick_us = 50'000;
-// How often holders are asked for anew: a device that loads the same set meanwhile becomes a source while both load.
-constexpr core::duration_us relocate_us = 200'000;
+// How long another load may be awaited that brings nothing: it has a bound of its own, this is for one that hangs.
+constexpr core::duration_us await_us = 250'000;
 constexpr core::duration_us locate_timeout_us = 500'000;
 // A damaged object does not get better by reading it again; a lost connection does.
 constexpr uint32_t most_attempts = 3;
@@ -35,6 +35,7 @@ transfer::interface::behavior_type transfer::make_behavior() {
   self_->delayed_send(self_, microseconds(tick_us), tick_atom_v);
   return {
       [this](const node_lost& lost) { on_node_lost(lost); },
+      [this](const holder_list& holders) { on_located(holders); },
       [this](cancel_atom) { on_cancel(); },
       [this](tick_atom) { on_tick(); },
       [this](const local<starved>& found) { on_starved(*found.value); },
@@ -68,24 +69,25 @@ std::shared_ptr<weights::loader> transfer::make_loader() {
 // -----------------------------------------------------------------------------------------------------------
 
 void transfer::locate() {
-  located_us_ = options_.environment->clock->now_us();
-  locate_request request{options_.environment->node, {}};
-  for (size_t i = 0; i < shards_.size(); ++i)
-    if (!shards_[i].verified) request.shards.push_back(options_.shards[i].entry.digest);
+  locate_request request{options_.environment->node, options_.device, options_.load, {}};
+  for (const auto& shard : options_.shards) request.shards.push_back(shard.entry.digest);
   self_->request(options_.directory, microseconds(locate_timeout_us), std::move(request))
       .then([this](const holder_list& holders) { on_located(holders); },
-            [this](const caf::error&) { start(); }); // the store alone may do
+            [this](const caf::error&) { on_located({}); }); // the store alone may do
 }
 
 void transfer::on_located(const holder_list& holders) {
-  if (options_.environment->allowed.contains(policy::source_kind::peer_device))
+  if (options_.environment->allowed.contains(policy::source_kind::peer_device)) {
     for (const auto& holder : holders.rows) add_peer(holder);
-  self_->send(options_.directory, running_load{options_.load, options_.model, options_.device, peers_});
-  start();
+    await(holders.expected);
+  }
+  report_sources();
+  if (!std::exchange(started_, true)) loader_->start();
+  for (uint32_t i = 0; i < shards_.size(); ++i)
+    if (shards_[i].stage == staging::none && !shards_[i].offered) stage(i);
 }
 
 void transfer::add_peer(const holder_row& holder) {
-  if (std::find(peers_.begin(), peers_.end(), holder.device) != peers_.end()) return;
   weights::load_source source;
   source.kind = policy::source_kind::peer_device;
   source.peer = to_address(holder.peer);
@@ -95,38 +97,44 @@ void transfer::add_peer(const holder_row& holder) {
     for (uint32_t i = 0; i < shards_.size(); ++i) {
       if (options_.shards[i].entry.digest != location.shard || shards_[i].verified) continue;
       source.holds.push_back({i, location.region, location.generation, location.offset_bytes});
+      shards_[i].offered = true;
       shards_[i].starved = false;
-      if (shards_[i].stage == staging::none && !started_) stage(i, true);
     }
   }
   if (source.holds.empty()) return;
-  peers_.push_back(holder.device);
-  loader_->add_source(std::move(source));
+  news_us_ = options_.environment->clock->now_us();
+  const auto known = peers_.find(holder.device);
+  if (known != peers_.end())
+    loader_->add_holdings(known->second, std::move(source.holds));
+  else
+    peers_[holder.device] = loader_->add_source(std::move(source));
 }
 
-void transfer::start() {
-  if (std::exchange(started_, true)) return;
-  for (uint32_t i = 0; i < shards_.size(); ++i)
-    if (shards_[i].stage == staging::none) stage(i, false);
-  loader_->start();
+// What is awaited no more, because its load has failed, is staged like everything that nobody has.
+void transfer::await(const std::vector<core::digest>& expected) {
+  for (uint32_t i = 0; i < shards_.size(); ++i) {
+    auto& stage = shards_[i].stage;
+    const bool wanted = std::find(expected.begin(), expected.end(), options_.shards[i].entry.digest) != expected.end();
+    if (stage == staging::none && wanted) stage = staging::awaited;
+    if (stage == staging::awaited && !wanted) stage = staging::none;
+  }
 }
 
-void transfer::stage(uint32_t shard, bool only_if_cached) {
+void transfer::stage(uint32_t shard) {
   auto& state = shards_[shard];
   const auto& allowed = options_.environment->allowed;
   const bool memory = allowed.contains(cache_kind()), disk = allowed.contains(policy::source_kind::disk);
   if (!memory && !disk) return on_stage_failed(shard, "the configuration allows no source but devices");
-  if (only_if_cached && !memory) return;
   state.stage = staging::asked;
-  if (!only_if_cached) ++state.attempts;
+  ++state.attempts;
   self_
       ->request(options_.weight_store, microseconds(options_.timeout_us),
-                stage_request{options_.manifest, options_.shards[shard].entry.digest, only_if_cached || !disk})
-      .then([=, this](const stage_reply& reply) { on_staged(shard, only_if_cached, reply); },
+                stage_request{options_.manifest, options_.shards[shard].entry.digest, !disk})
+      .then([=, this](const stage_reply& reply) { on_staged(shard, reply); },
             [=, this](const caf::error& failure) { on_stage_failed(shard, from_caf(failure).message); });
 }
 
-void transfer::on_staged(uint32_t shard, bool only_if_cached, const stage_reply& reply) {
+void transfer::on_staged(uint32_t shard, const stage_reply& reply) {
   auto& state = shards_[shard];
   if (reply.bad_chunks > 0) loader_->note_bad_chunks(store_source(policy::source_kind::disk), reply.bad_chunks);
   if (reply.staged) {
@@ -136,14 +144,9 @@ void transfer::on_staged(uint32_t shard, bool only_if_cached, const stage_reply&
     return loader_->add_holdings(store_source(reply.was_cached ? cache_kind() : policy::source_kind::disk),
                                  {{shard, at.region, at.generation, at.offset_bytes}});
   }
-  if (reply.try_again && !only_if_cached) {
-    state.stage = staging::again;
-    --state.attempts;
-    return;
-  }
-  if (!only_if_cached) return on_stage_failed(shard, reply.error);
-  state.stage = staging::none;
-  if (state.starved) stage(shard, false);
+  if (!reply.try_again) return on_stage_failed(shard, reply.error);
+  state.stage = staging::again;
+  --state.attempts;
 }
 
 void transfer::on_stage_failed(uint32_t shard, std::string error) {
@@ -177,14 +180,16 @@ void transfer::on_starved(const starved& found) {
   for (const auto shard : found.shards) {
     auto& state = shards_[shard];
     state.starved = true;
-    if (state.stage == staging::asked || state.stage == staging::again) continue; // its answer is on the way
+    const bool on_its_way =
+        state.stage == staging::asked || state.stage == staging::again || state.stage == staging::awaited;
+    if (on_its_way) continue;
     if (state.attempts >= most_attempts || state.stage == staging::failed) {
       const auto why = state.error.empty() ? "every source has failed" : state.error;
       return loader_->give_up(
           {core::errc::unavailable,
            fmt::format("shard {}: no source left: {}", options_.shards[shard].entry.digest.short_hex(), why)});
     }
-    stage(shard, false);
+    stage(shard);
   }
 }
 
@@ -214,12 +219,18 @@ void transfer::on_ended(const transfer_end& end) {
 
 void transfer::on_node_lost(const node_lost& lost) {
   // Its next life may be a source again; one that was slow or lied is not asked again by this load.
-  std::erase_if(peers_, [&](const std::string& device) { return device.starts_with(lost.node + "/"); });
+  std::erase_if(peers_, [&](const auto& peer) { return peer.first.starts_with(lost.node + "/"); });
   loader_->lose_source(lost.node);
 }
 
 void transfer::on_cancel() {
   give_up({core::errc::cancelled, "the load is no longer wanted"});
+}
+
+void transfer::report_sources() {
+  running_load running{options_.load, options_.model, options_.device, {}};
+  for (const auto& [device, source] : peers_) running.peers.push_back(device);
+  self_->send(options_.directory, std::move(running));
 }
 
 // A loader that was never started never ends.
@@ -234,9 +245,9 @@ void transfer::on_tick() {
   if (now - start_us_ > options_.timeout_us) {
     return give_up({core::errc::deadline_exceeded, fmt::format("no end within {} ms", options_.timeout_us / 1000)});
   }
+  const bool impatient = now - std::max(news_us_, start_us_) > await_us;
   for (uint32_t i = 0; i < shards_.size(); ++i)
-    if (shards_[i].stage == staging::again) stage(i, false);
-  if (started_ && now - located_us_ > relocate_us) locate();
+    if (shards_[i].stage == staging::again || (impatient && shards_[i].stage == staging::awaited)) stage(i);
 }
 
 } // namespace fastptm::actors

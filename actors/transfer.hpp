@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -41,8 +42,9 @@ struct transfer_options {
   std::function<void(transfer_end)> ended;
 };
 
-// Spawned by a gpu_worker, linked to it; ends by itself. Peers' devices are asked for first; the store is asked for
-// what no peer has, for what it has in memory anyway, and for what ran out of sources.
+// Spawned by a gpu_worker, linked to it; ends by itself. Shards come from peers' devices; from those that are loading
+// them right now as soon as they have them, so that a chain of loads costs one transfer; from the store what no peer
+// has, and what ran out of sources.
 class transfer {
 public:
   struct starved {
@@ -63,10 +65,11 @@ public:
   interface::behavior_type make_behavior();
 
 private:
-  enum class staging : uint8_t { none, asked, again, staged, failed };
+  enum class staging : uint8_t { none, awaited, asked, again, staged, failed };
   struct shard_state {
     staging stage = staging::none;
-    uint32_t attempts = 0; // stages that read the disk
+    uint32_t attempts = 0; // stages that were asked for
+    bool offered = false;  // some peer was a source of it
     bool starved = false;  // has no usable source now
     bool verified = false;
     std::string error; // of the last failed stage
@@ -86,14 +89,15 @@ private:
   void locate();
   void on_located(const holder_list& holders);
   void add_peer(const holder_row& holder);
-  void stage(uint32_t shard, bool only_if_cached);
-  void on_staged(uint32_t shard, bool only_if_cached, const stage_reply& reply);
+  void stage(uint32_t shard);
+  void on_staged(uint32_t shard, const stage_reply& reply);
   void on_stage_failed(uint32_t shard, std::string error);
   uint32_t store_source(policy::source_kind kind);
   policy::source_kind cache_kind() const;
 
   void on_tick();
-  void start();
+  void report_sources();
+  void await(const std::vector<core::digest>& expected);
   void give_up(core::error why);
   std::shared_ptr<weights::loader> make_loader();
 
@@ -102,9 +106,9 @@ private:
   std::shared_ptr<weights::loader> loader_;
   bool started_ = false;
   core::time_us start_us_ = 0;
-  core::time_us located_us_ = 0;
   std::vector<shard_state> shards_;
-  std::vector<std::string> peers_; // devices that are sources already
+  std::map<std::string, uint32_t> peers_; // devices that are sources, and their numbers in the loader
+  core::time_us news_us_ = 0;             // when a peer last became a source of something
   // Of the store: one for what was in memory, one for what it read from disk. Made anew after a failure.
   std::optional<uint32_t> cache_source_;
   std::optional<uint32_t> disk_source_;

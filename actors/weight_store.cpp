@@ -135,10 +135,11 @@ caf::result<stage_reply> weight_store::on_stage(const stage_request& request) {
   if (shard == nullptr) return refused;
   if (request.only_if_cached && !options_.cache->holds(request.shard)) return refused;
   const auto stage = ++last_stage_;
-  // First: the promise takes the sender out of the message.
-  const auto holder = caf::actor_cast<caf::actor_addr>(self_->current_sender());
+  const auto sender = caf::actor_cast<caf::actor>(self_->current_sender()); // before the promise takes it away
+  if (!sender) return refused;
   auto promise = self_->make_response_promise<stage_reply>();
-  if (!leases_.contains(holder)) self_->monitor(holder);
+  const auto holder = sender.address();
+  if (!leases_.contains(holder)) self_->monitor(sender);
   leases_[holder];
   stages_[stage] = {promise, holder, *shard};
   options_.cache->stage(

@@ -65,10 +65,12 @@ constexpr size_t holdings_per_message = 512;
 
 struct locate_request {
   std::string node; // who asks: its own holdings are not listed
+  std::string device;
+  core::load_id load;
   std::vector<core::digest> shards;
 };
 template <class I> typename I::result_type inspect(I& f, locate_request& x) {
-  return fields(f, "locate_request", x.node, x.shards);
+  return fields(f, "locate_request", x.node, x.device, x.load, x.shards);
 }
 
 // One live holder of some of the shards asked for.
@@ -83,9 +85,12 @@ template <class I> typename I::result_type inspect(I& f, holder_row& x) {
 
 struct holder_list {
   std::vector<holder_row> rows;
+  // Nobody near holds them yet, but an earlier load of another node is bringing them: whoever waits for that one spares
+  // the host a read. Only earlier loads count, so nobody waits in a circle.
+  std::vector<core::digest> expected;
 };
 template <class I> typename I::result_type inspect(I& f, holder_list& x) {
-  return fields(f, "holder_list", x.rows);
+  return fields(f, "holder_list", x.rows, x.expected);
 }
 
 // A node's lease has ended: nothing of it may be used any more, its bytes neither.

@@ -1,0 +1,257 @@
+// The scheduler with the real core and devices whose orders end as the test says.
+#include "actors/scheduler.hpp"
+
+#include <gtest/gtest.h>
+
+#include "actors/actor_from_state.hpp"
+#include "tests/support/deterministic_system.hpp"
+#include "tests/support/recording_actors.hpp"
+#include "weights/layout.hpp"
+#include "weights/manifest.hpp"
+
+namespace fastptm::actors {
+namespace {
+
+constexpr core::duration_us second_us = 1'000'000;
+
+weights::manifest tiny_set(uint8_t seed) {
+  weights::manifest set;
+  set.arch = {
+      .hidden = 64, .layers = 2, .heads = 2, .intermediate = 128, .vocabulary = 100, .positions = 32, .token_types = 2};
+  set.job.max_tokens = 32;
+  for (const auto& shard : weights::layout_of(set.arch, set.job)) {
+    weights::shard_entry entry;
+    entry.digest.bytes[0] = seed;
+    entry.digest.bytes[1] = static_cast<uint8_t>(set.shards.size());
+    entry.size_bytes = shard.size_bytes;
+    entry.chunk_checksums.resize((shard.size_bytes + (4 << 20) - 1) / (4 << 20));
+    set.shards.push_back(entry);
+  }
+  return set;
+}
+
+class Scheduler : public testing::Test {
+protected:
+  Scheduler() {
+    scheduler_options options;
+    options.tenants = {{{0}, "acme", 1}};
+    options.queued = 4;
+    options.clock = &world_.clock();
+    scheduler_ = world_.system().spawn<actor_from_state<scheduler>>(options);
+    for (auto& record : devices_)
+      workers_.push_back(world_.system().spawn<actor_from_state<tests::recording_worker>>(&record));
+    publish(1);
+  }
+  ~Scheduler() override {
+    caf::anon_send_exit(scheduler_, caf::exit_reason::kill);
+    for (const auto& worker : workers_) caf::anon_send_exit(worker, caf::exit_reason::kill);
+    world_.run();
+  }
+
+  void publish(uint8_t id) {
+    model_added added;
+    added.row.id = {id};
+    added.row.name = "acme/m@" + std::to_string(id);
+    added.row.tenant = "acme";
+    added.row.architecture = "tiny";
+    added.manifest = to_payload(weights::encode(tiny_set(id)));
+    caf::anon_send(scheduler_, added);
+    world_.run();
+  }
+
+  void join(size_t device, uint64_t registration) {
+    device_row row;
+    row.name = "worker-" + std::to_string(device) + "/host0";
+    row.arena_bytes = 64 << 20;
+    caf::anon_send(scheduler_,
+                   device_joined{{registration}, "worker-" + std::to_string(device), "host", row, workers_[device]});
+    world_.run();
+  }
+  void lose(size_t device, uint64_t registration) {
+    caf::anon_send(scheduler_, device_lost{{registration}, "worker-" + std::to_string(device) + "/host0"});
+    world_.run();
+  }
+
+  // Sends a request whose answer is collected later.
+  void ask(core::duration_us deadline_us = 10 * second_us) {
+    client_.emplace_back(std::make_unique<caf::scoped_actor>(world_.system()));
+    const auto input = encode_input(std::vector<int32_t>{1, 2, 3}, {});
+    pending_.push_back(
+        (*client_.back())
+            ->request(scheduler_, std::chrono::minutes(10), schedule_request{++ticket_, {0}, {1}, deadline_us, input}));
+    world_.run();
+  }
+  bool answered(size_t i) { return (*client_[i])->has_next_message(); }
+  infer_reply answer(size_t i) {
+    infer_reply result;
+    pending_[i].receive([&](const infer_reply& reply) { result = reply; },
+                        [](const caf::error& failure) { ADD_FAILURE() << caf::to_string(failure); });
+    return result;
+  }
+
+  void finish_load(size_t device) {
+    end_load(device, [](auto& promise) { promise.deliver(load_reply{1000, 1000}); });
+  }
+  void fail_load(size_t device, core::errc code, const std::string& why) {
+    end_load(device, [&](auto& promise) { promise.deliver(to_caf(code, why)); });
+  }
+  template <class F> void end_load(size_t device, F how) {
+    auto promise = devices_[device].loads.front().second;
+    devices_[device].loads.pop_front();
+    tests::inside(workers_[device], [&] { how(promise); });
+    world_.run();
+  }
+  void finish_run(size_t device) {
+    auto [order, promise] = devices_[device].runs.front();
+    devices_[device].runs.pop_front();
+    std::vector<payload> outputs(order.inputs, encode_output(std::vector<float>{7}));
+    caf::anon_send(scheduler_, batch_outputs{order.batch, outputs});
+    answer_run(device, order, promise);
+  }
+  void answer_run(size_t device, const run_order& order, caf::typed_response_promise<run_reply> promise) {
+    tests::inside(workers_[device], [&] { promise.deliver(run_reply{order.batch, order.inputs, 1000, 0}); });
+    world_.run();
+  }
+
+  using pending = decltype(std::declval<caf::scoped_actor&>()->request(std::declval<scheduler_actor>(),
+                                                                       std::chrono::minutes(10), schedule_request{}));
+
+  tests::deterministic_system world_;
+  std::array<tests::worker_record, 2> devices_;
+  std::vector<gpu_worker_actor> workers_;
+  scheduler_actor scheduler_;
+  std::vector<std::unique_ptr<caf::scoped_actor>> client_;
+  std::vector<pending> pending_;
+  uint64_t ticket_ = 0;
+};
+
+TEST_F(Scheduler, LoadsRunsAndAnswers) {
+  join(0, 1);
+  ask();
+  ASSERT_EQ(devices_[0].loads.size(), 1u);
+  EXPECT_EQ(devices_[0].loads.front().first.registration.value, 1u);
+  finish_load(0);
+  ASSERT_EQ(devices_[0].runs.size(), 1u);
+  ASSERT_EQ(devices_[0].inputs.size(), 1u);
+  EXPECT_EQ(devices_[0].inputs[0].inputs.size(), devices_[0].runs.front().first.inputs);
+  finish_run(0);
+  ASSERT_TRUE(answered(0));
+  const auto reply = answer(0);
+  EXPECT_EQ(reply.end, status::ok);
+  EXPECT_EQ(reply.spent.worker, "worker-0");
+  EXPECT_EQ(decode_output(reply.output), std::vector<float>{7});
+}
+
+TEST_F(Scheduler, QueuesTheRequestsOfALostDeviceAgainAtOnce) {
+  join(0, 1);
+  ask();
+  finish_load(0);
+  join(1, 2);
+  ASSERT_EQ(devices_[0].runs.size(), 1u);
+  lose(0, 1);
+  EXPECT_FALSE(answered(0));
+  ASSERT_EQ(devices_[1].loads.size(), 1u) << "nothing happened although a device is free";
+  finish_load(1);
+  finish_run(1);
+  EXPECT_EQ(answer(0).spent.worker, "worker-1");
+}
+
+TEST_F(Scheduler, GivesUpARequestWhoseDevicesKeepDying) {
+  ask();
+  uint64_t registration = 0;
+  for (int life = 0; life < 5 && !answered(0); ++life) {
+    join(0, ++registration);
+    if (!devices_[0].loads.empty()) finish_load(0);
+    EXPECT_FALSE(devices_[0].runs.empty());
+    devices_[0].runs.clear();
+    lose(0, registration);
+  }
+  ASSERT_TRUE(answered(0));
+  EXPECT_EQ(answer(0).end, status::unavailable);
+  EXPECT_EQ(registration, 3u) << "queued again at most twice";
+}
+
+TEST_F(Scheduler, IgnoresAnAnswerFromALifeThatIsOver) {
+  join(0, 1);
+  ask();
+  finish_load(0);
+  auto [order, promise] = devices_[0].runs.front();
+  devices_[0].runs.clear();
+  lose(0, 1);
+  join(0, 2);
+  answer_run(0, order, promise);
+  EXPECT_FALSE(answered(0));
+  if (!devices_[0].loads.empty()) finish_load(0);
+  finish_run(0);
+  EXPECT_EQ(answer(0).end, status::ok);
+}
+
+TEST_F(Scheduler, TriesAFailedLoadAgain) {
+  join(0, 1);
+  ask();
+  fail_load(0, core::errc::unavailable, "no source left");
+  devices_[0].runs.clear();
+  world_.advance(second_us);
+  ASSERT_EQ(devices_[0].loads.size(), 1u);
+  ASSERT_EQ(devices_[0].cancelled.size(), 1u) << "the device was not told that the load is over";
+  finish_load(0);
+  finish_run(0);
+  EXPECT_EQ(answer(0).end, status::ok);
+}
+
+TEST_F(Scheduler, SaysWhyNothingCouldBeLoaded) {
+  join(0, 1);
+  ask(second_us);
+  for (int i = 0; i < 40 && !answered(0); ++i) {
+    while (!devices_[0].loads.empty()) fail_load(0, core::errc::corrupt, "shard 12ab is damaged");
+    devices_[0].runs.clear();
+    world_.advance(100'000);
+  }
+  ASSERT_TRUE(answered(0));
+  const auto reply = answer(0);
+  EXPECT_NE(reply.error.find("shard 12ab is damaged"), std::string::npos) << reply.error;
+}
+
+TEST_F(Scheduler, RefusesWhatIsBeyondItsQueue) {
+  for (int i = 0; i < 5; ++i) ask();
+  ASSERT_TRUE(answered(4));
+  const auto reply = answer(4);
+  EXPECT_EQ(reply.end, status::refused);
+  EXPECT_GT(reply.retry_after_us, 0);
+}
+
+TEST_F(Scheduler, EvictsASetThatTheClusterDoesNotKnow) {
+  device_row row;
+  row.name = "worker-0/host0";
+  row.arena_bytes = 64 << 20;
+  row.resident = {{{99}, "gone/x@1"}};
+  caf::anon_send(scheduler_, device_joined{{1}, "worker-0", "host", row, workers_[0]});
+  world_.run();
+  ASSERT_EQ(devices_[0].evicted.size(), 1u);
+  EXPECT_EQ(devices_[0].evicted[0].model.value, 99u);
+}
+
+TEST_F(Scheduler, DoesNotEvictWhatIsInUse) {
+  join(0, 1);
+  ask();
+  finish_load(0);
+  const auto name = std::string("worker-0/host0"), model = std::string("acme/m@1");
+  const auto busy = world_.ask<uint64_t>(scheduler_, second_us, evict_atom_v, name, model);
+  ASSERT_FALSE(busy);
+  EXPECT_EQ(busy.error().code, core::errc::busy);
+  finish_run(0);
+  const auto freed = world_.ask<uint64_t>(scheduler_, second_us, evict_atom_v, name, model);
+  ASSERT_TRUE(freed.has_value());
+  EXPECT_EQ(*freed, 4096u);
+}
+
+TEST_F(Scheduler, AnswersEverybodyWhenItStops) {
+  ask();
+  caf::anon_send(scheduler_, stop_atom_v);
+  world_.run();
+  ASSERT_TRUE(answered(0));
+  EXPECT_EQ(answer(0).end, status::unavailable);
+}
+
+} // namespace
+} // namespace fastptm::actors

@@ -1,0 +1,151 @@
+// Admission, checks and the promise of exactly one answer.
+#include "actors/tenant.hpp"
+
+#include <gtest/gtest.h>
+
+#include "actors/actor_from_state.hpp"
+#include "tests/support/deterministic_system.hpp"
+#include "tests/support/recording_actors.hpp"
+
+namespace fastptm::actors {
+namespace {
+
+constexpr core::duration_us second_us = 1'000'000;
+
+class Tenant : public testing::Test {
+protected:
+  Tenant() {
+    scheduler_ = world_.system().spawn<actor_from_state<tests::recording_scheduler>>(&told_);
+    tenant_options options;
+    options.name = "acme";
+    options.limits.in_flight = 2;
+    options.default_deadline_us = second_us;
+    options.clock = &world_.clock();
+    options.scheduler = scheduler_;
+    tenant_ = world_.system().spawn<actor_from_state<tenant>>(options);
+    publish("acme/m@1", 1);
+  }
+  ~Tenant() override {
+    caf::anon_send_exit(tenant_, caf::exit_reason::kill);
+    caf::anon_send_exit(scheduler_, caf::exit_reason::kill);
+    world_.run();
+  }
+
+  void publish(const std::string& name, uint64_t id) {
+    model_added added;
+    added.row.id = {id};
+    added.row.name = name;
+    added.row.tenant = "acme";
+    added.row.vocabulary = 100;
+    added.row.max_tokens = 4;
+    added.row.token_types = 2;
+    caf::anon_send(tenant_, added);
+    world_.run();
+  }
+
+  static infer_request ask_for(const std::string& model, std::vector<int32_t> ids, int64_t deadline_us = 0) {
+    return {model, task_kind::embed, encode_input(ids, {}), deadline_us};
+  }
+
+  infer_reply infer(const infer_request& request, core::duration_us patience_us = 30 * second_us) {
+    auto reply = world_.ask<infer_reply>(tenant_, patience_us, request);
+    EXPECT_TRUE(reply.has_value());
+    return reply.value_or(infer_reply{});
+  }
+
+  tests::deterministic_system world_;
+  tests::scheduler_record told_;
+  scheduler_actor scheduler_;
+  tenant_actor tenant_;
+};
+
+TEST_F(Tenant, PassesTheAnswerOnWithItsAccount) {
+  told_.reply = infer_reply{status::ok, {}, 0, encode_output(std::vector<float>{1, 2}), {}};
+  told_.reply->spent.worker = "worker-0";
+  const auto reply = infer(ask_for("acme/m@1", {1, 2}));
+  EXPECT_EQ(reply.end, status::ok);
+  EXPECT_EQ(reply.spent.worker, "worker-0");
+  EXPECT_EQ(decode_output(reply.output), (std::vector<float>{1, 2}));
+}
+
+TEST_F(Tenant, TakesTheNewestVersionWhenNoneIsNamed) {
+  publish("acme/m@10", 10);
+  publish("acme/m@9", 9);
+  told_.reply = infer_reply{status::ok, {}, 0, {}, {}};
+  infer(ask_for("acme/m", {1}));
+  ASSERT_EQ(told_.requests.size(), 1u);
+  EXPECT_EQ(told_.requests[0].model.value, 10u);
+}
+
+TEST_F(Tenant, DoesNotKnowModelsOfOthers) {
+  EXPECT_EQ(infer(ask_for("globex/m@1", {1})).end, status::not_found);
+}
+
+TEST_F(Tenant, RefusesInputsThatTheModelCanNeverAnswer) {
+  EXPECT_EQ(infer(ask_for("acme/m@1", {})).end, status::invalid);
+  EXPECT_EQ(infer(ask_for("acme/m@1", {100})).end, status::invalid);
+  EXPECT_EQ(infer(ask_for("acme/m@1", {-1})).end, status::invalid);
+  EXPECT_EQ(infer(ask_for("acme/m@1", {1, 2, 3, 4, 5})).end, status::invalid);
+  auto classify = ask_for("acme/m@1", {1});
+  classify.task = task_kind::classify;
+  EXPECT_EQ(infer(classify).end, status::invalid);
+  infer_request broken{"acme/m@1", task_kind::embed, {{1, 2, 3}}, 0};
+  EXPECT_EQ(infer(broken).end, status::invalid);
+  EXPECT_TRUE(told_.requests.empty());
+}
+
+TEST_F(Tenant, RefusesABrokenTokenType) {
+  const auto input = encode_input(std::vector<int32_t>{1, 2}, std::vector<int32_t>{0, 2});
+  EXPECT_EQ(infer({"acme/m@1", task_kind::embed, input, 0}).end, status::invalid);
+}
+
+TEST_F(Tenant, AnswersWithinASecondAfterTheDeadlineWhenNobodyElseDoes) {
+  const auto asked_us = world_.clock().now_us();
+  const auto reply = infer(ask_for("acme/m@1", {1}, 500'000));
+  EXPECT_EQ(reply.end, status::deadline_exceeded);
+  EXPECT_LE(world_.clock().now_us() - asked_us, 1'500'000);
+  ASSERT_EQ(told_.cancelled.size(), 1u);
+  EXPECT_EQ(told_.cancelled[0], told_.requests[0].ticket);
+}
+
+TEST_F(Tenant, AdmitsNoMoreThanItsBound) {
+  caf::scoped_actor client{world_.system()};
+  for (int i = 0; i < 2; ++i) (void)client->request(tenant_, std::chrono::seconds(9), ask_for("acme/m@1", {1}));
+  world_.run();
+  EXPECT_EQ(infer(ask_for("acme/m@1", {1})).end, status::quota_exceeded);
+  world_.advance(2 * second_us); // both have been answered by now
+  told_.reply = infer_reply{status::ok, {}, 0, {}, {}};
+  EXPECT_EQ(infer(ask_for("acme/m@1", {1})).end, status::ok);
+}
+
+TEST_F(Tenant, CallsAnAnswerAfterTheDeadlineLate) {
+  caf::scoped_actor client{world_.system()};
+  auto pending = client->request(tenant_, std::chrono::seconds(9), ask_for("acme/m@1", {1}, 10'000));
+  world_.run();
+  ASSERT_EQ(told_.requests.size(), 1u);
+  EXPECT_EQ(told_.requests[0].deadline_us, 10'000);
+  world_.advance(20'000);
+  tests::inside(scheduler_, [this] { told_.unanswered[0].deliver(infer_reply{status::ok, {}, 0, {}, {}}); });
+  world_.run();
+  pending.receive(
+      [](const infer_reply& reply) {
+        EXPECT_EQ(reply.end, status::late);
+        EXPECT_TRUE(reply.spent.late);
+        EXPECT_GE(reply.spent.total_us, 20'000);
+      },
+      [](const caf::error&) { ADD_FAILURE() << "an error instead of an answer"; });
+}
+
+TEST_F(Tenant, AnswersEverybodyWhenItStops) {
+  caf::scoped_actor client{world_.system()};
+  auto pending = client->request(tenant_, std::chrono::seconds(9), ask_for("acme/m@1", {1}));
+  world_.run();
+  caf::anon_send(tenant_, stop_atom_v);
+  world_.run();
+  ASSERT_TRUE(client->has_next_message());
+  pending.receive([](const infer_reply& reply) { EXPECT_EQ(reply.end, status::unavailable); },
+                  [](const caf::error&) { ADD_FAILURE() << "an error instead of an answer"; });
+}
+
+} // namespace
+} // namespace fastptm::actors

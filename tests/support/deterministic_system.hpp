@@ -1,0 +1,74 @@
+// An actor system without threads: messages run when the test says so, time passes when the test says so.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <variant>
+
+#include <caf/all.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+
+#include "actors/errors.hpp"
+#include "actors/interfaces.hpp"
+#include "core/check.hpp"
+#include "core/clock.hpp"
+#include "core/error.hpp"
+
+namespace fastptm::tests {
+
+// Timers of actors and `clock` move together. Detached actors and foreign threads are not under its control.
+class deterministic_system {
+public:
+  deterministic_system()
+      : system_(config_), scheduler_(dynamic_cast<caf::scheduler::test_coordinator&>(system_.scheduler())) {
+    // CAF's test clock starts at zero, which its timers take for "not set".
+    scheduler_.clock().current_time += std::chrono::hours(1);
+    clock_.advance(3'600'000'000);
+  }
+  ~deterministic_system() { scheduler_.run(); }
+
+  caf::actor_system& system() { return system_; }
+  core::manual_clock& clock() { return clock_; }
+
+  // Runs every message that can run now; no time passes.
+  void run() { scheduler_.run(); }
+
+  // Lets time pass in steps of a millisecond, running what becomes due.
+  void advance(core::duration_us by_us) {
+    run();
+    for (core::duration_us passed = 0; passed < by_us; passed += 1000) {
+      clock_.advance(1000);
+      scheduler_.advance_time(std::chrono::microseconds(1000));
+      run();
+    }
+  }
+
+  // Asks and lets up to `patience_us` pass until the answer is there.
+  template <class R, class Handle, class... Xs>
+  core::result<R> ask(const Handle& whom, core::duration_us patience_us, Xs&&... xs) {
+    caf::scoped_actor self{system_};
+    auto answer = self->request(whom, std::chrono::microseconds(patience_us), std::forward<Xs>(xs)...);
+    run();
+    for (core::duration_us passed = 0; !self->has_next_message() && passed <= patience_us; passed += 1000)
+      advance(1000);
+    core::result<R> result = core::fail(core::errc::internal, "the test got neither an answer nor a timeout");
+    if (!self->has_next_message()) return result;
+    answer.receive([&](R& value) { result = std::move(value); },
+                   [&](caf::error& failure) { result = core::fail(actors::from_caf(failure)); });
+    return result;
+  }
+
+private:
+  struct config : caf::actor_system_config {
+    config() {
+      set("scheduler.policy", caf::atom("testing"));
+      add_message_types<caf::id_block::fastptm>();
+    }
+  };
+  config config_;
+  caf::actor_system system_;
+  caf::scheduler::test_coordinator& scheduler_;
+  core::manual_clock clock_;
+};
+
+} // namespace fastptm::tests

@@ -1,0 +1,146 @@
+// Test doubles of actors: they record what they are told and answer what the test has prepared.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/actor_from_state.hpp"
+#include "actors/errors.hpp"
+#include "actors/interfaces.hpp"
+#include "actors/local.hpp"
+
+namespace fastptm::tests {
+
+// Work that a double does inside its own actor: promises are delivered only there.
+using errand = actors::local<std::function<void()>>;
+using takes_errands = actors::takes<errand>;
+
+// Requires: `whom` is one of the doubles below.
+template <class Handle> void inside(const Handle& whom, std::function<void()> work) {
+  caf::anon_send(caf::actor_cast<caf::actor>(whom), actors::make_local(std::move(work)));
+}
+
+struct scheduler_record {
+  std::vector<actors::device_joined> joined;
+  std::vector<actors::device_lost> lost;
+  std::vector<std::pair<std::string, bool>> cordoned;
+  std::vector<actors::schedule_request> requests;
+  std::vector<uint64_t> cancelled;
+  std::optional<actors::infer_reply> reply; // none: requests stay unanswered until the test answers them
+  std::vector<caf::typed_response_promise<actors::infer_reply>> unanswered;
+};
+
+class recording_scheduler {
+public:
+  using interface = actors::scheduler_actor::extend<takes_errands>;
+  static constexpr const char* actor_name = "recording_scheduler";
+
+  recording_scheduler(interface::pointer self, scheduler_record* record) : self_(self), record_(record) {}
+
+  interface::behavior_type make_behavior() {
+    using namespace actors;
+    return {
+        [this](const schedule_request& request) -> caf::result<infer_reply> {
+          record_->requests.push_back(request);
+          if (record_->reply) return *record_->reply;
+          record_->unanswered.push_back(self_->make_response_promise<infer_reply>());
+          return record_->unanswered.back();
+        },
+        [this](cancel_atom, core::tenant_id, uint64_t ticket) { record_->cancelled.push_back(ticket); },
+        [](const model_added&) {},
+        [this](const device_joined& joined) { record_->joined.push_back(joined); },
+        [this](const device_lost& lost) { record_->lost.push_back(lost); },
+        [](const batch_outputs&) {},
+        [this](cordon_atom, const std::string& device, bool on) { record_->cordoned.emplace_back(device, on); },
+        [](evict_atom, const std::string&, const std::string&) -> caf::result<uint64_t> { return uint64_t{0}; },
+        [this](stop_atom) { self_->quit(); },
+        [](const errand& work) { (*work.value)(); },
+    };
+  }
+
+private:
+  interface::pointer self_;
+  scheduler_record* record_;
+};
+
+struct supervisor_record {
+  std::vector<actors::node_lost> lost;
+};
+
+class recording_supervisor {
+public:
+  using interface = actors::supervisor_actor;
+  static constexpr const char* actor_name = "recording_supervisor";
+
+  recording_supervisor(interface::pointer self, supervisor_record* record) : self_(self), record_(record) {}
+
+  interface::behavior_type make_behavior() {
+    return {
+        [this](const actors::node_lost& lost) { record_->lost.push_back(lost); },
+        [this](actors::stop_atom) { self_->quit(); },
+    };
+  }
+
+private:
+  interface::pointer self_;
+  supervisor_record* record_;
+};
+
+// A device whose orders end when and how the test says.
+struct worker_record {
+  std::vector<actors::attach_order> attached;
+  std::vector<actors::node_lost> lost;
+  std::deque<std::pair<actors::load_order, caf::typed_response_promise<actors::load_reply>>> loads;
+  std::deque<std::pair<actors::run_order, caf::typed_response_promise<actors::run_reply>>> runs;
+  std::vector<actors::batch_inputs> inputs;
+  std::vector<actors::evict_order> evicted;
+  std::vector<core::load_id> cancelled;
+  std::vector<std::string>* stopped = nullptr; // gets the name when told to stop
+  std::string name;
+};
+
+class recording_worker {
+public:
+  using interface = actors::gpu_worker_actor::extend<takes_errands>;
+  static constexpr const char* actor_name = "recording_worker";
+
+  recording_worker(interface::pointer self, worker_record* record) : self_(self), record_(record) {}
+
+  interface::behavior_type make_behavior() {
+    using namespace actors;
+    return {
+        [this](const attach_order& order) { record_->attached.push_back(order); },
+        [this](const load_order& order) -> caf::result<load_reply> {
+          record_->loads.emplace_back(order, self_->make_response_promise<load_reply>());
+          return record_->loads.back().second;
+        },
+        [this](cancel_atom, core::load_id load) { record_->cancelled.push_back(load); },
+        [this](const evict_order& order) -> caf::result<uint64_t> {
+          record_->evicted.push_back(order);
+          return uint64_t{4096};
+        },
+        [this](const batch_inputs& part) { record_->inputs.push_back(part); },
+        [this](const run_order& order) -> caf::result<run_reply> {
+          record_->runs.emplace_back(order, self_->make_response_promise<run_reply>());
+          return record_->runs.back().second;
+        },
+        [this](const node_lost& lost) { record_->lost.push_back(lost); },
+        [this](stop_atom) {
+          if (record_->stopped != nullptr) record_->stopped->push_back(record_->name);
+          self_->quit();
+        },
+        [](const errand& work) { (*work.value)(); },
+    };
+  }
+
+private:
+  interface::pointer self_;
+  worker_record* record_;
+};
+
+} // namespace fastptm::tests
