@@ -1,0 +1,161 @@
+// A head and two workers over the real middleman: publish, load, run, lose sources, lose the head.
+#include <gtest/gtest.h>
+
+#include "tests/support/in_process_cluster.hpp"
+#include "tests/weights/temporary_folder.hpp"
+
+namespace fastptm::actors {
+namespace {
+
+class Cluster : public testing::Test {
+protected:
+  void start_all() {
+    cluster_.start_head();
+    cluster_.start_worker("worker-0");
+    cluster_.start_worker("worker-1");
+    ASSERT_TRUE(cluster_.ready({"head", "worker-0", "worker-1"}));
+  }
+
+  // Where the model is now, or empty.
+  std::string holder(const std::string& model) {
+    for (const auto& node : cluster_.ask<node_list>(cluster_.head().directory, nodes_atom_v)->rows)
+      for (const auto& device : node.devices)
+        for (const auto& key : device.resident)
+          if (key.name == model) return device.name;
+    return {};
+  }
+  static std::string other(const std::string& device) {
+    return device == "worker-0/host0" ? "worker-1/host0" : "worker-0/host0";
+  }
+  static std::string node_of(const std::string& device) { return device.substr(0, device.find('/')); }
+
+  // Makes the device that does not hold the model load it, and returns that load's report.
+  switch_report load_elsewhere(const std::string& model) {
+    const auto source = holder(model);
+    cluster_.cordon(source, true);
+    EXPECT_EQ(cluster_.embed(model, {1, 2, 3}).end, status::ok);
+    const auto report = cluster_.switches().back();
+    EXPECT_EQ(report.device, other(source));
+    return report;
+  }
+
+  tests::temporary_folder folder_;
+  tests::in_process_cluster cluster_{folder_.path()};
+};
+
+TEST_F(Cluster, AnswersWhatWasPublished) {
+  start_all();
+  const auto published = cluster_.publish("m", 1);
+  ASSERT_TRUE(published.has_value()) << published.error().message;
+  EXPECT_EQ(published->row.name, "acme/m@1");
+  const auto reply = cluster_.embed("acme/m@1", {1, 2, 3});
+  ASSERT_EQ(reply.end, status::ok) << reply.error;
+  EXPECT_FALSE(decode_output(reply.output)->empty());
+  EXPECT_TRUE(reply.spent.loaded);
+  const auto again = cluster_.embed("acme/m", {1, 2, 3});
+  EXPECT_EQ(again.output.bytes, reply.output.bytes);
+  EXPECT_FALSE(again.spent.loaded);
+  ASSERT_EQ(cluster_.switches().size(), 1u);
+  EXPECT_EQ(cluster_.switches()[0].bytes_moved, published->row.bytes);
+  EXPECT_EQ(cluster_.embed("acme/none", {1}).end, status::not_found);
+}
+
+TEST_F(Cluster, TakesTheBytesFromThePeerThatHoldsThem) {
+  start_all();
+  ASSERT_TRUE(cluster_.publish("m", 1).has_value());
+  const auto first = cluster_.embed("acme/m@1", {4, 5});
+  const auto source = node_of(holder("acme/m@1"));
+  const auto report = load_elsewhere("acme/m@1");
+  ASSERT_EQ(report.sources.size(), 1u);
+  EXPECT_EQ(report.sources[0].kind, "peer_device");
+  EXPECT_EQ(report.sources[0].node, source);
+  EXPECT_EQ(report.sources[0].bytes, report.bytes_moved);
+  EXPECT_EQ(cluster_.embed("acme/m@1", {4, 5}).output.bytes, first.output.bytes);
+}
+
+TEST_F(Cluster, PlansAgainWhenTheSourceIsDead) {
+  start_all();
+  ASSERT_TRUE(cluster_.publish("m", 1).has_value());
+  const auto first = cluster_.embed("acme/m@1", {4, 5});
+  cluster_.network().kill(node_of(holder("acme/m@1")));
+  const auto report = load_elsewhere("acme/m@1");
+  EXPECT_TRUE(report.ok) << report.error;
+  uint64_t from_store = 0;
+  bool failed = false;
+  for (const auto& source : report.sources) {
+    failed |= source.failed && source.kind == "peer_device";
+    if (source.node == "head") from_store += source.bytes;
+  }
+  EXPECT_TRUE(failed);
+  EXPECT_EQ(from_store, report.bytes_moved);
+  EXPECT_EQ(cluster_.embed("acme/m@1", {4, 5}).output.bytes, first.output.bytes);
+}
+
+TEST_F(Cluster, TakesNoByteFromASourceThatLies) {
+  start_all();
+  ASSERT_TRUE(cluster_.publish("m", 1).has_value());
+  const auto first = cluster_.embed("acme/m@1", {4, 5});
+  cluster_.network().corrupt(node_of(holder("acme/m@1")));
+  const auto report = load_elsewhere("acme/m@1");
+  EXPECT_TRUE(report.ok) << report.error;
+  EXPECT_GT(report.bad_chunks, 0u);
+  EXPECT_EQ(cluster_.embed("acme/m@1", {4, 5}).output.bytes, first.output.bytes);
+}
+
+TEST_F(Cluster, SaysWhyWhenNoSourceIsLeft) {
+  start_all();
+  ASSERT_TRUE(cluster_.publish("m", 1).has_value());
+  cluster_.network().kill("head");
+  const infer_request request{"acme/m@1", task_kind::embed, encode_input(std::vector<int32_t>{1}, {}), 1'000'000};
+  const auto reply = cluster_.ask<infer_reply>(cluster_.head().tenants[0].second, request).value();
+  EXPECT_NE(reply.end, status::ok);
+  EXPECT_NE(reply.error.find("no source left"), std::string::npos) << reply.error;
+  cluster_.network().heal();
+  EXPECT_EQ(cluster_.embed("acme/m@1", {1}).end, status::ok);
+}
+
+TEST_F(Cluster, ServesGoOnWhenAWorkerLeaves) {
+  start_all();
+  ASSERT_TRUE(cluster_.publish("m", 1).has_value());
+  const auto first = cluster_.embed("acme/m@1", {4, 5});
+  cluster_.stop(node_of(holder("acme/m@1")));
+  EXPECT_EQ(cluster_.embed("acme/m@1", {4, 5}).output.bytes, first.output.bytes);
+}
+
+TEST_F(Cluster, FindsModelsAndResidentSetsAgainAfterTheHeadCameBack) {
+  start_all();
+  ASSERT_TRUE(cluster_.publish("m", 1).has_value());
+  const auto first = cluster_.embed("acme/m@1", {4, 5});
+  const auto device = holder("acme/m@1");
+  cluster_.stop("head");
+  cluster_.start_head();
+  ASSERT_TRUE(cluster_.ready({"worker-0", "worker-1"}));
+  EXPECT_EQ(holder("acme/m@1"), device);
+  EXPECT_EQ(cluster_.embed("acme/m@1", {4, 5}).output.bytes, first.output.bytes);
+  EXPECT_TRUE(cluster_.switches().empty()) << "what was resident was loaded again";
+}
+
+TEST_F(Cluster, EvictsFromADeviceOnDemand) {
+  start_all();
+  const auto published = cluster_.publish("m", 1);
+  ASSERT_TRUE(published.has_value());
+  ASSERT_EQ(cluster_.embed("acme/m@1", {1}).end, status::ok);
+  const auto freed =
+      cluster_.ask<uint64_t>(cluster_.head().scheduler, evict_atom_v, holder("acme/m@1"), std::string("acme/m@1"));
+  ASSERT_TRUE(freed.has_value()) << freed.error().message;
+  EXPECT_EQ(*freed, published->row.bytes);
+  EXPECT_EQ(cluster_.embed("acme/m@1", {1}).end, status::ok);
+  EXPECT_EQ(cluster_.switches().size(), 2u);
+}
+
+TEST_F(Cluster, KeepsOutAWorkerThatDoesNotKnowTheSecret) {
+  cluster_.start_head();
+  cluster_.start_worker("worker-0", "guess");
+  const auto give_up_us = core::monotonic_now_us() + 10'000'000;
+  while (!cluster_.fatal_of("worker-0") && core::monotonic_now_us() < give_up_us) std::this_thread::yield();
+  ASSERT_TRUE(cluster_.fatal_of("worker-0").has_value());
+  EXPECT_EQ(cluster_.fatal_of("worker-0")->code, core::errc::permission_denied);
+}
+
+} // namespace
+} // namespace fastptm::actors

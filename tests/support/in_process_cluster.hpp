@@ -1,0 +1,185 @@
+// A whole cluster in one process: real actors, middleman, store, devices and engine; only the byte transport is a
+// double.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/errors.hpp"
+#include "actors/start_node.hpp"
+#include "actors/system_config.hpp"
+#include "core/check.hpp"
+#include "gpu/backends.hpp"
+#include "tests/support/memory_network.hpp"
+#include "weights/synthetic.hpp"
+
+namespace fastptm::tests {
+
+// Nodes "head", "worker-0", "worker-1"; one tenant "acme". Not for use by several threads.
+class in_process_cluster {
+public:
+  static constexpr uint64_t arena_bytes = 8 << 20;
+
+  explicit in_process_cluster(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  ~in_process_cluster() {
+    for (const auto* name : {"worker-0", "worker-1", "head"}) stop(name);
+  }
+
+  memory_network& network() { return network_; }
+  const actors::head_actors& head() { return *nodes_.at("head")->actors.head; }
+
+  void start_head() {
+    auto& node = make("head");
+    node.objects = std::make_unique<weights::content_store>(weights::content_store::open(folder_ / "store").value());
+    node.models = std::make_unique<weights::catalogue>(weights::catalogue::open(folder_ / "catalogue.sqlite").value());
+    node.disk = std::make_unique<weights::disk_reader>();
+    node.cache = weights::host_cache::create(arena_bytes, *node.disk).value();
+    actors::head_parts head;
+    head.listen = {"127.0.0.1", port_};
+    head.nodes = {{"head", {"head", "store"}}, {"worker-0", {"worker"}}, {"worker-1", {"worker"}}};
+    head.tenants = {{"acme", 1, 100, {}}};
+    head.store = node.objects.get();
+    head.catalogue = node.models.get();
+    head.cache = node.cache.get();
+    const auto slab = node.exports.add(node.cache->slab());
+    head.slab = {slab.region, slab.generation};
+    node.parts.head = head;
+    start(node);
+    port_ = node.actors.head->control_port; // the next life listens there, too
+  }
+
+  void start_worker(const std::string& name, const std::string& secret = "secret") {
+    auto& node = make(name);
+    node.device = gpu::make_device("host", {.name = "host0", .arena_bytes = arena_bytes, .threads = 1}).value();
+    node.runner = std::make_unique<engine::runner>(*node.device);
+    node.parts.secret = secret;
+    node.parts.devices = {{name + "/host0", node.device.get(), node.runner.get()}};
+    start(node);
+  }
+
+  // In order; what runs is answered.
+  void stop(const std::string& name) {
+    const auto found = nodes_.find(name);
+    if (found == nodes_.end()) return;
+    auto& node = *found->second;
+    {
+      caf::scoped_actor self{*node.system};
+      const auto supervisor = caf::actor_cast<caf::actor>(node.actors.supervisor);
+      self->monitor(supervisor);
+      caf::anon_send<caf::message_priority::high>(supervisor, actors::stop_atom_v);
+      self->receive([](const caf::down_msg&) {});
+    }
+    node.actors = {};
+    node.parts = {};
+    nodes_.erase(found);
+  }
+
+  // Asks an actor of the head from outside.
+  template <class R, class Handle, class... Xs> core::result<R> ask(const Handle& whom, Xs&&... xs) {
+    caf::scoped_actor self{*nodes_.at("head")->system};
+    core::result<R> result;
+    self->request(whom, std::chrono::seconds(30), std::forward<Xs>(xs)...)
+        .receive([&](R& value) { result = std::move(value); },
+                 [&](caf::error& failure) { result = core::fail(actors::from_caf(failure)); });
+    return result;
+  }
+
+  // Waits until these nodes are ready; false after ten seconds.
+  bool ready(std::vector<std::string> names) {
+    const auto give_up_us = core::monotonic_now_us() + 10'000'000;
+    while (core::monotonic_now_us() < give_up_us) {
+      size_t found = 0;
+      for (const auto& row : ask<actors::node_list>(head().directory, actors::nodes_atom_v)->rows)
+        for (const auto& name : names) found += row.name == name && row.state == actors::node_state::ready;
+      if (found == names.size()) return true;
+      std::this_thread::yield();
+    }
+    return false;
+  }
+
+  core::result<actors::publish_reply> publish(const std::string& name, uint64_t seed) {
+    const auto model = folder_ / ("model-" + name);
+    auto written = weights::write_synthetic_model(model, weights::synthetic_shape_named("tiny").value(), seed);
+    if (!written) return core::fail(written.error());
+    return ask<actors::publish_reply>(head().weight_store, actors::publish_request{"acme", name, model.string()});
+  }
+
+  actors::infer_reply embed(const std::string& model, std::vector<int32_t> ids) {
+    const actors::infer_request request{model, actors::task_kind::embed, actors::encode_input(ids, {}), 20'000'000};
+    return ask<actors::infer_reply>(head().tenants[0].second, request).value();
+  }
+
+  std::vector<actors::switch_report> switches() {
+    return ask<actors::switch_list>(head().directory, actors::switches_atom_v, uint32_t{100}, std::string())->rows;
+  }
+
+  void cordon(const std::string& device, bool on) {
+    core::check(ask<bool>(head().directory, actors::cordon_atom_v, device, on).has_value(), "no such device");
+  }
+
+  std::optional<core::error> fatal_of(const std::string& name) {
+    const std::lock_guard lock(nodes_.at(name)->mutex);
+    return nodes_.at(name)->fatal;
+  }
+
+private:
+  struct node {
+    transport::exporter exports;
+    std::unique_ptr<weights::content_store> objects;
+    std::unique_ptr<weights::catalogue> models;
+    std::unique_ptr<weights::host_cache> cache;
+    std::unique_ptr<weights::disk_reader> disk; // ends before the cache
+    std::unique_ptr<gpu::device> device;
+    std::unique_ptr<engine::runner> runner;
+    std::unique_ptr<weights::verifier> checker = std::make_unique<weights::verifier>(1);
+    actors::loading_environment environment;
+    actors::system_config settings{2};
+    std::unique_ptr<caf::actor_system> system;
+    actors::node_parts parts;
+    actors::node_actors actors;
+    std::mutex mutex; // actors tell, the test asks
+    std::optional<core::error> fatal;
+  };
+
+  node& make(const std::string& name) {
+    auto& made = *(nodes_[name] = std::make_unique<node>());
+    network_.add_node(name, &made.exports);
+    made.environment.node = name;
+    made.environment.boot_id = "this host";
+    made.environment.fetcher_to = [this](const transport::peer_address&) { return &network_; };
+    made.environment.exporter = &made.exports;
+    made.environment.checker = made.checker.get();
+    made.environment.clock = &clock_;
+    made.parts.secret = "secret";
+    made.parts.address = {name, ++last_incarnation_, "this host", "", "", 0};
+    made.parts.pid = 1;
+    made.parts.environment = &made.environment;
+    made.parts.find_head = [this]() -> core::result<actors::endpoint> { return actors::endpoint{"127.0.0.1", port_}; };
+    made.parts.on_fatal = [&made](const core::error& why) {
+      const std::lock_guard lock(made.mutex);
+      made.fatal = why;
+    };
+    return made;
+  }
+
+  void start(node& of) {
+    of.system = std::make_unique<caf::actor_system>(of.settings);
+    auto started = actors::start_node(*of.system, of.parts);
+    core::check(started.has_value(), "the node does not start");
+    of.actors = std::move(*started);
+  }
+
+  const std::filesystem::path folder_;
+  const core::monotonic_clock clock_;
+  uint16_t port_ = 0;
+  uint64_t last_incarnation_ = 0;
+  memory_network network_;
+  std::map<std::string, std::unique_ptr<node>> nodes_;
+};
+
+} // namespace fastptm::tests
