@@ -15,7 +15,7 @@ struct fetch_bench_options {
   unsigned sources = 1;      // processes that hold all the bytes
   bool verify = true;        // with the production loader; off: the same plan and fetchers, nothing checked
   unsigned repetitions = 9;  // pairs of bare and fetched, after one that is not counted
-  unsigned copy_threads = 2; // map only
+  unsigned copy_threads = 2; // map and cma
 };
 
 struct fetch_bench_result {

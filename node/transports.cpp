@@ -25,7 +25,8 @@ core::result<std::unique_ptr<transports>> transports::create(const cluster_confi
   }
   transport::same_host::backend_options mapped;
   mapped.secret = secret;
-  mapped.copy_threads = config.transfers.copy_threads;
+  const auto copiers = std::make_shared<transport::copy_pool>(config.transfers.copy_threads);
+  mapped.copiers = copiers;
   mapped.copy = weights::copy_and_checksum;
   out->mapped_ = std::make_unique<transport::same_host::backend>(std::move(mapped));
   transport::ucx::backend_options network;
@@ -33,6 +34,8 @@ core::result<std::unique_ptr<transports>> transports::create(const cluster_confi
   network.listen_port = self.data_port;
   network.incarnation = address.incarnation;
   network.secret = secret;
+  network.copiers = copiers;
+  network.fill = weights::fill_and_checksum;
   network.connect_us = config.liveness.connect_timeout_us;
   auto ucx = transport::ucx::backend::create(std::move(network), out->exports_);
   if (!ucx) return core::fail("network transport", ucx.error());

@@ -67,6 +67,19 @@ uint64_t copy_and_checksum(std::byte* target, const std::byte* source, uint64_t 
   return blocks.combined();
 }
 
+std::optional<uint64_t> fill_and_checksum(std::byte* target, uint64_t size_bytes, uint64_t piece_bytes,
+                                          const std::function<bool(uint64_t, uint64_t)>& fill) {
+  core::check(size_bytes <= chunk_bytes && piece_bytes % checksum_block_bytes == 0,
+              "a chunk is filled in whole blocks");
+  block_hashes blocks;
+  for (uint64_t at = 0; at < size_bytes; at += piece_bytes) {
+    const uint64_t piece = std::min(piece_bytes, size_bytes - at);
+    if (!fill(at, piece)) return std::nullopt;
+    blocks.add(target + at, piece);
+  }
+  return blocks.combined();
+}
+
 struct sha256_stream::state {
   state() : context(EVP_MD_CTX_new()) {
     core::check(context && EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1, "OpenSSL has no SHA-256");

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -25,6 +27,12 @@ uint64_t chunk_checksum(const std::byte* data, uint64_t size_bytes);
 // Copies and returns the checksum of what now lies at the target, in steps that stay in the cache.
 // Requires: size_bytes <= chunk_bytes; the ranges do not overlap.
 uint64_t copy_and_checksum(std::byte* target, const std::byte* source, uint64_t size_bytes);
+
+// Has `fill(offset, length)` fill the target piece by piece, and returns the checksum of what it holds then; every
+// piece is hashed while it is in the cache. Nothing when a fill failed. Requires: size_bytes <= chunk_bytes;
+// piece_bytes is a multiple of a block.
+std::optional<uint64_t> fill_and_checksum(std::byte* target, uint64_t size_bytes, uint64_t piece_bytes,
+                                          const std::function<bool(uint64_t, uint64_t)>& fill);
 
 constexpr uint64_t chunk_count(uint64_t size_bytes) {
   return (size_bytes + chunk_bytes - 1) / chunk_bytes;

@@ -88,7 +88,7 @@ struct HostileAsker : testing::Test {
 
 TEST_F(HostileAsker, GetsNothingWithoutASession) {
   for (uint64_t session = 0; session < 100; ++session)
-    ASSERT_TRUE(asker->send(wire::fetch_id, wire::fetch{session, 1, {name.region, name.generation, 0, 4096}}));
+    ASSERT_TRUE(asker->send(wire::fetch_id, wire::fetch{session, 1, 0, {name.region, name.generation, 0, 4096}}));
   expect_source_serves();
   EXPECT_EQ(messages, 0);
 }
@@ -98,13 +98,25 @@ TEST_F(HostileAsker, GetsNothingBeforeItHasProvenTheSecret) {
   ASSERT_TRUE(spin_until([&] { return challenged.session != 0; }));
   for (int i = 0; i < 10; ++i)
     ASSERT_TRUE(
-        asker->send(wire::fetch_id, wire::fetch{challenged.session, 1, {name.region, name.generation, 0, 4096}}));
+        asker->send(wire::fetch_id, wire::fetch{challenged.session, 1, 0, {name.region, name.generation, 0, 4096}}));
   ASSERT_TRUE(asker->send(wire::answer_id, wire::answer{challenged.session, {}}));
   ASSERT_TRUE(spin_until([&] { return judged.connection != 0; }));
   EXPECT_EQ(judged.error, static_cast<uint64_t>(core::errc::permission_denied));
-  ASSERT_TRUE(asker->send(wire::fetch_id, wire::fetch{challenged.session, 1, {name.region, name.generation, 0, 4096}}));
+  ASSERT_TRUE(
+      asker->send(wire::fetch_id, wire::fetch{challenged.session, 1, 0, {name.region, name.generation, 0, 4096}}));
   expect_source_serves();
   EXPECT_EQ(payload_bytes, 0u);
+}
+
+TEST_F(HostileAsker, LearnsNoAddressBeforeItHasProvenTheSecret) {
+  ASSERT_TRUE(asker->send(wire::hello_id, wire::hello{.connection = 1, .incarnation = 5, .asker = make_nonce()}));
+  ASSERT_TRUE(spin_until([&] { return challenged.session != 0; }));
+  const auto before = messages;
+  ASSERT_TRUE(
+      asker->send(wire::fetch_id, wire::fetch{challenged.session, 1, 1, {name.region, name.generation, 0, 4096}}));
+  ASSERT_TRUE(asker->send(wire::release_id, wire::release{challenged.session, 1}));
+  expect_source_serves();
+  EXPECT_EQ(messages, before);
 }
 
 TEST_F(HostileAsker, CannotPlayBackTheSourcesOwnProof) {

@@ -44,11 +44,14 @@ std::unique_ptr<transport::fetcher> make_fetcher(transport::path way) {
     transport::same_host::backend_options options;
     options.secret = secret;
     options.copy = weights::copy_and_checksum;
+    options.copiers = std::make_shared<transport::copy_pool>(2);
     return std::make_unique<transport::same_host::backend>(options);
   }
   setenv("UCX_TLS", way == transport::path::cma ? "tcp,cma" : "tcp", 1);
   transport::ucx::backend_options options;
   options.secret = secret;
+  options.copiers = std::make_shared<transport::copy_pool>(2);
+  options.fill = weights::fill_and_checksum;
   auto made = transport::ucx::backend::create(options, nothing);
   EXPECT_TRUE(made) << made.error().message;
   return std::move(*made);

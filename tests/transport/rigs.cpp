@@ -65,7 +65,7 @@ public:
     same_host::backend_options asking;
     asking.secret = options.asker_secret;
     asking.fetches_in_flight = options.fetches_in_flight;
-    asking.copy_threads = 2;
+    asking.copiers = std::make_shared<copy_pool>(2);
     asker_ = std::make_unique<same_host::backend>(asking);
   }
   fetcher& asker() override { return *asker_; }
@@ -88,7 +88,8 @@ private:
 
 class ucx_rig final : public rig_base {
 public:
-  ucx_rig(const rig_options& options, const char* transports) : rig_base(options) {
+  ucx_rig(const rig_options& options, const char* transports, bool reads_memory = false)
+      : rig_base(options), copiers_(reads_memory ? std::make_shared<copy_pool>(2) : nullptr) {
     setenv("UCX_TLS", transports, 1);
     ucx::apply_environment({.allow_cma = true, .net_devices = "lo"});
     source_ = make(exports_, options.source_secret);
@@ -107,12 +108,14 @@ private:
     made.incarnation = options_.incarnation;
     made.secret = secret;
     made.fetches_in_flight = options_.fetches_in_flight;
+    made.copiers = copiers_;
     auto backend = ucx::backend::create(made, exports);
     core::check(backend.has_value(), "a ucx backend starts");
     if (!port_) port_ = (*backend)->port();
     return std::move(*backend);
   }
 
+  const std::shared_ptr<copy_pool> copiers_;
   exporter none_;
   uint16_t port_ = 0;
   std::unique_ptr<ucx::backend> source_;
@@ -126,6 +129,8 @@ const std::vector<backend_under_test>& all_backends() {
       {"loopback", path::loopback, false, true, [](auto& options) { return std::make_unique<loopback_rig>(options); }},
       {"same_host", path::map, true, false, [](auto& options) { return std::make_unique<same_host_rig>(options); }},
       {"ucx_cma", path::cma, true, true, [](auto& options) { return std::make_unique<ucx_rig>(options, "tcp,cma"); }},
+      {"ucx_cma_by_pool", path::cma, true, true,
+       [](auto& options) { return std::make_unique<ucx_rig>(options, "tcp,cma", true); }},
       {"ucx_tcp", path::tcp, true, true, [](auto& options) { return std::make_unique<ucx_rig>(options, "tcp"); }}};
   return all;
 }

@@ -1,4 +1,4 @@
-// Queues between callers, one mapper thread and the copy threads.
+// Queues between callers, one mapper thread and the copy pool.
 #include "transport/same_host/backend.hpp"
 
 #include <algorithm>
@@ -12,13 +12,9 @@
 namespace fastptm::transport::same_host {
 
 backend::backend(backend_options options) : options_(std::move(options)), secret_(options_.secret) {
-  core::check(options_.copy_threads > 0, "a copy pool has threads");
+  core::check(options_.copiers != nullptr, "mapped memory is copied by a pool");
   mapper_ = std::thread([this] { run_mapper(); });
   pthread_setname_np(mapper_.native_handle(), "map-connect");
-  for (unsigned i = 0; i < options_.copy_threads; ++i) {
-    copiers_.emplace_back([this] { run_copies(); });
-    pthread_setname_np(copiers_.back().native_handle(), "map-copy");
-  }
 }
 
 backend::~backend() {
@@ -28,11 +24,12 @@ backend::~backend() {
     stopping_ = true;
     left.swap(copies_);
   }
-  copy_arrived_.notify_all();
   map_arrived_.notify_all();
   mapper_.join();
-  for (auto& one : copiers_) one.join();
-  std::move(copies_.begin(), copies_.end(), std::back_inserter(left)); // mapped at the last moment
+  {
+    std::unique_lock lock(mutex_);
+    turns_over_.wait(lock, [this] { return turns_ == 0; });
+  }
   for (auto& [where, region] : mapped_)
     std::move(region.waiting.begin(), region.waiting.end(), std::back_inserter(left));
   for (auto& one : left) finish(one, core::fail(core::errc::cancelled, "this node is stopping"));
@@ -53,8 +50,7 @@ core::result<fetch_id> backend::fetch(const peer_address& peer, const fetch_requ
   const auto found = mapped_.find({peer.node, peer.incarnation, region.region, region.generation});
   if (found != mapped_.end() && found->second.memory) {
     made.from = found->second.memory;
-    copies_.push_back(std::move(made));
-    copy_arrived_.notify_one();
+    queue_copy(std::move(made));
     return id;
   }
   if (found == mapped_.end()) start_mapping(peer, region, false);
@@ -123,9 +119,8 @@ void backend::run_mapper() {
       found->second.memory = *memory;
       for (auto& one : waiting) {
         one.from = *memory;
-        copies_.push_back(std::move(one));
+        queue_copy(std::move(one));
       }
-      copy_arrived_.notify_all();
       continue;
     }
     mapped_.erase(found); // the next fetch tries again
@@ -135,18 +130,23 @@ void backend::run_mapper() {
   }
 }
 
-void backend::run_copies() {
-  if (options_.on_copy_thread_start) options_.on_copy_thread_start();
+// Locked. Every copy gets a turn of the pool; one that was cancelled meanwhile leaves its turn empty.
+void backend::queue_copy(job what) {
+  copies_.push_back(std::move(what));
+  ++turns_;
+  options_.copiers->submit([this] { copy_next(); });
+}
+
+void backend::copy_next() {
   std::unique_lock lock(mutex_);
-  for (;;) {
-    copy_arrived_.wait(lock, [this] { return stopping_ || !copies_.empty(); });
-    if (copies_.empty()) return;
+  if (!copies_.empty()) {
     auto what = std::move(copies_.front());
     copies_.pop_front();
     lock.unlock();
     copy(what);
     lock.lock();
   }
+  if (--turns_ == 0) turns_over_.notify_all();
 }
 
 void backend::copy(job& what) {

@@ -1,4 +1,4 @@
-// Fetches by memcpy from mapped memory of nodes on this host: mapped once, copied by a small pool of threads.
+// Fetches by memcpy from mapped memory of nodes on this host: mapped once, copied by the node's copy pool.
 #pragma once
 
 #include <condition_variable>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "transport/cluster_secret.hpp"
+#include "transport/copy_pool.hpp"
 #include "transport/fetcher.hpp"
 #include "transport/same_host/mapper.hpp"
 
@@ -22,12 +23,11 @@ namespace fastptm::transport::same_host {
 using copy_function = uint64_t (*)(std::byte* target, const std::byte* source, uint64_t size_bytes);
 
 struct backend_options {
-  std::string secret;                         // the cluster's
-  unsigned copy_threads = 1;                  // more only where one core does not saturate the memory
-  copy_function copy = nullptr;               // null: plain memcpy, results without checksum
-  core::duration_us connect_us = 250'000;     // per message with an owner
-  uint32_t fetches_in_flight = 256;           // beyond it fetch() answers busy
-  std::function<void()> on_copy_thread_start; // runs first on every copy thread
+  std::string secret;                     // the cluster's
+  std::shared_ptr<copy_pool> copiers;     // required
+  copy_function copy = nullptr;           // null: plain memcpy, results without checksum
+  core::duration_us connect_us = 250'000; // per message with an owner
+  uint32_t fetches_in_flight = 256;       // beyond it fetch() answers busy
 };
 
 // Any thread, as fetcher says. Only mapping can hang, and has its own bound (connect_us): a copy from mapped memory
@@ -61,14 +61,11 @@ private:
     exported region;
     bool touch = false;
   };
-  struct ended {
-    fetch_done done;
-    core::error why;
-  };
 
   void start_mapping(const peer_address& peer, exported region, bool touch);
   void run_mapper();
-  void run_copies();
+  void queue_copy(job what);
+  void copy_next();
   void copy(job& what);
   void finish(const job& what, core::result<fetched> outcome);
 
@@ -78,17 +75,17 @@ private:
 
   // Between callers, the mapper and the copy threads; no call-out and no system call under it.
   std::mutex mutex_;
-  std::condition_variable copy_arrived_;
   std::condition_variable map_arrived_;
+  std::condition_variable turns_over_;
   std::map<place, mapped> mapped_;
   std::deque<job> copies_;
   std::deque<map_job> map_jobs_;
   uint64_t last_fetch_ = 0;
   uint32_t outstanding_ = 0;
+  uint32_t turns_ = 0; // asked from the pool: one for every copy that was ever queued
   bool stopping_ = false;
 
   std::thread mapper_;
-  std::vector<std::thread> copiers_;
 };
 
 } // namespace fastptm::transport::same_host

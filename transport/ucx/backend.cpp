@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -41,7 +42,12 @@ struct connect_command {
 struct close_command {
   std::string node;
 };
-using command = std::variant<wanted_fetch, cancel_command, connect_command, close_command>;
+struct read_command {
+  uint64_t id;
+  bool complete;
+  std::optional<uint64_t> checksum;
+};
+using command = std::variant<wanted_fetch, cancel_command, connect_command, close_command, read_command>;
 
 template <class... Fs> struct overloaded : Fs... { using Fs::operator()...; };
 
@@ -63,7 +69,7 @@ public:
 
   // --- the pump
   bool progress() override;
-  unsigned spin_rounds() const override { return fetching_.busy() ? rounds_while_busy : rounds_while_idle; }
+  unsigned spin_rounds() const override { return fetching_.receives_here() ? rounds_while_busy : rounds_while_idle; }
   bool arm() override { return !has_posted_.load(std::memory_order_acquire) && worker_->arm(); }
   int event_file() const override { return worker_->event_file(); }
   core::duration_us sleep_limit_us() const override;
@@ -98,7 +104,11 @@ private:
 backend::engine::engine(backend_options options, exporter& exports, std::unique_ptr<worker> by)
     : options_(std::move(options)), secret_(options_.secret), cma_allowed_(environment_allows_cma()),
       worker_(std::move(by)), serving_(*worker_, exports, secret_, options_.incarnation, options_.serving),
-      fetching_(*worker_, secret_, cma_allowed_, options_.connect_us) {
+      fetching_(
+          *worker_, secret_, cma_allowed_, options_.connect_us,
+          {options_.copiers.get(), options_.fill, [this](uint64_t id, bool complete, std::optional<uint64_t> checksum) {
+             post(read_command{id, complete, checksum});
+           }}) {
   fetching_.on_path = [this](const std::string& node, path way) {
     std::lock_guard lock(mutex_);
     paths_[node] = way;
@@ -173,7 +183,8 @@ void backend::engine::carry_out(command& what) {
   std::visit(overloaded{[this](wanted_fetch& fetch) { fetching_.fetch(std::move(fetch)); },
                         [this](cancel_command& cancel) { fetching_.cancel(cancel.id); },
                         [this](connect_command& connect) { fetching_.connect(connect.peer); },
-                        [this](close_command& close) { fetching_.close_peer(close.node); }},
+                        [this](close_command& close) { fetching_.close_peer(close.node); },
+                        [this](read_command& read) { fetching_.on_read(read.id, read.complete, read.checksum); }},
              what);
 }
 

@@ -24,6 +24,20 @@ bool can_read(int64_t pid, uint64_t address, uint64_t expected) {
   return process_vm_readv(static_cast<pid_t>(pid), &local, 1, &remote, 1, 0) == sizeof found && found == expected;
 }
 
+// One call per piece: the kernel pins the pages of a piece at once, and a piece fits into a core's cache.
+constexpr uint64_t read_piece_bytes = 512 << 10;
+
+bool read_piece(int64_t pid, uint64_t address, std::byte* target, uint64_t length_bytes) {
+  for (uint64_t have = 0; have < length_bytes;) {
+    iovec local{target + have, length_bytes - have};
+    iovec remote{reinterpret_cast<void*>(address + have), length_bytes - have};
+    const auto got = process_vm_readv(static_cast<pid_t>(pid), &local, 1, &remote, 1, 0);
+    if (got <= 0) return false;
+    have += static_cast<uint64_t>(got);
+  }
+  return true;
+}
+
 core::errc known_code(uint64_t number) {
   return number >= 1 && number <= static_cast<uint64_t>(core::errc::internal) ? static_cast<core::errc>(number)
                                                                               : core::errc::internal;
@@ -46,8 +60,9 @@ std::string_view explain(core::errc code) {
 
 } // namespace
 
-fetching::fetching(worker& by, const cluster_secret& secret, bool may_use_cma, core::duration_us connect_us)
-    : worker_(by), secret_(secret), may_use_cma_(may_use_cma), connect_us_(connect_us) {}
+fetching::fetching(worker& by, const cluster_secret& secret, bool may_use_cma, core::duration_us connect_us,
+                   memory_reading reading)
+    : worker_(by), secret_(secret), may_use_cma_(may_use_cma), connect_us_(connect_us), reading_(std::move(reading)) {}
 
 fetching::~fetching() = default;
 
@@ -113,6 +128,7 @@ void fetching::answer(connection& to, const wire::challenge& message) {
   }
   to.at = stage::proving;
   to.session = message.session;
+  to.pid = message.pid;
   const bool same_host = !to.peer.boot_id.empty() && to.peer.boot_id == this_boot_id();
   if (may_use_cma_ && same_host && can_read(message.pid, message.probe_address, message.session)) to.way = path::cma;
   const wire::answer reply{message.session, secret_.prove("asker", to.asker, message.source, message.session)};
@@ -156,7 +172,7 @@ void fetching::fetch(wanted_fetch what) {
 
 void fetching::ask(flight& one) {
   one.asked = true;
-  const wire::fetch message{one.from->session, one.what.id.value, one.what.request.source};
+  const wire::fetch message{one.from->session, one.what.id.value, reads_memory(*one.from), one.what.request.source};
   if (!one.from->to.send(wire::fetch_id, message)) failed_.push_back(one.from->number);
 }
 
@@ -171,6 +187,10 @@ ucs_status_t fetching::on_data(void* self, const void* header, size_t header_byt
   if (message->error != 0) {
     const auto code = known_code(message->error);
     here.finish(one, core::fail(code, fmt::format("{} {}", one.what.peer.node, explain(code))));
+    return UCS_OK;
+  }
+  if (message->address != 0 && here.reads_memory(*one.from)) {
+    here.read_memory(one, message->address);
     return UCS_OK;
   }
   if (data_bytes != one.what.request.source.length_bytes) {
@@ -216,15 +236,39 @@ void fetching::on_received(void* request, ucs_status_t status, size_t, void* use
   one.here->finish(one, core::fail(std::move(why)));
 }
 
+void fetching::read_memory(flight& one, uint64_t address) {
+  one.receiving = true;
+  reading_.pool->submit([id = one.what.id.value, pid = one.from->pid, address, target = one.what.request.target.address,
+                         length = one.what.request.source.length_bytes, fill = reading_.fill,
+                         report = reading_.report] {
+    const auto piece = [=](uint64_t offset, uint64_t bytes) {
+      return read_piece(pid, address + offset, target + offset, bytes);
+    };
+    if (!fill) return report(id, piece(0, length), std::nullopt);
+    const auto checksum = fill(target, length, read_piece_bytes, piece);
+    report(id, checksum.has_value(), checksum);
+  });
+}
+
+void fetching::on_read(uint64_t id, bool complete, std::optional<uint64_t> checksum) {
+  auto& one = *fetches_.at(id);
+  auto& from = *one.from;
+  if (from.at == stage::ready && !from.to.send(wire::release_id, wire::release{from.session, id}))
+    failed_.push_back(from.number);
+  if (complete) return finish(one, {}, checksum);
+  auto why = core::error{core::errc::unavailable, fmt::format("reading the memory of {} failed", one.what.peer.node)};
+  finish(one, core::fail(from.at == stage::closing ? from.why : std::move(why)));
+}
+
 // The only end of a fetch.
-void fetching::finish(flight& one, core::result<void> outcome) {
+void fetching::finish(flight& one, core::result<void> outcome, std::optional<uint64_t> checksum) {
   const auto what = std::move(one.what);
   if (one.from) {
     const auto way = one.from->way;
     one.from->fetches.erase(what.id.value);
     fetches_.erase(what.id.value); // `one` is gone
     if (outcome)
-      return what.done(fetched{what.request.source.length_bytes, clock_.now_us() - what.called_us, way, std::nullopt});
+      return what.done(fetched{what.request.source.length_bytes, clock_.now_us() - what.called_us, way, checksum});
   }
   what.done(core::fail(outcome.error()));
 }
@@ -287,6 +331,11 @@ bool fetching::check_deadlines(core::time_us now) {
   for (auto& [number, text] : late)
     if (auto* which = find(number)) fail(*which, {core::errc::deadline_exceeded, std::move(text)});
   return !late.empty();
+}
+
+bool fetching::receives_here() const {
+  return std::any_of(fetches_.begin(), fetches_.end(),
+                     [this](auto& one) { return one.second->asked && !reads_memory(*one.second->from); });
 }
 
 core::duration_us fetching::until_deadline_us(core::time_us now) const {

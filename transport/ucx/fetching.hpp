@@ -3,7 +3,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -11,6 +13,7 @@
 
 #include "core/clock.hpp"
 #include "transport/cluster_secret.hpp"
+#include "transport/copy_pool.hpp"
 #include "transport/fetcher.hpp"
 #include "transport/ucx/worker.hpp"
 
@@ -24,13 +27,22 @@ struct wanted_fetch {
   fetch_done done;
 };
 
+// What reading a peer's memory needs: threads to do it on and a way back to the pump.
+struct memory_reading {
+  copy_pool* pool = nullptr;       // null: UCX reads, on the pump
+  checksummed_fill fill = nullptr; // null: results come without a checksum
+  // Any thread: has the pump call fetching::on_read.
+  std::function<void(uint64_t id, bool complete, std::optional<uint64_t> checksum)> report;
+};
+
 // Driven by the backend on the pump's thread.
 //
 // A fetch that was sent has no handle in UCX that could fail, so the error handler of its endpoint, its deadline or the
 // source's reply end it here. Only while UCX receives into the target (`receiving`) must an end wait for UCX.
 class fetching {
 public:
-  fetching(worker& by, const cluster_secret& secret, bool may_use_cma, core::duration_us connect_us);
+  fetching(worker& by, const cluster_secret& secret, bool may_use_cma, core::duration_us connect_us,
+           memory_reading reading);
   ~fetching();
 
   core::result<void> start();
@@ -39,10 +51,13 @@ public:
   void cancel(transport::fetch_id id);
   void connect(const peer_address& peer);
   void close_peer(const std::string& node);
+  // A read of a peer's memory is over.
+  void on_read(uint64_t id, bool complete, std::optional<uint64_t> checksum);
 
   bool progress(core::time_us now);
   core::duration_us until_deadline_us(core::time_us now) const;
-  bool busy() const { return !fetches_.empty(); }
+  // An answer is due within microseconds, and it is this thread that must take it.
+  bool receives_here() const;
 
   // Fails everything; progress() then ends it.
   void close_all();
@@ -62,6 +77,7 @@ private:
     path way = path::tcp;
     core::time_us since_us = 0;
     uint64_t session = 0;
+    int64_t pid = 0; // of the source, where way is cma
     nonce asker{};
     core::error why; // it is closing
     std::unordered_set<uint64_t> fetches;
@@ -71,7 +87,7 @@ private:
     connection* from = nullptr;
     fetching* here = nullptr;
     bool asked = false;
-    bool receiving = false;
+    bool receiving = false; // bytes may be arriving in the target
     core::time_us deadline_us = 0;
   };
 
@@ -88,7 +104,9 @@ private:
   void answer(connection& to, const wire::challenge& message);
   void ask(flight& one);
   ucs_status_t receive(flight& one, void* data, uint64_t length_bytes, bool rendezvous);
-  void finish(flight& one, core::result<void> outcome);
+  void read_memory(flight& one, uint64_t address);
+  bool reads_memory(const connection& from) const { return from.way == path::cma && reading_.pool; }
+  void finish(flight& one, core::result<void> outcome, std::optional<uint64_t> checksum = std::nullopt);
   void fail(connection& which, core::error why);
   bool check_deadlines(core::time_us now);
 
@@ -96,6 +114,7 @@ private:
   const cluster_secret& secret_;
   const bool may_use_cma_;
   const core::duration_us connect_us_;
+  const memory_reading reading_;
   core::monotonic_clock clock_;
 
   uint64_t last_connection_ = 0;

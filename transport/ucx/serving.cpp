@@ -2,6 +2,7 @@
 #include "transport/ucx/serving.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <unistd.h>
 
 #include "core/log.hpp"
@@ -26,6 +27,7 @@ core::result<uint16_t> serving::listen(const std::string& host, uint16_t port) {
   if (auto set = worker_.set_handler(wire::hello_id, on_hello, this); !set) return core::fail(set.error());
   if (auto set = worker_.set_handler(wire::answer_id, on_answer, this); !set) return core::fail(set.error());
   if (auto set = worker_.set_handler(wire::fetch_id, on_fetch, this); !set) return core::fail(set.error());
+  if (auto set = worker_.set_handler(wire::release_id, on_release, this); !set) return core::fail(set.error());
   return worker_.listen(host, port, on_connection, this);
 }
 
@@ -116,13 +118,13 @@ void serving::refuse(session& who, const wire::fetch& wanted, core::errc why) {
 
 bool serving::progress(core::time_us now) {
   bool worked = false;
-  for (size_t turns = ready_.size(); turns > 0 && sends_ < limits_.sends_in_all; --turns) {
+  for (size_t turns = ready_.size(); turns > 0 && services_ < limits_.sends_in_all; --turns) {
     const auto number = ready_.front();
     ready_.pop_front();
     auto* who = find(number);
     if (!who) continue;
     who->ready = false;
-    if (who->send_starts_us.size() >= limits_.sends_per_peer) continue; // a completed send makes it ready again
+    if (who->under_way.size() >= limits_.sends_per_peer) continue; // a completed send makes it ready again
     serve(*who);
     worked = true;
   }
@@ -135,29 +137,59 @@ bool serving::progress(core::time_us now) {
 }
 
 void serving::serve(session& who) {
-  while (!who.queue.empty() && who.send_starts_us.size() < limits_.sends_per_peer && sends_ < limits_.sends_in_all) {
+  while (!who.queue.empty() && who.under_way.size() < limits_.sends_per_peer && services_ < limits_.sends_in_all) {
     const auto wanted = who.queue.front();
     who.queue.pop_front();
-    start_send(who, wanted);
+    start(who, wanted);
   }
   if (!who.queue.empty() && !std::exchange(who.ready, true)) ready_.push_back(who.number);
 }
 
-void serving::start_send(session& who, const wire::fetch& wanted) {
+void serving::start(session& who, const wire::fetch& wanted) {
+  if (who.under_way.contains(wanted.id)) return refuse(who, wanted, core::errc::invalid);
   const auto bytes = exports_.pin(wanted.range);
   if (!bytes) return refuse(who, wanted, bytes.error().code);
-  ++sends_;
-  who.send_starts_us.push_back(clock_.now_us());
+  ++services_;
+  who.under_way[wanted.id] = {wanted.range, clock_.now_us(), wanted.by_reading != 0};
+  if (wanted.by_reading) {
+    const auto address = reinterpret_cast<uint64_t>(bytes->address);
+    if (!who.to.send(wire::data_id, wire::data{wanted.id, 0, address})) failed_.push_back(who.number);
+    return;
+  }
   // The session outlives its sends: it is freed when its endpoint has no operation left.
-  auto sent = [this, &who, range = wanted.range](ucs_status_t) {
-    --sends_;
-    who.send_starts_us.pop_front();
-    if (!who.queue.empty() && !std::exchange(who.ready, true)) ready_.push_back(who.number);
-    exports_.unpin(range);
-  };
-  if (who.to.send(wire::data_id, wire::data{wanted.id, 0}, *bytes, sent)) return;
-  sent(UCS_ERR_CONNECTION_RESET);
+  auto sent = [this, &who, id = wanted.id](ucs_status_t) { end(who, id); };
+  if (who.to.send(wire::data_id, wire::data{wanted.id, 0, 0}, *bytes, sent)) return;
+  end(who, wanted.id);
   failed_.push_back(who.number);
+}
+
+void serving::end(session& who, uint64_t id) {
+  const auto found = who.under_way.find(id);
+  if (found == who.under_way.end()) return;
+  const auto range = found->second.range;
+  who.under_way.erase(found);
+  --services_;
+  if (!who.queue.empty() && !std::exchange(who.ready, true)) ready_.push_back(who.number);
+  exports_.unpin(range);
+}
+
+ucs_status_t serving::on_release(void* self, const void* header, size_t header_bytes, void*, size_t,
+                                 const ucp_am_recv_param_t*) {
+  auto& here = *static_cast<serving*>(self);
+  const auto message = wire::read<wire::release>(header, header_bytes);
+  auto* who = message ? here.find(message->session) : nullptr;
+  if (!who) return UCS_OK;
+  // What UCX sends is released by UCX.
+  const auto found = who->under_way.find(message->id);
+  if (found != who->under_way.end() && found->second.granted) here.end(*who, message->id);
+  return UCS_OK;
+}
+
+void serving::expire_grants(session& who, core::time_us before_us) {
+  std::vector<uint64_t> expired;
+  for (const auto& [id, one] : who.under_way)
+    if (one.granted && one.since_us < before_us) expired.push_back(id);
+  for (const auto id : expired) end(who, id);
 }
 
 // --- ends ------------------------------------------------------------------------------------------------------------
@@ -168,6 +200,7 @@ void serving::cut_off(uint64_t number) {
   auto who = std::move(found->second);
   sessions_.erase(found);
   who->queue.clear();
+  expire_grants(*who, std::numeric_limits<core::time_us>::max());
   who->to.begin_close();
   closing_.push_back(std::move(who));
 }
@@ -176,8 +209,10 @@ bool serving::check_deadlines(core::time_us now) {
   next_check_us_ = now + check_every_us;
   std::vector<uint64_t> late;
   for (const auto& [number, who] : sessions_) {
+    expire_grants(*who, now - limits_.grant_us);
     const bool silent = !who->proven && now - who->since_us > limits_.greeting_us;
-    const bool stuck = !who->send_starts_us.empty() && now - who->send_starts_us.front() > limits_.send_us;
+    const bool stuck = std::any_of(who->under_way.begin(), who->under_way.end(),
+                                   [&](auto& one) { return now - one.second.since_us > limits_.send_us; });
     if (silent || stuck) late.push_back(number);
   }
   for (const auto number : late) cut_off(number);
@@ -185,7 +220,7 @@ bool serving::check_deadlines(core::time_us now) {
 }
 
 core::duration_us serving::until_deadline_us(core::time_us) const {
-  const bool watching = sends_ > 0 || !closing_.empty() ||
+  const bool watching = services_ > 0 || !closing_.empty() ||
                         std::any_of(sessions_.begin(), sessions_.end(), [](auto& s) { return !s.second->proven; });
   return watching ? check_every_us : 1'000'000;
 }

@@ -8,6 +8,12 @@
 //   fetch{range, id}      ->                        any number, in any order
 //                         <-  data{id} + payload    or data{id, error} without payload
 //
+// An asker that has seen that the kernel lets it read the source's memory (cma) asks to read for itself:
+//
+//   fetch{.., by_reading} ->                        the source pins the range
+//                         <-  data{id, address}
+//   release{id}           ->                        the asker has read it
+//
 // Little-endian, same version on both ends. The asker's `connection` and the source's `session` are numbers their owner
 // never gives twice, so a late message of an older conversation finds nobody.
 #pragma once
@@ -24,7 +30,15 @@ namespace fastptm::transport::ucx::wire {
 inline constexpr uint32_t magic = 0x4d545046; // "FPTM"
 inline constexpr uint32_t version = 1;
 
-enum message_id : unsigned { hello_id = 1, challenge_id = 2, answer_id = 3, verdict_id = 4, fetch_id = 5, data_id = 6 };
+enum message_id : unsigned {
+  hello_id = 1,
+  challenge_id = 2,
+  answer_id = 3,
+  verdict_id = 4,
+  fetch_id = 5,
+  data_id = 6,
+  release_id = 7
+};
 
 struct hello {
   uint32_t magic = wire::magic;
@@ -58,12 +72,19 @@ struct verdict {
 struct fetch {
   uint64_t session = 0;
   uint64_t id = 0;
+  uint64_t by_reading = 0; // 1: answer with the address
   remote_range range{};
 };
 
 struct data {
   uint64_t id = 0;
-  uint64_t error = 0; // core::errc, 0 = the payload follows
+  uint64_t error = 0;   // core::errc, 0 = the payload follows, or
+  uint64_t address = 0; // where the asker may read, until it releases
+};
+
+struct release {
+  uint64_t session = 0;
+  uint64_t id = 0;
 };
 
 // A copy of a header of exactly this type; what UCX hands over is not aligned.

@@ -1,0 +1,52 @@
+// A queue and its threads.
+#include "transport/copy_pool.hpp"
+
+#include <pthread.h>
+
+#include "core/check.hpp"
+
+namespace fastptm::transport {
+
+copy_pool::copy_pool(unsigned threads, std::function<void()> on_thread_start) {
+  core::check(threads > 0, "a copy pool has threads");
+  for (unsigned i = 0; i < threads; ++i) {
+    threads_.emplace_back([this, on_thread_start] {
+      if (on_thread_start) on_thread_start();
+      run();
+    });
+    pthread_setname_np(threads_.back().native_handle(), "copy");
+  }
+}
+
+copy_pool::~copy_pool() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  arrived_.notify_all();
+  for (auto& one : threads_) one.join();
+}
+
+void copy_pool::submit(std::function<void()> work) {
+  {
+    std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(work));
+  }
+  arrived_.notify_one();
+}
+
+void copy_pool::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    arrived_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    auto work = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    work();
+    work = {}; // what it keeps alive ends here, not under the lock
+    lock.lock();
+  }
+}
+
+} // namespace fastptm::transport
