@@ -127,6 +127,7 @@ public:
   void unplace(request_queue& queue, uint32_t slot);
   // Moves the heads of the live queue whose deadline is before `earliest_end_us` to the late ones.
   void doom(model_index x, time_us earliest_end_us);
+  void doom_head(model_index x);
   // Runs up to `most` requests on the idle lane, loading the set if need be. False: it cannot be loaded there now.
   bool start(lane_index z, model_index x, queue_kind from, uint32_t most);
   // The same from a queue of the strategy: the first ones that are for this model, as long as no other comes between.

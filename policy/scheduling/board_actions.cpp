@@ -45,13 +45,14 @@ void board::unplace(request_queue& queue, uint32_t slot) {
 }
 
 void board::doom(model_index x, time_us earliest_end_us) {
-  model_state& m = models_[x];
-  while (!m.live.empty()) {
-    const uint32_t head = requests_.front(m.live);
-    if (requests_[head].deadline_us >= earliest_end_us) return;
-    unqueue(head);
-    queue_late(head);
-  }
+  const model_state& m = models_[x];
+  while (!m.live.empty() && head_deadline_us(x) < earliest_end_us) doom_head(x);
+}
+
+void board::doom_head(model_index x) {
+  const uint32_t head = live_head(x);
+  unqueue(head);
+  queue_late(head);
 }
 
 void board::refuse_request(uint32_t slot, refusal reason, duration_us retry_after_us) {

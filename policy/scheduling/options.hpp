@@ -18,8 +18,10 @@ struct options {
   uint32_t layers = 12;
 
   // Deadlines.
-  core::duration_us slack_scale_us = 500'000; // K: how fast value falls with slack; 300..2000 ms differ by < 10 %.
-  bool doom = true;                           // Requests that cannot be on time any more yield to those that can.
+  // K: how fast value falls with slack. 0: a fifth of the time the request was given, so that models with short and
+  // long deadlines compete fairly; any value from a tenth to a third does about as well.
+  core::duration_us slack_scale_us = 0;
+  bool doom = true; // Requests that cannot be on time any more yield to those that can.
 
   // After its deadline a request is served last; beyond this it is refused, so that none waits for ever. 0: it may.
   core::duration_us late_patience_us = 60'000'000;

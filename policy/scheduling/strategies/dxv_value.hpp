@@ -8,6 +8,12 @@
 
 namespace fastptm::policy::scheduling {
 
+// Of the time that the request was given, the part that is left.
+inline double share_left(const board& b, const request_entry& r) {
+  return static_cast<double>(r.deadline_us - b.now()) /
+         static_cast<double>(std::max<duration_us>(1, r.deadline_us - r.arrival_us));
+}
+
 // Of a visit to the model with `count` live requests that begins after `setup_us`. Beyond four batches ahead of others
 // a visit is long enough to be judged by what it does first.
 inline double visit_value(const board& b, model_index x, device_index d, uint32_t count, duration_us setup_us) {
@@ -19,8 +25,10 @@ inline double visit_value(const board& b, model_index x, device_index d, uint32_
   const double work_us = static_cast<double>(setup_us) + batches * static_cast<double>(base_us) +
                          static_cast<double>(counted) * static_cast<double>(each_us);
   const auto slack_us = static_cast<double>(b.head_deadline_us(x) - b.now() - setup_us - one_us);
-  return counted / std::max(1.0, work_us) *
-         std::exp(-std::max(0.0, slack_us) / static_cast<double>(b.chosen().slack_scale_us));
+  const request_entry& head = b.request(b.live_head(x));
+  const duration_us scale_us =
+      b.chosen().slack_scale_us > 0 ? b.chosen().slack_scale_us : (head.deadline_us - head.arrival_us) / 5 + 1;
+  return counted / std::max(1.0, work_us) * std::exp(-std::max(0.0, slack_us) / static_cast<double>(scale_us));
 }
 
 } // namespace fastptm::policy::scheduling

@@ -90,14 +90,32 @@ bool dxv_wide::run_on_idle_holder(board& b, model_index x) {
 // False: nothing that could still be on time was left.
 bool dxv_wide::run_batch(board& b, lane_index z, model_index x) {
   const device_index d = b.lane(z).device;
-  if (b.chosen().doom) b.doom(x, b.now() + b.execution_us(x, d, 1));
-  const uint32_t count = b.model(x).live.count;
-  if (count == 0) return false;
-  uint32_t most = std::min(count, b.chosen().max_batch);
-  // A full batch must not make its own head late.
-  if (b.chosen().doom)
-    while (most > 1 && b.now() + b.execution_us(x, d, most) > b.head_deadline_us(x)) --most;
+  if (b.chosen().doom) give_up_heads(b, d, x);
+  if (b.model(x).live.empty()) return false;
+  const request_entry& head = b.request(b.live_head(x));
+  note_ease(d, share_left(b, head));
+  uint32_t most = std::min(b.model(x).live.count, b.chosen().max_batch);
+  if (b.chosen().doom) // A batch must not make its own head late.
+    while (most > 1 && b.now() + b.execution_us(x, d, most) > head.deadline_us) --most;
   return b.start(z, x, queue_kind::live, most);
+}
+
+// What cannot be on time; and behind a backlog also heads that would cut the batch short: in overload, batches that are
+// not full cost more requests than the heads they save, and the backlog would never end.
+void dxv_wide::give_up_heads(board& b, device_index d, model_index x) {
+  constexpr uint32_t deep = 4; // Batches waiting.
+  b.doom(x, b.now() + b.execution_us(x, d, 1));
+  const uint32_t full = b.chosen().max_batch;
+  while (b.model(x).live.count > full) {
+    const uint32_t wanted = b.model(x).live.count > deep * full ? full : full - full / 4;
+    if (b.now() + b.execution_us(x, d, wanted) <= b.head_deadline_us(x)) return;
+    b.doom_head(x);
+  }
+}
+
+void dxv_wide::note_ease(device_index d, double ease) {
+  double& smoothed = devices_[d].ease;
+  smoothed += (ease - smoothed) / 16;
 }
 
 void dxv_wide::post_work(board& b, model_index x) {
@@ -137,7 +155,7 @@ void dxv_wide::serve_lane(board& b, lane_index z) {
   while (b.idle().has(z)) {
     pick best = best_posted(b, z);
     if (best.model == no_model) best = best_wide(b, z);
-    if (best.model == no_model) return;
+    if (best.model == no_model) return note_ease(b.lane(z).device, 1.0);
     run_batch(b, z, best.model);
   }
 }

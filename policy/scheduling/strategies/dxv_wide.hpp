@@ -43,6 +43,9 @@ private:
   struct device_work {
     std::vector<post> posts;
     uint32_t node = 0;
+    // Share of their time that requests have left when they start here, smoothed: 1 nothing waits, 0 all is nearly
+    // lost.
+    double ease = 1.0;
   };
   struct pick {
     model_index model = no_model;
@@ -54,6 +57,7 @@ private:
   void serve_lane(board& b, lane_index z);
   bool run_on_idle_holder(board& b, model_index x);
   bool run_batch(board& b, lane_index z, model_index x);
+  void give_up_heads(board& b, device_index d, model_index x);
   pick best_posted(board& b, lane_index z);
   pick best_wide(board& b, lane_index z);
   void serve_late(board& b);
@@ -65,8 +69,10 @@ private:
   // Loads.
   void need_load(board& b, model_index x);
   void consider_replica(board& b, model_index x);
+  void note_ease(device_index d, double ease);
   bool add_holder(board& b, model_index x, load_reason reason);
-  device_index sample_target(board& b, model_index x);
+  device_index sample_target(board& b, model_index x, load_reason reason);
+  duration_us expected_start_us(const board& b, device_index d, model_index x) const;
   void run_while_loading(board& b, device_index d, model_index x);
 
   // Timers.

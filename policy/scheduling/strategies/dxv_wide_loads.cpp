@@ -1,6 +1,7 @@
 // Where sets go: first holders, replicas of hot models, rescues; and what the timers of models mean.
 #include <algorithm>
 
+#include "policy/scheduling/strategies/dxv_value.hpp"
 #include "policy/scheduling/strategies/dxv_wide.hpp"
 
 namespace fastptm::policy::scheduling {
@@ -60,42 +61,53 @@ void dxv_wide::need_load(board& b, model_index x) {
   if (!add_holder(b, x, load_reason::request)) timers_.set(x, b.now() + retry_us, b.now());
 }
 
-// Too hot for its holders: what waits takes them longer than half of the time there is.
+// Too hot for its holders: what waits takes them longer than half of the time there is, or heads are nearly lost before
+// they start although other devices are at ease.
 void dxv_wide::consider_replica(board& b, model_index x) {
+  constexpr double nearly_lost = 0.4; // Share of its time that a head has left.
   const model_state& m = b.model(x);
-  if (!b.chosen().replicas || m.holders.count == 0 || m.loading.count > m.holders.count) return;
+  if (!b.chosen().replicas || m.live.count <= 1 || m.holders.count == 0 || m.loading.count > m.holders.count) return;
   const uint32_t most = b.chosen().max_batch;
-  if (m.live.count <= 1) return;
   const auto full_us = static_cast<double>(typical_run_us(b, x, most));
   const request_entry& head = b.request(b.live_head(x));
   const auto window_us = static_cast<double>(head.deadline_us - head.arrival_us - 2 * typical_load_us(b, x));
   const double work_us = m.live.count * full_us / most;
-  if (work_us > (m.holders.count + m.loading.count) * std::max(full_us, 0.5 * window_us))
-    add_holder(b, x, load_reason::replica);
+  const bool behind = work_us > (m.holders.count + m.loading.count) * std::max(full_us, 0.5 * window_us);
+  const bool pressed =
+      m.live.count > 2 * most && m.loading.count <= m.holders.count / 8 && share_left(b, head) < nearly_lost;
+  if (behind || pressed) add_holder(b, x, load_reason::replica);
 }
 
 bool dxv_wide::add_holder(board& b, model_index x, load_reason reason) {
-  const device_index d = sample_target(b, x);
+  const device_index d = sample_target(b, x, reason);
   if (d == no_device || !b.load_set(d, x, reason)) return false;
   run_while_loading(b, d, x);
   return true;
 }
 
+// When a request could start there: engine, lane, load, and what is usually lost in waiting on this device.
+duration_us dxv_wide::expected_start_us(const board& b, device_index d, model_index x) const {
+  const device_state& device = b.device(d);
+  time_us free_us = b.lane(device.first_lane).free_us;
+  for (uint32_t i = 1; i < device.lanes; ++i)
+    free_us = std::min(free_us, b.lane(lane_index{device.first_lane.value + i}).free_us);
+  const request_entry& head = b.request(b.live_head(x));
+  const double waiting_us = (1.0 - devices_[d].ease) * static_cast<double>(head.deadline_us - head.arrival_us);
+  return b.engine_wait_us(d) + std::max<duration_us>(0, free_us - b.now()) + b.load_us(x, d) +
+         static_cast<duration_us>(waiting_us);
+}
+
 // The best of a few: three of the node that has the bytes, the others anywhere. Small clusters are looked at whole.
-device_index dxv_wide::sample_target(board& b, model_index x) {
+device_index dxv_wide::sample_target(board& b, model_index x, load_reason reason) {
+  constexpr double at_ease = 0.4; // A replica helps only where requests still have time when they start.
   std::array<std::pair<duration_us, device_index>, samples> found;
   size_t count = 0;
   const auto consider = [&](device_index d) {
-    if (b.device(d).sets.holds(x)) return;
+    if (b.device(d).sets.holds(x) || (reason == load_reason::replica && devices_[d].ease < at_ease)) return;
     for (size_t i = 0; i < count; ++i)
       if (found[i].second == d) return;
-    const device_state& device = b.device(d);
-    time_us free_us = b.lane(device.first_lane).free_us;
-    for (uint32_t i = 1; i < device.lanes; ++i)
-      free_us = std::min(free_us, b.lane(lane_index{device.first_lane.value + i}).free_us);
-    const duration_us lane_us = std::max<duration_us>(0, free_us - b.now());
+    const duration_us start_us = expected_start_us(b, d, x);
     size_t at = count++;
-    const duration_us start_us = b.engine_wait_us(d) + lane_us + b.load_us(x, d);
     for (; at > 0 && start_us < found[at - 1].first; --at) found[at] = found[at - 1];
     found[at] = {start_us, d};
   };

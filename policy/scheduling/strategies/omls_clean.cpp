@@ -9,19 +9,36 @@ namespace fastptm::policy::scheduling {
 namespace {
 
 class omls_clean final : public strategy {
+  void device_came(board& b, device_index) override { count_active(b); }
+  void device_gone(board& b, device_index) override { count_active(b); }
+
   void decide(board& b) override {
     blocked_.clear();
+    active_on_.grow_to(model_index{b.model_count()});
     while (!b.idle().empty() && !b.live_models().empty()) {
       const auto [z, x] = next(b);
       if (z == no_lane) break;
-      if (!drop_doomed(b, z, x)) continue;
-      if (!b.start(z, x, queue_kind::live, b.chosen().max_batch)) blocked_.push_back(x);
+      if (b.chosen().doom) b.doom(x, b.now() + b.setup_us(z, x) + b.execution_us(x, b.lane(z).device, 1));
+      if (!b.model(x).live.empty()) serve(b, z, x, queue_kind::live);
     }
     if (b.idle().empty()) return;
     for (const model_index x : b.live_models())
       if (const time_us at_us = urgent_at_us(b, x); at_us > b.now()) b.wake_at(at_us);
     if (b.live_models().empty() && !b.late_models().empty())
-      b.start(b.idle().first(), b.late_models().front(), queue_kind::late, b.chosen().max_batch);
+      serve(b, b.idle().first(), b.late_models().front(), queue_kind::late);
+  }
+
+  void serve(board& b, lane_index z, model_index x, queue_kind from) {
+    const model_index before = b.lane(z).active;
+    if (!b.start(z, x, from, b.chosen().max_batch)) return blocked_.push_back(x);
+    if (before != no_model) --active_on_[before];
+    ++active_on_[x];
+  }
+
+  void count_active(const board& b) {
+    for (uint32_t& n : active_on_) n = 0;
+    for (uint32_t i = 0; i < b.lane_count(); ++i)
+      if (const model_index x = b.lane(lane_index{i}).active; x != no_model) ++active_on_.grow_to(x);
   }
 
   // The threshold was chosen for deadlines of 3 s: it shrinks with shorter ones.
@@ -38,46 +55,25 @@ class omls_clean final : public strategy {
       if (std::find(blocked_.begin(), blocked_.end(), x) != blocked_.end()) continue;
       if (urgent_at_us(b, x) <= b.now() && (urgent == no_model || b.head_deadline_us(x) < b.head_deadline_us(urgent)))
         urgent = x;
-      if (b.holders(x).empty() && b.loading(x).empty() &&
-          (oldest == no_model || b.head_arrival_us(x) < b.head_arrival_us(oldest)))
-        oldest = x;
+      if (active_on_[x] == 0 && (oldest == no_model || b.head_arrival_us(x) < b.head_arrival_us(oldest))) oldest = x;
     }
     if (urgent != no_model) return {lane_with(b, urgent), urgent};
-    if (const auto own = own_work(b); own.first != no_lane) return own;
+    for (lane_index z = b.idle().first(); z != no_lane; z = b.idle().after(z))
+      if (const model_index own = b.lane(z).active; own != no_model && !b.model(own).live.empty() && !blocked(own))
+        return {z, own};
     return {oldest == no_model ? no_lane : b.idle().first(), oldest};
   }
 
-  // The first idle lane that runs the model, else one whose device has it, else the first idle one.
+  bool blocked(model_index x) const { return std::find(blocked_.begin(), blocked_.end(), x) != blocked_.end(); }
+
   static lane_index lane_with(const board& b, model_index x) {
-    lane_index has_set = no_lane;
-    for (lane_index z = b.idle().first(); z != no_lane; z = b.idle().after(z)) {
+    for (lane_index z = b.idle().first(); z != no_lane; z = b.idle().after(z))
       if (b.lane(z).active == x) return z;
-      if (has_set == no_lane && b.is_ready(x, b.lane(z).device)) has_set = z;
-    }
-    return has_set == no_lane ? b.idle().first() : has_set;
+    return b.idle().first();
   }
 
-  std::pair<lane_index, model_index> own_work(const board& b) const {
-    for (lane_index z = b.idle().first(); z != no_lane; z = b.idle().after(z)) {
-      const residency& sets = b.device(b.lane(z).device).sets;
-      const model_index active = b.lane(z).active;
-      if (active != no_model && sets.holds(active) && !b.model(active).live.empty()) return {z, active};
-      model_index oldest = no_model;
-      for (model_index x = sets.oldest(); x != no_model; x = sets.next(x))
-        if (!b.model(x).live.empty() && (oldest == no_model || b.head_arrival_us(x) < b.head_arrival_us(oldest)))
-          oldest = x;
-      if (oldest != no_model) return {z, oldest};
-    }
-    return {no_lane, no_model};
-  }
-
-  // False: nothing of the model's queue is left for this lane.
-  static bool drop_doomed(board& b, lane_index z, model_index x) {
-    if (b.chosen().doom) b.doom(x, b.now() + b.setup_us(z, x) + b.execution_us(x, b.lane(z).device, 1));
-    return !b.model(x).live.empty();
-  }
-
-  std::vector<model_index> blocked_; // Cannot be loaded now.
+  table<model_index, uint32_t> active_on_; // Lanes that ran the model last.
+  std::vector<model_index> blocked_;       // Cannot be loaded now.
 };
 
 } // namespace
