@@ -5,15 +5,14 @@
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
-#include <netinet/in.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "bench/bare.hpp"
 #include "bench/fetch_source.hpp"
 #include "core/check.hpp"
 #include "core/random.hpp"
@@ -29,7 +28,6 @@ namespace fastptm::bench {
 namespace {
 
 constexpr uint64_t shard_bytes = 16 << 20;
-constexpr uint64_t socket_write_bytes = 1 << 20; // the fastest of 64 KiB to 4 MiB
 constexpr core::duration_us fetch_timeout_us = 30'000'000;
 
 // One load's end, waited for by the measuring thread.
@@ -75,51 +73,6 @@ core::duration_us cpu_us(const scene& on) {
   auto sum = (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1'000'000 + used.ru_utime.tv_usec + used.ru_stime.tv_usec;
   for (const auto& source : on.sources) sum += source->cpu_us();
   return sum;
-}
-
-// --- bare ------------------------------------------------------------------------------------------------------------
-
-void copy_by_memory(scene& on) {
-  std::memcpy(on.target->region().address, on.original->region().address, on.options.bytes);
-}
-
-// A connected pair of TCP sockets over the loopback interface.
-std::pair<int, int> connected_pair() {
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  const int from = socket(AF_INET, SOCK_STREAM, 0);
-  const bool connected = bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
-                         listen(listener, 1) == 0 &&
-                         getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
-                         connect(from, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-  const int to = connected ? accept(listener, nullptr, nullptr) : -1;
-  core::check(to >= 0, "loopback TCP works");
-  close(listener);
-  return {from, to};
-}
-
-void copy_by_socket(scene& on) {
-  const auto [from, to] = connected_pair();
-  std::thread sender([&on, out = from] {
-    for (uint64_t sent = 0; sent < on.options.bytes;) {
-      const auto piece = std::min(socket_write_bytes, on.options.bytes - sent);
-      const auto wrote = write(out, on.original->region().address + sent, piece);
-      core::check(wrote > 0, "the loopback socket takes bytes");
-      sent += static_cast<uint64_t>(wrote);
-    }
-  });
-  for (uint64_t have = 0; have < on.options.bytes;) {
-    const auto got =
-        read(to, on.target->region().address + have, std::min(socket_write_bytes, on.options.bytes - have));
-    core::check(got > 0, "the loopback socket gives bytes");
-    have += static_cast<uint64_t>(got);
-  }
-  sender.join();
-  close(from);
-  close(to);
 }
 
 // --- fetched ---------------------------------------------------------------------------------------------------------
@@ -224,12 +177,14 @@ core::result<void> prepare(scene& on) {
   if (options.way == transport::path::map) {
     transport::same_host::backend_options copying;
     copying.secret = secret;
-    copying.copy_threads = options.copy_threads;
+    copying.copiers = std::make_shared<transport::copy_pool>(options.copy_threads);
     if (options.verify) copying.copy = weights::copy_and_checksum;
     on.fetcher = std::make_unique<transport::same_host::backend>(copying);
   } else {
     transport::ucx::backend_options asking;
     asking.secret = secret;
+    asking.copiers = std::make_shared<transport::copy_pool>(options.copy_threads);
+    if (options.verify) asking.fill = weights::fill_and_checksum;
     auto made = transport::ucx::backend::create(asking, on.nothing);
     if (!made) return core::fail(made.error());
     on.fetcher = std::move(*made);
@@ -246,12 +201,8 @@ core::result<core::duration_us> time_fetch(scene& on) {
 }
 
 core::duration_us time_bare(scene& on) {
-  const auto start_us = on.clock.now_us();
-  if (on.options.way == transport::path::tcp)
-    copy_by_socket(on);
-  else
-    copy_by_memory(on);
-  return std::max<core::duration_us>(on.clock.now_us() - start_us, 1);
+  auto* const copy = on.options.way == transport::path::tcp ? bare_socket_us : bare_memcpy_us;
+  return copy(on.target->region().slice(0, on.options.bytes), on.original->region().slice(0, on.options.bytes));
 }
 
 template <class T> T median(std::vector<T> values) {

@@ -36,6 +36,24 @@ std::string text_of(capnp::Text::Reader text) {
   return {text.begin(), text.size()};
 }
 
+std::string name_of(schema::SourceKind kind) {
+  switch (kind) {
+    case schema::SourceKind::SAME_DEVICE:
+      return "same_device";
+    case schema::SourceKind::PEER_DEVICE:
+      return "peer_device";
+    case schema::SourceKind::PEER_HOST:
+      return "peer_host";
+    case schema::SourceKind::HOST_CACHE:
+      return "host_cache";
+    case schema::SourceKind::DISK:
+      return "disk";
+    case schema::SourceKind::ORIGIN:
+      return "origin";
+  }
+  return "unknown";
+}
+
 node_config node_of(schema::Node::Reader in) {
   node_config out;
   out.name = text_of(in.getName());
@@ -52,6 +70,7 @@ node_config node_of(schema::Node::Reader in) {
                            device.getArenaMib() * 1_MiB, device.getThreads()});
   }
   out.host_cache_bytes = in.getHostCacheMib() * 1_MiB;
+  for (const auto kind : in.getSources()) out.sources.push_back(name_of(kind));
   return out;
 }
 
@@ -69,24 +88,6 @@ gateway_config gateway_of(schema::Gateway::Reader in) {
           .max_uploads = in.getMaxUploads(),
           .max_text_bytes = in.getMaxTextKib() * 1_KiB,
           .tokenizer_cache = in.getTokenizerCache()};
-}
-
-std::string name_of(schema::SourceKind kind) {
-  switch (kind) {
-    case schema::SourceKind::SAME_DEVICE:
-      return "same_device";
-    case schema::SourceKind::PEER_DEVICE:
-      return "peer_device";
-    case schema::SourceKind::PEER_HOST:
-      return "peer_host";
-    case schema::SourceKind::HOST_CACHE:
-      return "host_cache";
-    case schema::SourceKind::DISK:
-      return "disk";
-    case schema::SourceKind::ORIGIN:
-      return "origin";
-  }
-  return "unknown";
 }
 
 transfers_config transfers_of(schema::Transfers::Reader in) {

@@ -29,6 +29,7 @@ struct node_config {
   uint16_t data_port = 0;
   std::vector<device_config> devices;
   uint64_t host_cache_bytes = 0;
+  std::vector<std::string> sources; // as transfers_config::sources, which it takes the place of unless empty
 
   std::vector<std::string> roles() const;
 };

@@ -31,6 +31,7 @@ void add_all(CLI::App& app, invocation& chosen) {
   add_switches(app, chosen);
   add_tokenize(app, chosen);
   add_load(app, chosen);
+  add_bench(app, chosen);
   add_version(app, chosen);
   sim::add_replay_commands(app);
 }

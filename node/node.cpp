@@ -49,9 +49,9 @@ core::result<std::vector<owned_device>> make_devices(const node_config& self) {
   return out;
 }
 
-policy::allowed_sources allowed_of(const transfers_config& transfers) {
+policy::allowed_sources allowed_of(const cluster_config& config, const node_config& self) {
   std::vector<policy::source_kind> kinds;
-  for (const auto& name : transfers.sources) {
+  for (const auto& name : self.sources.empty() ? config.transfers.sources : self.sources) {
     if (const auto kind = policy::source_kind_from(name)) kinds.push_back(*kind);
   }
   return policy::allowed_sources(kinds);
@@ -182,7 +182,7 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
   environment.exporter = &(*ways)->exports();
   environment.checker = &checker;
   environment.clock = &clock;
-  environment.allowed = allowed_of(config.transfers);
+  environment.allowed = allowed_of(config, *self);
 
   // -- the runtime ---------------------------------------------------------------------------------------------------
   std::atomic<bool> joined = false;

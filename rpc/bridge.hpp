@@ -41,9 +41,7 @@ public:
   answer_of<actors::model_list> tenant_models(const std::string& tenant);
   answer_of<uint64_t> ping(const std::string& tenant, uint64_t value);
 
-  // `keep` lives until the store has answered, whatever becomes of the promise.
-  answer_of<actors::publish_reply> publish(actors::publish_request request, core::duration_us timeout_us,
-                                           std::shared_ptr<void> keep);
+  answer_of<actors::publish_reply> publish(actors::publish_request request, core::duration_us timeout_us);
   answer_of<std::string> card_path(core::model_id model);
   answer_of<actors::model_list> all_models();
 
@@ -59,7 +57,7 @@ public:
 
 private:
   template <class T, class Handle, class... Message>
-  answer_of<T> ask(const Handle& to, core::duration_us timeout_us, std::shared_ptr<void> keep, Message&&... message);
+  answer_of<T> ask(const Handle& to, core::duration_us timeout_us, Message&&... message);
 
   bridge_targets targets_;
   caf::actor asker_;

@@ -93,23 +93,34 @@ std::string_view to_string(schema::Status status) {
 // -- the loop
 // ----------------------------------------------------------------------------------------------------------
 
-class client_loop {
+class event_loop {
 public:
-  client_loop() : io_(kj::setupAsyncIo()) {}
+  event_loop() : io(kj::setupAsyncIo()) {}
+  kj::AsyncIoContext io;
+};
 
-  core::result<void> connect(const std::string& address, core::duration_us timeout_us) {
+std::shared_ptr<event_loop> make_event_loop() {
+  return std::make_shared<event_loop>();
+}
+
+// One connection and the calls on it; the base of both clients.
+class connection {
+public:
+  core::result<void> connect(const connect_options& options) {
+    loop_ = options.loop != nullptr ? options.loop : make_event_loop();
     const auto trouble = kj::runCatchingExceptions([&] {
-      auto connecting =
-          io_.provider->getNetwork().parseAddress(address.c_str()).then([](kj::Own<kj::NetworkAddress> parsed) {
-            auto stream = parsed->connect();
-            return stream.attach(kj::mv(parsed));
-          });
-      stream_ = within(kj::mv(connecting), timeout_us).wait(io_.waitScope);
+      auto connecting = loop_->io.provider->getNetwork()
+                            .parseAddress(options.address.c_str())
+                            .then([](kj::Own<kj::NetworkAddress> parsed) {
+                              auto stream = parsed->connect();
+                              return stream.attach(kj::mv(parsed));
+                            });
+      stream_ = within(kj::mv(connecting), options.timeout_us).wait(scope());
       client_ = kj::heap<capnp::TwoPartyClient>(*stream_);
     });
     KJ_IF_MAYBE (exception, trouble) {
       return core::fail(core::errc::unavailable, fmt::format("nobody answers at {}: is the cluster running? ({})",
-                                                             address, exception->getDescription().cStr()));
+                                                             options.address, exception->getDescription().cStr()));
     }
     return {};
   }
@@ -127,7 +138,7 @@ public:
     core::result<response<Results>> out;
     const auto trouble = kj::runCatchingExceptions([&] {
       kj::Promise<capnp::Response<Results>> plain = kj::mv(call);
-      auto got = within(kj::mv(plain), timeout_us).wait(io_.waitScope);
+      auto got = within(kj::mv(plain), timeout_us).wait(scope());
       auto good = check(got.getOutcome());
       if (good) {
         out = kj::heap<capnp::Response<Results>>(kj::mv(got));
@@ -141,11 +152,11 @@ public:
     return out;
   }
 
-  kj::Timer& timer() { return io_.provider->getTimer(); }
-  kj::WaitScope& scope() { return io_.waitScope; }
+  kj::Timer& timer() { return loop_->io.provider->getTimer(); }
+  kj::WaitScope& scope() { return loop_->io.waitScope; }
 
 private:
-  kj::AsyncIoContext io_;
+  std::shared_ptr<event_loop> loop_;
   kj::Own<kj::AsyncIoStream> stream_;
   kj::Own<capnp::TwoPartyClient> client_;
 };
@@ -154,7 +165,7 @@ private:
 // ------------------------------------------------------------------------------------------------------------
 
 struct tenant_client::state : private kj::TaskSet::ErrorHandler {
-  client_loop loop;
+  connection link;
   kj::Maybe<schema::Tenant::Client> tenant;
   struct model_entry {
     kj::ForkedPromise<void> ready;
@@ -180,24 +191,23 @@ tenant_client::~tenant_client() = default;
 
 core::result<std::unique_ptr<tenant_client>> tenant_client::connect(const connect_options& options) {
   auto made = std::make_unique<state>();
-  if (auto connected = made->loop.connect(options.address, options.timeout_us); !connected)
-    return core::fail(connected.error());
-  auto request = made->loop.bootstrap<schema::Gateway>().loginRequest();
+  if (auto connected = made->link.connect(options); !connected) return core::fail(connected.error());
+  auto request = made->link.bootstrap<schema::Gateway>().loginRequest();
   request.setToken(options.token.c_str());
-  auto login = made->loop.finish(request.send(), options.timeout_us);
+  auto login = made->link.finish(request.send(), options.timeout_us);
   if (!login) return core::fail(login.error());
   made->tenant = (*login)->getTenant();
   return std::unique_ptr<tenant_client>(new tenant_client(std::move(made)));
 }
 
 core::result<response<schema::Tenant::ModelsResults>> tenant_client::models() {
-  return state_->loop.finish(state_->server().modelsRequest().send());
+  return state_->link.finish(state_->server().modelsRequest().send());
 }
 
 core::result<response<schema::Tenant::SwitchesResults>> tenant_client::switches(uint32_t last) {
   auto request = state_->server().switchesRequest();
   request.setLast(last);
-  return state_->loop.finish(request.send());
+  return state_->link.finish(request.send());
 }
 
 core::result<uint64_t> tenant_client::ping(uint64_t value) {
@@ -206,7 +216,7 @@ core::result<uint64_t> tenant_client::ping(uint64_t value) {
     auto request = state_->server().pingRequest();
     request.setValue(value);
     kj::Promise<uint64_t> call = request.send().then([](auto&& response) { return response.getValue(); });
-    got = state_->loop.within(kj::mv(call), call_timeout_us).wait(state_->loop.scope());
+    got = state_->link.within(kj::mv(call), call_timeout_us).wait(state_->link.scope());
   });
   KJ_IF_MAYBE (exception, trouble) {
     return core::fail(from_kj(*exception));
@@ -233,7 +243,7 @@ core::result<std::vector<core::duration_us>> tenant_client::ping_many(size_t cou
     auto chains = kj::heapArrayBuilder<kj::Promise<void>>(in_flight);
     for (size_t i = 0; i < in_flight; ++i) chains.add(chain());
     kj::Promise<void> all = kj::joinPromises(chains.finish());
-    state_->loop.within(kj::mv(all), 10 * call_timeout_us).wait(state_->loop.scope());
+    state_->link.within(kj::mv(all), 10 * call_timeout_us).wait(state_->link.scope());
   });
   KJ_IF_MAYBE (exception, trouble) {
     return core::fail(from_kj(*exception));
@@ -264,10 +274,10 @@ private:
 
 core::result<publication> tenant_client::publish(const std::string& model, const std::vector<upload_file>& files,
                                                  const std::function<void(uint64_t)>& progress) {
-  auto& loop = state_->loop;
+  auto& link = state_->link;
   auto request = state_->server().publishRequest();
   request.setModelName(model.c_str());
-  auto begun = loop.finish(request.send());
+  auto begun = link.finish(request.send());
   if (!begun) return core::fail(begun.error());
   auto upload = (*begun)->getUpload();
   uint64_t sent = 0;
@@ -277,7 +287,7 @@ core::result<publication> tenant_client::publish(const std::string& model, const
     auto file = upload.fileRequest();
     file.setPath(each.name.c_str());
     file.setSizeBytes(each.size_bytes);
-    auto opened = loop.finish(file.send());
+    auto opened = link.finish(file.send());
     if (!opened) return core::fail(opened.error());
     auto writer = (*opened)->getWriter();
     for (uint64_t left = each.size_bytes; left > 0;) {
@@ -292,7 +302,7 @@ core::result<publication> tenant_client::publish(const std::string& model, const
           good = false;
           return;
         }
-        loop.within(write.send(), call_timeout_us).wait(loop.scope());
+        link.within(write.send(), call_timeout_us).wait(link.scope());
       });
       KJ_IF_MAYBE (exception, trouble) {
         return core::fail(from_kj(*exception));
@@ -302,9 +312,9 @@ core::result<publication> tenant_client::publish(const std::string& model, const
       sent += size;
       if (progress) progress(sent);
     }
-    if (auto done = loop.finish(writer.doneRequest().send()); !done) return core::fail(each.name, done.error());
+    if (auto done = link.finish(writer.doneRequest().send()); !done) return core::fail(each.name, done.error());
   }
-  auto finished = loop.finish(upload.finishRequest().send(), import_timeout_us);
+  auto finished = link.finish(upload.finishRequest().send(), import_timeout_us);
   if (!finished) return core::fail(finished.error());
   const auto got = (*finished)->getPublication();
   return publication{got.getModel().cStr(), got.getArchitecture().cStr(),
@@ -406,7 +416,7 @@ void tenant_client::infer(const std::string& model, bool classify, const input& 
     fill(request, what, deadline_us);
     return request.send().then(convert);
   });
-  auto limited = deadline_us > 0 ? state_->loop.within(kj::mv(call), deadline_us + answer_margin_us) : kj::mv(call);
+  auto limited = deadline_us > 0 ? state_->link.within(kj::mv(call), deadline_us + answer_margin_us) : kj::mv(call);
   auto shared_done = std::make_shared<answered>(std::move(done));
   state_->tasks.add(limited.then(
       [this, shared_done](owned got) {
@@ -423,7 +433,7 @@ void tenant_client::infer(const std::string& model, bool classify, const input& 
 
 void tenant_client::run_until(core::time_us when) {
   const auto left_us = std::max<core::duration_us>(when - core::monotonic_now_us(), 0);
-  state_->loop.timer().afterDelay(left_us * kj::MICROSECONDS).wait(state_->loop.scope());
+  state_->link.timer().afterDelay(left_us * kj::MICROSECONDS).wait(state_->link.scope());
 }
 
 void tenant_client::run_until_answer(core::time_us when) {
@@ -431,10 +441,10 @@ void tenant_client::run_until_answer(core::time_us when) {
   const auto left_us = std::max<core::duration_us>(when - core::monotonic_now_us(), 0);
   auto came = kj::newPromiseAndFulfiller<void>();
   state_->answer_came = kj::mv(came.fulfiller);
-  state_->loop.timer()
+  state_->link.timer()
       .afterDelay(left_us * kj::MICROSECONDS)
       .exclusiveJoin(kj::mv(came.promise))
-      .wait(state_->loop.scope());
+      .wait(state_->link.scope());
   state_->answer_came = nullptr;
 }
 
@@ -446,7 +456,7 @@ size_t tenant_client::pending() const {
 // ----------------------------------------------------------------------------------------------------
 
 struct admin_client::state {
-  client_loop loop;
+  connection link;
   kj::Maybe<schema::Admin::Client> admin;
   schema::Admin::Client& server() { return KJ_ASSERT_NONNULL(admin); }
 };
@@ -456,35 +466,34 @@ admin_client::~admin_client() = default;
 
 core::result<std::unique_ptr<admin_client>> admin_client::connect(const connect_options& options) {
   auto made = std::make_unique<state>();
-  if (auto connected = made->loop.connect(options.address, options.timeout_us); !connected)
-    return core::fail(connected.error());
-  auto request = made->loop.bootstrap<schema::AdminGateway>().loginRequest();
+  if (auto connected = made->link.connect(options); !connected) return core::fail(connected.error());
+  auto request = made->link.bootstrap<schema::AdminGateway>().loginRequest();
   request.setToken(options.token.c_str());
-  auto login = made->loop.finish(request.send(), options.timeout_us);
+  auto login = made->link.finish(request.send(), options.timeout_us);
   if (!login) return core::fail(login.error());
   made->admin = (*login)->getAdmin();
   return std::unique_ptr<admin_client>(new admin_client(std::move(made)));
 }
 
 core::result<response<schema::Admin::StatusResults>> admin_client::status() {
-  return state_->loop.finish(state_->server().statusRequest().send());
+  return state_->link.finish(state_->server().statusRequest().send());
 }
 
 core::result<response<schema::Admin::SwitchesResults>> admin_client::switches(uint32_t last) {
   auto request = state_->server().switchesRequest();
   request.setLast(last);
-  return state_->loop.finish(request.send());
+  return state_->link.finish(request.send());
 }
 
 core::result<response<schema::Admin::LoadsResults>> admin_client::loads() {
-  return state_->loop.finish(state_->server().loadsRequest().send());
+  return state_->link.finish(state_->server().loadsRequest().send());
 }
 
 core::result<void> admin_client::cordon(const std::string& device, bool on) {
   auto request = state_->server().cordonRequest();
   request.setDevice(device.c_str());
   request.setOn(on);
-  auto done = state_->loop.finish(request.send());
+  auto done = state_->link.finish(request.send());
   if (!done) return core::fail(done.error());
   return {};
 }
@@ -493,13 +502,13 @@ core::result<void> admin_client::evict(const std::string& device, const std::str
   auto request = state_->server().evictRequest();
   request.setDevice(device.c_str());
   request.setFullName(model.c_str());
-  auto done = state_->loop.finish(request.send());
+  auto done = state_->link.finish(request.send());
   if (!done) return core::fail(done.error());
   return {};
 }
 
 core::result<void> admin_client::drop_cache() {
-  auto done = state_->loop.finish(state_->server().dropCacheRequest().send());
+  auto done = state_->link.finish(state_->server().dropCacheRequest().send());
   if (!done) return core::fail(done.error());
   return {};
 }

@@ -20,8 +20,9 @@
 
 namespace fastptm::rpc {
 
-// One connection with its event loop; the base of both clients.
-class client_loop;
+// A thread's event loop. KJ allows one per thread: two clients of one thread share it.
+class event_loop;
+std::shared_ptr<event_loop> make_event_loop();
 
 // What a caller sends: ids, or text when there are none.
 struct input {
@@ -62,6 +63,7 @@ struct upload_file {
 struct connect_options {
   std::string address; // host:port
   std::string token;
+  std::shared_ptr<event_loop> loop; // none: the client makes its own
   core::duration_us timeout_us = 5'000'000;
 };
 

@@ -85,8 +85,9 @@ kj::Promise<void> upload_server::finish(FinishContext context) {
     set_outcome(context.getResults().initOutcome(), schema::Status::INVALID, "the upload is finished");
     return kj::READY_NOW;
   }
-  return shared_.actors.publish({tenant_, model_, folder_->path().string()}, import_timeout_us, folder_)
-      .then([context](core::result<actors::publish_reply> reply) mutable {
+  // Nobody but this call keeps the folder: when its client has gone, the folder goes, and with it the publication.
+  return shared_.actors.publish({tenant_, model_, folder_->path().string()}, import_timeout_us)
+      .then([context, folder = folder_](core::result<actors::publish_reply> reply) mutable {
         auto results = context.getResults();
         if (!reply) return set_outcome(results.initOutcome(), reply.error());
         results.initOutcome();

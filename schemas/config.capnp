@@ -47,6 +47,9 @@ struct Node {
 
   hostCacheMib @6 :UInt32 = 1024;
   # Of a store: memory that keeps shards in front of the disk, mapped by the workers of this machine. Allocated at start.
+
+  sources @7 :List(SourceKind);
+  # Where this node's loads may come from, instead of transfers.sources; empty: as there.
 }
 
 enum DeviceKind { host @0; cuda @1; }

@@ -10,6 +10,7 @@ namespace fastptm::node::commands {
 // What the chosen subcommand does; the result is the exit code: 0 done, 1 failed (stderr says what).
 using invocation = std::function<int()>;
 
+void add_bench(CLI::App& app, invocation& chosen);
 void add_check(CLI::App& app, invocation& chosen);
 void add_up(CLI::App& app, invocation& chosen);
 void add_down(CLI::App& app, invocation& chosen);

@@ -31,13 +31,14 @@ core::result<std::string> environment_token(const std::string& address) {
 // Client: tenant_client or admin_client. `address_of` picks the listening address of the head's record.
 template <class Client>
 core::result<std::unique_ptr<Client>> connect_local(const state_folder& folder, const std::string& token,
-                                                    std::string node_record::*address_of) {
+                                                    std::string node_record::*address_of,
+                                                    const std::shared_ptr<rpc::event_loop>& loop) {
   const auto give_up_us = core::monotonic_now_us() + patience_us;
   for (;;) {
     core::result<std::unique_ptr<Client>> client = core::fail(core::errc::unavailable, "");
     auto head = find_head(folder.run());
     if (head) {
-      client = Client::connect({.address = (*head).*address_of, .token = token});
+      client = Client::connect({.address = (*head).*address_of, .token = token, .loop = loop});
       if (client || client.error().code != core::errc::unavailable) return client;
     } else {
       client = core::fail(head.error());
@@ -67,7 +68,7 @@ core::result<std::unique_ptr<rpc::tenant_client>> connect_tenant(const cluster_o
   if (!options.connect.empty()) {
     auto token = environment_token(options.connect);
     if (!token) return core::fail(token.error());
-    return rpc::tenant_client::connect({.address = options.connect, .token = *token});
+    return rpc::tenant_client::connect({.address = options.connect, .token = *token, .loop = options.loop});
   }
   auto folder = state_folder::open(options.state);
   if (!folder) return core::fail(folder.error());
@@ -78,20 +79,20 @@ core::result<std::unique_ptr<rpc::tenant_client>> connect_tenant(const cluster_o
     token = *own;
   }
   if (token.empty()) return core::fail(core::errc::permission_denied, "say who asks: --as TENANT, or FASTPTM_TOKEN");
-  return connect_local<rpc::tenant_client>(*folder, token, &node_record::gateway);
+  return connect_local<rpc::tenant_client>(*folder, token, &node_record::gateway, options.loop);
 }
 
 core::result<std::unique_ptr<rpc::admin_client>> connect_admin(const cluster_options& options) {
   if (!options.connect.empty()) {
     auto token = environment_token(options.connect);
     if (!token) return core::fail(token.error());
-    return rpc::admin_client::connect({.address = options.connect, .token = *token});
+    return rpc::admin_client::connect({.address = options.connect, .token = *token, .loop = options.loop});
   }
   auto folder = state_folder::open(options.state);
   if (!folder) return core::fail(folder.error());
   auto token = folder->admin_token();
   if (!token) return core::fail(token.error());
-  return connect_local<rpc::admin_client>(*folder, *token, &node_record::admin);
+  return connect_local<rpc::admin_client>(*folder, *token, &node_record::admin, options.loop);
 }
 
 } // namespace fastptm::node::commands

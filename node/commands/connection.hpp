@@ -16,6 +16,7 @@ struct cluster_options {
   std::string connect;
   std::string tenant;
   bool json = false;
+  std::shared_ptr<rpc::event_loop> loop; // shared by the clients of one thread; none: each has its own
 };
 
 // Adds --state, --connect, --json.
