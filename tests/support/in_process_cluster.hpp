@@ -89,12 +89,16 @@ public:
     return result;
   }
 
+  std::vector<actors::node_row> nodes() {
+    return ask<actors::node_list>(head().directory, actors::nodes_atom_v).value().rows;
+  }
+
   // Waits until these nodes are ready; false after ten seconds.
   bool ready(std::vector<std::string> names) {
     const auto give_up_us = core::monotonic_now_us() + 10'000'000;
     while (core::monotonic_now_us() < give_up_us) {
       size_t found = 0;
-      for (const auto& row : ask<actors::node_list>(head().directory, actors::nodes_atom_v)->rows)
+      for (const auto& row : nodes())
         for (const auto& name : names) found += row.name == name && row.state == actors::node_state::ready;
       if (found == names.size()) return true;
       std::this_thread::yield();
@@ -115,7 +119,17 @@ public:
   }
 
   std::vector<actors::switch_report> switches() {
-    return ask<actors::switch_list>(head().directory, actors::switches_atom_v, uint32_t{100}, std::string())->rows;
+    return ask<actors::switch_list>(head().directory, actors::switches_atom_v, uint32_t{100}, std::string())
+        .value()
+        .rows;
+  }
+  // An answer may come before its load has ended: waits until so many loads have been reported, ten seconds at most.
+  std::vector<actors::switch_report> switches(size_t at_least) {
+    const auto give_up_us = core::monotonic_now_us() + 10'000'000;
+    auto found = switches();
+    for (; found.size() < at_least && core::monotonic_now_us() < give_up_us; found = switches())
+      std::this_thread::yield();
+    return found;
   }
 
   void cordon(const std::string& device, bool on) {
@@ -128,7 +142,7 @@ public:
   }
 
 private:
-  struct node {
+  struct running_node {
     transport::exporter exports;
     std::unique_ptr<weights::content_store> objects;
     std::unique_ptr<weights::catalogue> models;
@@ -146,8 +160,8 @@ private:
     std::optional<core::error> fatal;
   };
 
-  node& make(const std::string& name) {
-    auto& made = *(nodes_[name] = std::make_unique<node>());
+  running_node& make(const std::string& name) {
+    auto& made = *(nodes_[name] = std::make_unique<running_node>());
     network_.add_node(name, &made.exports);
     made.environment.node = name;
     made.environment.boot_id = "this host";
@@ -167,7 +181,7 @@ private:
     return made;
   }
 
-  void start(node& of) {
+  void start(running_node& of) {
     of.system = std::make_unique<caf::actor_system>(of.settings);
     auto started = actors::start_node(*of.system, of.parts);
     core::check(started.has_value(), "the node does not start");
@@ -179,7 +193,7 @@ private:
   uint16_t port_ = 0;
   uint64_t last_incarnation_ = 0;
   memory_network network_;
-  std::map<std::string, std::unique_ptr<node>> nodes_;
+  std::map<std::string, std::unique_ptr<running_node>> nodes_;
 };
 
 } // namespace fastptm::tests
