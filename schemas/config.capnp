@@ -163,8 +163,8 @@ struct Transfers {
   ucxTransports @1 :Text = "tcp,cma";
   # UCX_TLS of the nodes. cma copies directly between processes of one machine.
 
-  copyThreads @2 :UInt16 = 1;
-  # Same-machine copies with their checksums. One core reaches the memory bandwidth of a small machine.
+  copyThreads @2 :UInt16 = 2;
+  # Same-machine copies with their checksums. Two reach the memory bandwidth of a small machine: each also hashes.
 
   verifyThreads @3 :UInt16 = 1;
   # Checksums of chunks that arrived over the network.
