@@ -78,7 +78,7 @@ gpu_worker::interface::behavior_type gpu_worker::make_behavior() {
 
 void gpu_worker::on_attach(const attach_order& order) {
   const core::error over{core::errc::cancelled, "this node has joined again"};
-  for (auto& waiting : std::exchange(queue_, {})) waiting.promise.deliver(to_caf(over));
+  for (auto& waiting : std::exchange(queue_, {})) drop(waiting, over);
   if (loading_) abandon(loading_, over);
   inputs_.clear();
   registration_ = order.registration;
@@ -97,7 +97,7 @@ void gpu_worker::on_node_lost(const node_lost& lost) {
 void gpu_worker::on_stop() {
   stopping_ = true;
   const core::error over{core::errc::unavailable, "the node is stopping"};
-  for (auto& waiting : std::exchange(queue_, {})) waiting.promise.deliver(to_caf(over));
+  for (auto& waiting : std::exchange(queue_, {})) drop(waiting, over);
   if (loading_) abandon(loading_, over);
   for (const auto& [id, of] : std::exchange(sets_, {})) leave(of);
   quit_if_empty();
@@ -111,7 +111,7 @@ caf::result<load_reply> gpu_worker::on_load(const load_order& order) {
   if (queue_.size() >= options_.queued_loads)
     return to_caf(core::errc::busy, "too many loads are waiting for the device");
   auto promise = self_->make_response_promise<load_reply>();
-  queue_.push_back({order, promise, options_.environment->clock->now_us()});
+  queue_.push_back({order, promise, options_.environment->clock->now_us(), {}});
   start_next_load();
   return promise;
 }
@@ -122,7 +122,7 @@ void gpu_worker::on_cancel(core::load_id load) {
   const auto waiting =
       std::find_if(queue_.begin(), queue_.end(), [&](const auto& one) { return one.order.load == load; });
   if (waiting == queue_.end()) return;
-  waiting->promise.deliver(to_caf(over));
+  drop(*waiting, over);
   queue_.erase(waiting);
 }
 
@@ -151,32 +151,46 @@ void gpu_worker::on_inputs(const batch_inputs& part) {
 }
 
 caf::result<run_reply> gpu_worker::on_run(const run_order& order) {
-  const auto inputs = inputs_.extract(order.batch);
+  auto inputs = inputs_.extract(order.batch);
   if (order.registration != registration_ || stopping_) return to_caf(stale_error());
-  const auto found = sets_.find(order.model);
-  if (found == sets_.end()) return to_caf(core::errc::unavailable, "the device does not hold the set");
-  const auto of = found->second;
+  if (inputs ? inputs.mapped().size() != order.inputs : order.inputs > 0)
+    return to_caf(core::errc::internal, "inputs of the batch are missing");
+  waiting_run run{order, inputs ? std::move(inputs.mapped()) : std::vector<payload>(), {}};
+  if (const auto found = sets_.find(order.model); found != sets_.end()) {
+    run.promise = self_->make_response_promise<run_reply>();
+    auto promise = run.promise;
+    submit(found->second, std::move(run));
+    return promise;
+  }
+  // Its load may still wait for what is leaving the device.
+  const auto queued =
+      std::find_if(queue_.begin(), queue_.end(), [&](const auto& load) { return load.order.model == order.model; });
+  if (queued == queue_.end()) return to_caf(core::errc::unavailable, "the device does not hold the set");
+  run.promise = self_->make_response_promise<run_reply>();
+  auto promise = run.promise;
+  queued->runs.push_back(std::move(run));
+  return promise;
+}
+
+void gpu_worker::submit(const set_pointer& of, waiting_run run) {
   engine::run_request request;
   request.arch = of->manifest.arch;
   request.job = of->manifest.job;
   for (const auto& shard : of->shards) request.shards.push_back({shard.region, shard.verified});
-  for (const auto& one : inputs ? inputs.mapped() : std::vector<payload>()) {
+  for (const auto& one : run.inputs) {
     auto decoded = decode_input(one);
-    if (!decoded) return to_caf(decoded.error());
+    if (!decoded) return run.promise.deliver(to_caf(decoded.error())), void();
     request.inputs.push_back({std::move(decoded->ids), std::move(decoded->token_types)});
   }
-  if (request.inputs.size() != order.inputs) return to_caf(core::errc::internal, "inputs of the batch are missing");
-  request.give_up_at_us = core::monotonic_now_us() + order.give_up_us;
-  auto done = [notify = notifier<interface>(self_), batch = order.batch](core::result<engine::run_result> result) {
+  request.give_up_at_us = core::monotonic_now_us() + run.order.give_up_us;
+  auto done = [notify = notifier<interface>(self_), batch = run.order.batch](core::result<engine::run_result> result) {
     notify(make_local(run_ended{batch, std::move(result)}));
   };
   if (const auto taken = options_.runner->submit(std::move(request), std::move(done)); !taken)
-    return to_caf(taken.error());
+    return run.promise.deliver(to_caf(taken.error())), void();
   ++of->runs;
   of->used = ++uses_;
-  auto promise = self_->make_response_promise<run_reply>();
-  runs_[order.batch] = {of, promise};
-  return promise;
+  runs_[run.order.batch] = {of, run.promise};
 }
 
 // -- completions
@@ -238,6 +252,11 @@ void gpu_worker::on_load_ended(const load_ended& ended) {
 // -- loading
 // -----------------------------------------------------------------------------------------------------------
 
+void gpu_worker::drop(queued_load& load, const core::error& why) {
+  load.promise.deliver(to_caf(why));
+  for (auto& run : load.runs) run.promise.deliver(to_caf(why));
+}
+
 void gpu_worker::start_next_load() {
   while (!queue_.empty() && leaving_.empty() && !loading_) {
     auto next = std::move(queue_.front());
@@ -248,8 +267,10 @@ void gpu_worker::start_next_load() {
 
 void gpu_worker::start_load(queued_load next) {
   auto manifest = weights::decode(as_bytes(next.order.manifest));
-  if (!manifest || sets_.contains(next.order.model)) {
-    manifest ? next.promise.deliver(load_reply{}) : next.promise.deliver(to_caf(manifest.error()));
+  if (!manifest) return drop(next, manifest.error());
+  if (const auto held = sets_.find(next.order.model); held != sets_.end()) {
+    next.promise.deliver(load_reply{});
+    for (auto& run : next.runs) submit(held->second, std::move(run));
     return;
   }
   const auto of = std::make_shared<set>();
@@ -262,10 +283,11 @@ void gpu_worker::start_load(queued_load next) {
   of->loaded = next.promise;
   of->used = ++uses_;
   if (const auto acquired = acquire_shards(*of); !acquired) {
-    of->loaded.deliver(to_caf(acquired.error()));
+    drop(next, acquired.error());
     return leave(of);
   }
   sets_[of->key.id] = of;
+  for (auto& run : next.runs) submit(of, std::move(run));
   if (!of->missing.empty()) return start_transfer(of);
   weights::load_report nothing_moved;
   nothing_moved.end_us = options_.environment->clock->now_us();

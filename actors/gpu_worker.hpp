@@ -80,10 +80,16 @@ public:
   };
 
 private:
+  struct waiting_run {
+    run_order order;
+    std::vector<payload> inputs;
+    caf::typed_response_promise<run_reply> promise;
+  };
   struct queued_load {
     load_order order;
     caf::typed_response_promise<load_reply> promise;
     core::time_us ordered_us = 0;
+    std::vector<waiting_run> runs; // ordered while it waits: at most one per lane
   };
   struct run_entry {
     set_pointer of;
@@ -108,7 +114,10 @@ private:
   void on_shard_withdrawn(const shard_withdrawn& withdrawn);
   void on_run_ended(const run_ended& ended);
 
+  void submit(const set_pointer& of, waiting_run run);
+
   // -- loading -------------------------------------------------------------------------------------------------------
+  static void drop(queued_load& load, const core::error& why);
   void start_next_load();
   void start_load(queued_load next);
   core::result<void> acquire_shards(set& of);

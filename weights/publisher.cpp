@@ -166,6 +166,9 @@ private:
     entry.task = to_string(result_.set.job.kind);
     entry.published_at_unix_s = std::time(nullptr);
     report(0);
+    std::error_code unknown;
+    if (!std::filesystem::exists(request_.folder, unknown))
+      return core::fail(core::errc::cancelled, "the upload was withdrawn");
     auto added = models_.add(entry);
     if (!added) return core::fail(added.error());
     entry = std::move(*added);

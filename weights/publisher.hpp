@@ -15,7 +15,9 @@
 namespace fastptm::weights {
 
 struct publish_request {
-  std::filesystem::path folder; // must not change meanwhile; stays as it is
+  // Must not change meanwhile; stays as it is. Removing it withdraws the request: until the catalogue's row is written
+  // the publication then ends as cancelled.
+  std::filesystem::path folder;
   std::string tenant;
   std::string name;
   uint64_t largest_arena_bytes = 0; // of the cluster's devices; 0: not known, so not checked

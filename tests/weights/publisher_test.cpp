@@ -399,6 +399,22 @@ TEST(Publisher, PublishingAgainIsANewVersionWithoutNewBytes) {
   EXPECT_EQ(again->new_bytes, 0u);
 }
 
+TEST(Publisher, RemovingTheFolderWithdrawsThePublication) {
+  tests::temporary_folder home;
+  shelf at(home / "store");
+  checkpoint_folder model(home / "model");
+  model.write();
+  const publish_request request{
+      .folder = model.path(), .tenant = "acme", .name = "m", .check_tokenizer = {}, .pack_card = {}};
+  const auto done = publish(request, at.store, at.models, [&](const publish_progress&) {
+    std::error_code unknown;
+    fs::remove_all(model.path(), unknown); // what is open stays readable
+  });
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, core::errc::cancelled) << done.error().message;
+  EXPECT_TRUE(at.models.all().value().empty());
+}
+
 TEST(Publisher, TheCardIsKeptAsAnObject) {
   tests::temporary_folder home;
   shelf at(home / "store");
