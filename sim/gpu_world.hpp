@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "policy/scheduling/events.hpp"
-#include "sim/event_heap.hpp"
+#include "sim/event_wheel.hpp"
 #include "sim/workload.hpp"
 
 namespace fastptm::sim {
@@ -29,7 +29,7 @@ public:
   // The set of the load is there. Returns when its GPU's lane is done with what waited for it, through the event queue.
   void loaded(uint32_t gpu, uint64_t load);
 
-  event_heap<gpu_event>& coming() { return coming_; }
+  event_wheel<gpu_event>& coming() { return coming_; }
   uint64_t loads() const { return loads_; }
   const std::array<uint64_t, policy::source_tier_count>& bytes_by_source() const { return bytes_; }
   core::duration_us busy_us() const { return busy_us_; }
@@ -54,7 +54,7 @@ private:
   std::vector<std::array<core::duration_us, 2>> costs_us_; // By class: base, each.
   std::vector<gpu_state> gpus_;
   std::vector<uint16_t> copies_; // Ready sets by model and node.
-  event_heap<gpu_event> coming_;
+  event_wheel<gpu_event> coming_;
   uint64_t loads_ = 0;
   std::array<uint64_t, policy::source_tier_count> bytes_{};
   core::duration_us busy_us_ = 0, copying_us_ = 0;
