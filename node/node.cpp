@@ -27,6 +27,7 @@ namespace {
 
 // Actors only pass messages on: two threads keep up with the machine, and `sharing` sleeps when idle.
 constexpr size_t actor_threads = 2;
+constexpr core::duration_us failed_start_us = 200'000;
 
 struct owned_device {
   std::string name; // node/device
@@ -207,7 +208,14 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
   actors::system_config settings(actor_threads);
   std::optional<caf::actor_system> system(std::in_place, settings);
   auto node = actors::start_node(*system, parts);
-  if (!node) return core::fail(node.error());
+  if (!node) {
+    reporter.failed(node.error().message);
+    core::log::error("node", "not-started", "{}", node.error().message);
+    // Actors that were spawned before the failing one may keep the system from ending.
+    const watchdog limit(failed_start_us);
+    system.reset();
+    return core::fail(node.error());
+  }
 
   // -- the outside face ----------------------------------------------------------------------------------------------
   node_record record{self->name, ::getpid(), self->roles(), {}, {}, {}, {}};

@@ -35,7 +35,7 @@ LIBRARIES = {
     "nlohmann/": ["weights", "tests/weights"],
     "xxhash": ["weights", "tests/weights"],
     "openssl/": ["weights", "tests/weights", "transport/cluster_secret", "rpc/admin", "rpc/gateway"],
-    "liburing": ["weights"],
+    "liburing": ["weights", "bench"],
     "sqlite3": ["weights", "tests/weights"],
     "unicode/": ["engine/tokenizer"],
     "spdlog/": ["core"],

@@ -1,0 +1,154 @@
+// Starting, dying, coming back, stopping: with real processes.
+#include <csignal>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/integration/real_binary.hpp"
+
+namespace fastptm::integration {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+TEST(Lifecycle, UpPublishEmbedDown) {
+  cluster c(config_text(2));
+  const auto up = c.up();
+  ASSERT_EQ(up.code, 0) << up.err;
+  const auto model = c.publish("m", 1);
+  EXPECT_EQ(model, "acme/m@1");
+  const auto first = c.embed(model), second = c.embed(model);
+  ASSERT_THAT(first, Not(IsEmpty()));
+  EXPECT_EQ(first, second);
+  const auto switches = c.ask({"switches", "--last", "10"}).json_lines();
+  ASSERT_THAT(switches, Not(IsEmpty()));
+  EXPECT_EQ(text_of(switches.front(), "outcome"), "ok");
+  EXPECT_EQ(c.down().code, 0);
+  EXPECT_TRUE(c.where().all_gone(5s));
+}
+
+TEST(Lifecycle, StatusListsEveryConfiguredNodeWithItsDevices) {
+  cluster c(config_text(2));
+  ASSERT_EQ(c.up().code, 0);
+  const auto status = c.status();
+  ASSERT_NE(status.find("nodes"), nullptr);
+  EXPECT_EQ(status.find("nodes")->array()->size(), 3u);
+  EXPECT_EQ(status.find("tenants")->array()->size(), 2u);
+  const auto& worker = status.find("nodes")->array()->back();
+  const auto* devices = worker.find("devices");
+  ASSERT_NE(devices, nullptr);
+  ASSERT_EQ(devices->array()->size(), 1u);
+  EXPECT_EQ(text_of(devices->array()->front(), "kind"), "host");
+}
+
+TEST(Lifecycle, ModelsSurviveDownAndUp) {
+  cluster c(config_text(1));
+  ASSERT_EQ(c.up().code, 0);
+  const auto model = c.publish("m", 1);
+  const auto before = c.embed(model);
+  ASSERT_EQ(c.down().code, 0);
+  ASSERT_EQ(c.up().code, 0);
+  EXPECT_EQ(c.embed(model), before);
+}
+
+TEST(Lifecycle, PublishingANameAgainMakesTheNextVersion) {
+  cluster c(config_text(1));
+  ASSERT_EQ(c.up().code, 0);
+  EXPECT_EQ(c.publish("m", 1), "acme/m@1");
+  EXPECT_EQ(c.publish("m", 2), "acme/m@2");
+  EXPECT_NE(c.embed("acme/m@1"), c.embed("acme/m@2"));
+  EXPECT_EQ(c.embed("acme/m"), c.embed("acme/m@2"));
+}
+
+TEST(Lifecycle, AKilledWorkerComesBackAndNobodyElseNotices) {
+  cluster c(config_text(2));
+  ASSERT_EQ(c.up().code, 0);
+  const auto model = c.publish("m", 1);
+  const auto before = c.embed(model);
+  const auto head = c.pid_of("head"), other = c.pid_of("worker-1"), victim = c.pid_of("worker-0");
+  ASSERT_GT(victim, 0);
+  ::kill(static_cast<pid_t>(victim), SIGKILL);
+  EXPECT_TRUE(c.eventually([&] { return c.state_of("worker-0") == "ready" && c.pid_of("worker-0") != victim; }));
+  EXPECT_EQ(c.pid_of("head"), head);
+  EXPECT_EQ(c.pid_of("worker-1"), other);
+  EXPECT_EQ(c.embed(model), before);
+}
+
+TEST(Lifecycle, AKilledHeadComesBackWithItsModelsAndWorkers) {
+  cluster c(config_text(2));
+  ASSERT_EQ(c.up().code, 0);
+  const auto model = c.publish("m", 1);
+  const auto before = c.embed(model);
+  const auto head = c.pid_of("head"), worker = c.pid_of("worker-0");
+  ::kill(static_cast<pid_t>(head), SIGKILL);
+  EXPECT_TRUE(c.eventually([&] { return c.state_of("worker-0") == "ready" && c.state_of("worker-1") == "ready"; }));
+  EXPECT_NE(c.pid_of("head"), head);
+  EXPECT_EQ(c.pid_of("worker-0"), worker);
+  EXPECT_EQ(c.embed(model), before);
+}
+
+TEST(Lifecycle, AStoppedWorkerIsLostAndReturns) {
+  cluster c(config_text(2));
+  ASSERT_EQ(c.up().code, 0);
+  const auto worker = static_cast<pid_t>(c.pid_of("worker-0"));
+  ::kill(worker, SIGSTOP);
+  EXPECT_TRUE(c.eventually([&] { return c.state_of("worker-0") == "lost"; }));
+  ::kill(worker, SIGCONT);
+  EXPECT_TRUE(c.eventually([&] { return c.state_of("worker-0") == "ready"; }));
+}
+
+TEST(Lifecycle, DownStopsEvenAFrozenNode) {
+  cluster c(config_text(1));
+  ASSERT_EQ(c.up().code, 0);
+  ::kill(static_cast<pid_t>(c.pid_of("worker-0")), SIGSTOP);
+  EXPECT_EQ(c.down().code, 0);
+  EXPECT_TRUE(c.where().all_gone(5s));
+}
+
+TEST(Lifecycle, DownIsFineWhenNothingRuns) {
+  cluster c(config_text(1));
+  EXPECT_EQ(c.down().code, 0);
+  ASSERT_EQ(c.up().code, 0);
+  EXPECT_EQ(c.down().code, 0);
+  EXPECT_EQ(c.down().code, 0);
+}
+
+TEST(Lifecycle, ASecondUpOnTheSameStateIsRefused) {
+  cluster c(config_text(1));
+  ASSERT_EQ(c.up().code, 0);
+  const auto again = c.up();
+  EXPECT_EQ(again.code, 1);
+  EXPECT_THAT(again.err, HasSubstr("already runs"));
+  EXPECT_EQ(c.state_of("worker-0"), "ready");
+}
+
+// One process of `up` in the foreground, ended by a signal at some moment after its start.
+class Ending : public testing::TestWithParam<std::tuple<int, int>> {};
+
+TEST_P(Ending, LeavesNoOrphan) {
+  const auto [number, delay_ms] = GetParam();
+  const cluster c(config_text(2));
+  auto up = c.where().start({"up", c.config_file().string(), "--state", c.where().state().string()});
+  EXPECT_FALSE(up->wait(std::chrono::milliseconds(delay_ms))) << "up ended by itself";
+  up->signal(number);
+  EXPECT_TRUE(up->wait(15s)) << "up did not end";
+  EXPECT_TRUE(c.where().all_gone(5s)) << "processes are left";
+}
+
+INSTANTIATE_TEST_SUITE_P(AtAnyTime, Ending,
+                         testing::Combine(testing::Values(SIGINT, SIGTERM, SIGHUP, SIGKILL),
+                                          testing::Values(1, 60, 400, 3000)));
+
+TEST(Lifecycle, InterruptingADetachingUpLeavesNoOrphan) {
+  const cluster c(config_text(2));
+  auto up = c.where().start({"up", c.config_file().string(), "--detach", "--state", c.where().state().string()});
+  EXPECT_FALSE(up->wait(30ms)) << "up ended by itself";
+  up->signal(SIGINT);
+  EXPECT_TRUE(up->wait(15s));
+  EXPECT_TRUE(c.where().all_gone(15s));
+}
+
+} // namespace
+} // namespace fastptm::integration
