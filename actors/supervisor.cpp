@@ -187,6 +187,7 @@ void supervisor::on_stop() {
   if (phase_ == phase::stopping) return;
   if (phase_ == phase::joined) self_->send(directory_, leave_atom_v, lease_.registration);
   phase_ = phase::stopping;
+  ++attempt_; // an answer to a join on its way must not bring the node back to life
   stop_next_group();
 }
 
