@@ -191,6 +191,8 @@ uint64_t weight_store::on_drop() {
 
 void weight_store::on_stop() {
   caf::anon_send<caf::message_priority::high>(publisher_, stop_atom_v);
+  // CAF's clock may hold this actor until after it has stopped; a detached actor must be free before.
+  publisher_ = nullptr;
   leases_.clear();
   self_->quit(caf::exit_reason::user_shutdown);
 }
