@@ -48,6 +48,7 @@ struct HostileAsker : testing::Test {
     ++here.messages;
     here.payload_bytes += data_bytes;
     if (header_bytes == sizeof(wire::challenge)) std::memcpy(&here.challenged, header, header_bytes);
+    if (header_bytes == sizeof(wire::data)) std::memcpy(&here.granted, header, header_bytes);
     if (header_bytes == sizeof(wire::verdict)) std::memcpy(&here.judged, header, header_bytes);
     return UCS_OK;
   }
@@ -56,6 +57,17 @@ struct HostileAsker : testing::Test {
     const auto give_up = core::monotonic_now_us() + 5'000'000;
     while (!holds() && core::monotonic_now_us() < give_up) raw->progress();
     return holds();
+  }
+
+  void prove_the_secret() {
+    const auto own = make_nonce();
+    ASSERT_TRUE(asker->send(wire::hello_id, wire::hello{.connection = 1, .incarnation = 5, .asker = own}));
+    ASSERT_TRUE(spin_until([&] { return challenged.session != 0; }));
+    const cluster_secret known("the cluster's");
+    const auto proven = known.prove("asker", own, challenged.source, challenged.session);
+    ASSERT_TRUE(asker->send(wire::answer_id, wire::answer{challenged.session, proven}));
+    ASSERT_TRUE(spin_until([&] { return judged.connection != 0; }));
+    ASSERT_EQ(judged.error, 0u);
   }
 
   // An honest node is still served.
@@ -84,6 +96,7 @@ struct HostileAsker : testing::Test {
   uint64_t payload_bytes = 0;
   wire::challenge challenged;
   wire::verdict judged;
+  wire::data granted;
 };
 
 TEST_F(HostileAsker, GetsNothingWithoutASession) {
@@ -131,6 +144,28 @@ TEST_F(HostileAsker, IsToldThatItSpeaksAnotherVersion) {
   ASSERT_TRUE(asker->send(wire::hello_id, wire::hello{.version = 99, .connection = 1, .incarnation = 5}));
   ASSERT_TRUE(spin_until([&] { return judged.connection != 0; }));
   EXPECT_EQ(judged.error, static_cast<uint64_t>(core::errc::version_mismatch));
+}
+
+TEST_F(HostileAsker, KeepsARangeOnlyUntilItReleasesIt) {
+  prove_the_secret();
+  const remote_range range{name.region, name.generation, 0, 4096};
+  ASSERT_TRUE(asker->send(wire::fetch_id, wire::fetch{challenged.session, 1, 1, range}));
+  ASSERT_TRUE(spin_until([&] { return granted.address != 0; }));
+  std::atomic<bool> withdrawn = false;
+  exports.withdraw(name, [&] { withdrawn = true; });
+  EXPECT_FALSE(withdrawn);
+  ASSERT_TRUE(asker->send(wire::release_id, wire::release{challenged.session, 1}));
+  EXPECT_TRUE(spin_until([&] { return withdrawn.load(); }));
+}
+
+TEST_F(HostileAsker, CannotKeepARangeByHanging) {
+  prove_the_secret();
+  const remote_range range{name.region, name.generation, 0, 4096};
+  ASSERT_TRUE(asker->send(wire::fetch_id, wire::fetch{challenged.session, 1, 1, range}));
+  ASSERT_TRUE(spin_until([&] { return granted.address != 0; }));
+  std::atomic<bool> withdrawn = false;
+  exports.withdraw(name, [&] { withdrawn = true; });
+  EXPECT_TRUE(spin_until([&] { return withdrawn.load(); })) << "its time is over";
 }
 
 TEST_F(HostileAsker, DoesNoHarmWithShortAndUnknownMessages) {

@@ -17,18 +17,20 @@ std::vector<environment_entry> environment(const environment_options& options) {
       {"UCX_TCP_KEEPINTVL", "1s", "a backstop behind our own deadlines"},
       {"UCX_TCP_KEEPCNT", "3", "a backstop behind our own deadlines"},
       {"UCX_TCP_CM_SYN_CNT", "2", "an unreachable host fails in seconds, not minutes"},
-      {"UCX_HANDLE_ERRORS", "none", "UCX must not install signal handlers"},
-      {"UCX_DEBUG_SIGNO", "0", "a hang-up must end the process"},
-      {"UCX_MEM_EVENTS", "n", "host memory needs no hooks of mmap"},
-      {"UCX_LOG_LEVEL", "fatal", "a peer that dies is our business and reported by us, with its name"},
-      {"UCX_WARN_UNUSED_ENV_VARS", "n", "older versions do not know every name above"}};
+      {"UCX_TCP_USER_TIMEOUT", "5s", "finds a broken network in mid-transfer; from 1.22 on", true},
+      {"UCX_HANDLE_ERRORS", "none", "UCX must not install signal handlers", true},
+      {"UCX_DEBUG_SIGNO", "0", "a hang-up must end the process", true},
+      {"UCX_MEM_EVENTS", "n", "host memory needs no hooks of mmap", true},
+      {"UCX_LOG_LEVEL", "fatal", "a peer that dies is our business and reported by us, with its name", true},
+      {"UCX_WARN_UNUSED_ENV_VARS", "n", "older versions do not know every name above", true}};
   if (!options.net_devices.empty())
     entries.push_back({"UCX_NET_DEVICES", options.net_devices, "the default listens on every interface"});
   return entries;
 }
 
 void apply_environment(const environment_options& options) {
-  for (const auto& entry : environment(options)) setenv(entry.name.c_str(), entry.value.c_str(), 0);
+  for (const auto& entry : environment(options))
+    if (!entry.at_load) setenv(entry.name.c_str(), entry.value.c_str(), 0);
 }
 
 } // namespace fastptm::transport::ucx

@@ -14,6 +14,7 @@ struct environment_entry {
   std::string name;
   std::string value;
   std::string_view why;
+  bool at_load = false; // read when the library is loaded, or not known to every version: for a launcher only
 };
 
 struct environment_options {
@@ -24,7 +25,8 @@ struct environment_options {
 // What to set where the operator has not set it already.
 std::vector<environment_entry> environment(const environment_options& options);
 
-// Applies it to this process with setenv, without overwriting. Only before UCX starts and before threads exist.
+// For measurements and tests in one process: sets, without overwriting, what UCX reads when it starts. Only before UCX
+// starts and before threads exist.
 void apply_environment(const environment_options& options);
 
 } // namespace fastptm::transport::ucx
