@@ -91,7 +91,8 @@ caf::result<join_reply> directory::on_join(const join_request& request) {
   return join_reply{{node.registration, options_.heartbeat_us, options_.lease_us},
                     options_.store,
                     options_.scheduler,
-                    options_.weight_store};
+                    options_.weight_store,
+                    options_.links};
 }
 
 void directory::admit(node_entry& node, const join_request& request) {

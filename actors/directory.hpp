@@ -26,7 +26,8 @@ struct directory_options {
   core::duration_us lease_us = 1'000'000;
   size_t kept_reports = 1000; // of loads, newest; about 2 KiB each
   const core::clock* clock = nullptr;
-  peer_row store; // where the host cache of weight_store can be read
+  peer_row store;               // where the host cache of weight_store can be read
+  std::vector<link_rate> links; // of its host: what loads are held against
   scheduler_actor scheduler;
   weight_store_actor weight_store;
 };

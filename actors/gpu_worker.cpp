@@ -20,37 +20,6 @@ core::error stale_error() {
   return {core::errc::unavailable, "the order belongs to an earlier registration of this node"};
 }
 
-switch_report to_message(const gpu_worker::set& of, const std::string& device, const core::result<void>& outcome,
-                         const weights::load_report& report) {
-  const auto since = [&](core::time_us at) { return std::max<core::duration_us>(0, at - of.ordered_us); };
-  switch_report row;
-  row.id = of.order.load;
-  row.model = of.key.name;
-  row.device = device;
-  row.reason = of.order.reason;
-  row.ok = outcome.has_value();
-  row.error = outcome ? std::string() : outcome.error().message;
-  row.bytes_total = of.manifest.total_bytes();
-  row.bytes_shared = row.bytes_total;
-  for (const auto i : of.missing) row.bytes_shared -= of.manifest.shards[i].size_bytes;
-  row.bytes_moved = report.bytes_moved;
-  row.wall_us = since(report.end_us);
-  row.verified_chunks = report.verified_chunks;
-  row.bad_chunks = report.bad_chunks;
-  row.refetched_chunks = report.refetched_chunks;
-  row.stages.push_back({"queue", 0, since(of.started_us)}); // behind what was leaving the device
-  for (const auto& stage : report.stages)
-    row.stages.push_back({stage.name, since(stage.start_us), since(stage.end_us)});
-  if (row.bytes_shared > 0)
-    row.sources.push_back({"same_device", device.substr(0, device.find('/')), {}, row.bytes_shared, 0, 0, false});
-  for (const auto& source : report.sources) {
-    row.sources.push_back({std::string(to_string(source.kind)), source.node, source.path, source.bytes, source.chunks,
-                           source.rate_bps, source.failed});
-  }
-  row.limit = {report.limit.link, report.limit.rate_bps, report.limit.fraction_ppm};
-  return row;
-}
-
 } // namespace
 
 gpu_worker::gpu_worker(interface::pointer self, gpu_worker_options options)
@@ -86,6 +55,7 @@ void gpu_worker::on_attach(const attach_order& order) {
   scheduler_ = order.scheduler;
   weight_store_ = order.weight_store;
   store_ = order.store;
+  links_ = order.links;
   report_all_holdings();
   report_device();
 }
@@ -202,6 +172,7 @@ void gpu_worker::on_run_ended(const run_ended& ended) {
   auto& [of, promise] = entry.mapped();
   --of->runs;
   if (ended.result) {
+    note_first_run(*of, ended.result->first_layer_at_us);
     batch_outputs part{ended.batch, {}};
     size_t part_bytes = 0;
     for (const auto& row : ended.result->rows) {
@@ -218,6 +189,7 @@ void gpu_worker::on_run_ended(const run_ended& ended) {
   } else {
     promise.deliver(to_caf(ended.result.error()));
   }
+  if (of->runs == 0) send_report(*of);
   release_if_idle(of);
 }
 
@@ -318,6 +290,7 @@ void gpu_worker::start_transfer(const set_pointer& of) {
   options.directory = directory_;
   options.weight_store = weight_store_;
   options.store = store_;
+  options.links = links_;
   std::vector<std::shared_ptr<gpu::verified_event>> events;
   for (const auto position : of->missing) {
     options.shards.push_back({of->manifest.shards[position], of->shards[position].region});
@@ -336,8 +309,9 @@ void gpu_worker::start_transfer(const set_pointer& of) {
 
 void gpu_worker::finish_load(const set_pointer& of) {
   of->resident = true;
-  core::log::info("gpu_worker", "loaded", "{} on {}: {} bytes moved in {} us", of->key.name, options_.name,
-                  of->missing.empty() ? 0 : of->manifest.total_bytes(),
+  uint64_t moved_bytes = 0;
+  for (const auto position : of->missing) moved_bytes += of->manifest.shards[position].size_bytes;
+  core::log::info("gpu_worker", "loaded", "{} on {}: {} bytes moved in {} us", of->key.name, options_.name, moved_bytes,
                   options_.environment->clock->now_us() - of->started_us);
   report_device();
 }
@@ -410,43 +384,6 @@ void gpu_worker::on_shard_withdrawn(const shard_withdrawn& withdrawn) {
 
 void gpu_worker::quit_if_empty() {
   if (stopping_ && leaving_.empty()) self_->quit(caf::exit_reason::user_shutdown);
-}
-
-// -- telling
-// -----------------------------------------------------------------------------------------------------------
-
-void gpu_worker::report_device() {
-  if (!directory_) return;
-  device_row row;
-  row.name = options_.name;
-  row.kind = to_string(options_.device->info().kind);
-  row.arena_bytes = options_.device->memory().size_bytes();
-  row.used_bytes = options_.device->memory().used_bytes();
-  std::vector<const set*> resident;
-  for (const auto& [id, of] : sets_)
-    if (of->resident) resident.push_back(of.get());
-  std::sort(resident.begin(), resident.end(), [](const set* a, const set* b) { return a->used < b->used; });
-  for (const auto* of : resident) row.resident.push_back(of->key);
-  self_->send(directory_, registration_, std::move(row));
-}
-
-void gpu_worker::report_all_holdings() {
-  holdings_added part{registration_, options_.name, {}};
-  for (const auto& [shard, location] : exported_) {
-    part.shards.push_back(location);
-    if (part.shards.size() == holdings_per_message)
-      self_->send(directory_, std::exchange(part, {registration_, options_.name, {}}));
-  }
-  if (!part.shards.empty()) self_->send(directory_, std::move(part));
-}
-
-void gpu_worker::report_load(const set& of, const core::result<void>& outcome, const weights::load_report& report) {
-  if (directory_) self_->send(directory_, to_message(of, options_.name, outcome, report));
-}
-
-void gpu_worker::export_shard(const gpu::held_shard& shard, const core::digest& digest, uint64_t size_bytes) {
-  const auto name = options_.environment->exporter->add({shard.region, -1});
-  exported_[digest] = {digest, name.region, name.generation, 0, size_bytes};
 }
 
 } // namespace fastptm::actors

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -71,7 +72,9 @@ public:
     transfer_actor transfer; // while loading
     bool resident = false;
     uint32_t runs = 0;
-    uint64_t used = 0; // order of last use
+    core::time_us first_layer_us = 0, first_result_us = 0; // of the first run; 0: none has ended
+    std::optional<switch_report> untold;                   // of its load
+    uint64_t used = 0;                                     // order of last use
     // While leaving:
     bool releasing = false;
     size_t unreleased = 0;
@@ -134,7 +137,9 @@ private:
   // -- telling -------------------------------------------------------------------------------------------------------
   void report_device();
   void report_all_holdings();
-  void report_load(const set& of, const core::result<void>& outcome, const weights::load_report& report);
+  void report_load(set& of, const core::result<void>& outcome, const weights::load_report& report);
+  void note_first_run(set& of, core::time_us first_layer_us);
+  void send_report(set& of);
   void export_shard(const gpu::held_shard& shard, const core::digest& digest, uint64_t size_bytes);
 
   interface::pointer self_;
@@ -146,6 +151,7 @@ private:
   scheduler_actor scheduler_;
   weight_store_actor weight_store_;
   peer_row store_;
+  std::vector<link_rate> links_;
 
   std::map<core::model_id, set_pointer> sets_;
   std::set<set_pointer> leaving_;

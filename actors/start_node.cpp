@@ -63,6 +63,7 @@ directory_actor spawn_directory(caf::actor_system& system, const node_parts& par
   options.lease_us = head.lease_us;
   options.clock = parts.environment->clock;
   options.store = to_row(parts.address);
+  options.links = head.links;
   options.scheduler = known.scheduler;
   options.weight_store = known.weight_store;
   return system.spawn<actor_from_state<directory>>(std::move(options));

@@ -110,8 +110,8 @@ void supervisor::on_joined(const join_reply& reply) {
   pause_us_ = refused_us_ = 0;
   core::log::info("supervisor", "joined", "registration {}", lease_.registration.value);
   for (const auto& device : options_.devices) {
-    self_->send(device.worker,
-                attach_order{lease_.registration, directory_, reply.scheduler, reply.weight_store, reply.store});
+    self_->send(device.worker, attach_order{lease_.registration, directory_, reply.scheduler, reply.weight_store,
+                                            reply.store, reply.links});
   }
   self_->delayed_send(self_, microseconds(lease_.heartbeat_us), tick_atom_v, attempt_);
   if (options_.on_joined) options_.on_joined();

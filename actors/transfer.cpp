@@ -61,7 +61,9 @@ std::shared_ptr<weights::loader> transfer::make_loader() {
   callbacks.done = [notify](core::result<void> outcome, weights::load_report report) {
     notify(make_local(transfer_end{std::move(outcome), std::move(report)}));
   };
-  return weights::loader::make(options_.environment->loader, std::move(wanted), *options_.environment->checker,
+  auto bounds = options_.environment->loader;
+  for (const auto& link : options_.links) bounds.calibrated_bps.emplace(link.path, link.rate_bps);
+  return weights::loader::make(std::move(bounds), std::move(wanted), *options_.environment->checker,
                                *options_.environment->clock, std::move(callbacks));
 }
 

@@ -37,6 +37,7 @@ struct transfer_options {
   directory_actor directory;
   weight_store_actor weight_store;
   peer_row store;
+  std::vector<link_rate> links;
   // Both on foreign threads. `ended` is called once, last of all: nothing writes into the targets any more.
   std::function<void(uint32_t shard)> verified;
   std::function<void(transfer_end)> ended;

@@ -27,14 +27,24 @@ template <class I> typename I::result_type inspect(I& f, join_request& x) {
   return fields(f, "join_request", x.version, x.proof, x.peer, x.pid, x.roles, x.devices, x.supervisor);
 }
 
+// What a path can carry at most, as measured by the head: bytes per second.
+struct link_rate {
+  std::string path; // map, cma, tcp, io_uring
+  uint64_t rate_bps = 0;
+};
+template <class I> typename I::result_type inspect(I& f, link_rate& x) {
+  return fields(f, "link_rate", x.path, x.rate_bps);
+}
+
 struct join_reply {
   lease_terms lease;
   peer_row store; // where the weight store's host cache can be read
   scheduler_actor scheduler;
   weight_store_actor weight_store;
+  std::vector<link_rate> links;
 };
 template <class I> typename I::result_type inspect(I& f, join_reply& x) {
-  return fields(f, "join_reply", x.lease, x.store, x.scheduler, x.weight_store);
+  return fields(f, "join_reply", x.lease, x.store, x.scheduler, x.weight_store, x.links);
 }
 
 // What a gpu_worker needs to know of the cluster that its node has joined.
@@ -44,9 +54,10 @@ struct attach_order {
   scheduler_actor scheduler;
   weight_store_actor weight_store;
   peer_row store;
+  std::vector<link_rate> links;
 };
 template <class I> typename I::result_type inspect(I& f, attach_order& x) {
-  return fields(f, "attach_order", x.registration, x.directory, x.scheduler, x.weight_store, x.store);
+  return fields(f, "attach_order", x.registration, x.directory, x.scheduler, x.weight_store, x.store, x.links);
 }
 
 struct device_joined {
