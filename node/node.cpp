@@ -13,6 +13,7 @@
 #include "core/metrics.hpp"
 #include "engine/session.hpp"
 #include "gpu/backends.hpp"
+#include "node/calibration.hpp"
 #include "node/node_record.hpp"
 #include "node/state_folder.hpp"
 #include "node/stop_signal.hpp"
@@ -194,7 +195,10 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
   parts.roles = self->roles();
   parts.environment = &environment;
   for (const auto& each : *devices) parts.devices.push_back({each.name, each.device.get(), each.runner.get()});
-  if (self->head) parts.head = head_parts_of(config, *self, *kept);
+  if (self->head) {
+    parts.head = head_parts_of(config, *self, *kept);
+    parts.head->links = calibrate(folder->store());
+  }
   parts.find_head = head_finder(config, *folder);
   parts.connect_timeout_us = config.liveness.connect_timeout_us;
   parts.metrics = &metrics;
