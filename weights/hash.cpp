@@ -12,6 +12,7 @@
 
 #include "core/check.hpp"
 #include "weights/xxh3_avx2.hpp"
+#include "weights/xxh3_copy_avx2.hpp"
 
 namespace fastptm::weights {
 
@@ -40,6 +41,7 @@ public:
       hashes_[count_++] = xxh3_64(data + at, std::min(checksum_block_bytes, size_bytes - at));
     }
   }
+  void add_hash(uint64_t of_block) { hashes_[count_++] = of_block; }
   uint64_t combined() const { return xxh3_64(hashes_.data(), count_ * sizeof(uint64_t)); }
 
 private:
@@ -58,11 +60,18 @@ uint64_t chunk_checksum(const std::byte* data, uint64_t size_bytes) {
 
 uint64_t copy_and_checksum(std::byte* target, const std::byte* source, uint64_t size_bytes) {
   core::check(size_bytes <= chunk_bytes, "a chunk is at most 4 MiB");
+  static const bool has_avx2 = __builtin_cpu_supports("avx2");
+  const bool streams = has_avx2 && reinterpret_cast<uintptr_t>(target) % 32 == 0;
   block_hashes blocks;
-  for (uint64_t at = 0; at < size_bytes; at += copy_step_bytes) {
+  uint64_t at = 0;
+  for (; streams && at + checksum_block_bytes <= size_bytes; at += checksum_block_bytes)
+    blocks.add_hash(copy_block_avx2(target + at, source + at));
+  if (at > 0) finish_streaming();
+  while (at < size_bytes) {
     const uint64_t step = std::min(copy_step_bytes, size_bytes - at);
     std::memcpy(target + at, source + at, step);
     blocks.add(target + at, step);
+    at += step;
   }
   return blocks.combined();
 }

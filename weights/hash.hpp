@@ -24,8 +24,8 @@ inline constexpr uint64_t checksum_block_bytes = 16 << 10;
 // Requires: size_bytes <= chunk_bytes. At memory speed; any thread.
 uint64_t chunk_checksum(const std::byte* data, uint64_t size_bytes);
 
-// Copies and returns the checksum of what now lies at the target, in steps that stay in the cache.
-// Requires: size_bytes <= chunk_bytes; the ranges do not overlap.
+// Copies and returns the checksum of what now lies at the target: in one pass past the caches where the processor can,
+// else in steps that stay in the cache. Requires: size_bytes <= chunk_bytes; the ranges do not overlap.
 uint64_t copy_and_checksum(std::byte* target, const std::byte* source, uint64_t size_bytes);
 
 // Has `fill(offset, length)` fill the target piece by piece, and returns the checksum of what it holds then; every

@@ -69,6 +69,42 @@ TEST(Hash, CopyAndChecksumCopiesAndGivesTheSameValue) {
   }
 }
 
+TEST(Hash, CopyAndChecksumIsTheSameForEveryAlignment) {
+  struct alignas(64) line {
+    std::byte bytes[64];
+  };
+  std::vector<line> memory(chunk_bytes / sizeof(line) + 2);
+  auto* aligned = memory.front().bytes;
+  for (const size_t size : sizes)
+    for (const size_t shift : {0, 1, 16, 32}) {
+      const auto bytes = random_bytes(size + 7, size + shift);
+      const std::vector<std::byte> expected(bytes.begin() + 7, bytes.end());
+      aligned[shift + size] = std::byte{0x5a};
+      EXPECT_EQ(copy_and_checksum(aligned + shift, bytes.data() + 7, size), by_definition(expected)) << size;
+      EXPECT_TRUE(std::equal(expected.begin(), expected.end(), aligned + shift)) << size;
+      EXPECT_EQ(aligned[shift + size], std::byte{0x5a}) << "wrote beyond the end";
+    }
+}
+
+TEST(Hash, FillAndChecksumHashesEveryPieceAndStopsAtAFailure) {
+  for (const size_t size : sizes) {
+    const auto bytes = random_bytes(size, size + 1);
+    std::vector<std::byte> target(size);
+    const auto fill = [&](uint64_t offset, uint64_t length) {
+      std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(offset), length,
+                  target.begin() + static_cast<ptrdiff_t>(offset));
+      return true;
+    };
+    EXPECT_EQ(fill_and_checksum(target.data(), size, 64 << 10, fill), by_definition(bytes)) << size;
+    EXPECT_EQ(target, bytes);
+  }
+  std::vector<std::byte> target(200'000);
+  int calls = 0;
+  EXPECT_EQ(fill_and_checksum(target.data(), target.size(), 64 << 10, [&](uint64_t, uint64_t) { return ++calls < 3; }),
+            std::nullopt);
+  EXPECT_EQ(calls, 3);
+}
+
 TEST(Hash, OneFlippedBitChangesTheChecksum) {
   auto bytes = random_bytes(chunk_bytes, 3);
   const auto good = chunk_checksum(bytes.data(), bytes.size());
