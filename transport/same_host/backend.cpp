@@ -11,6 +11,12 @@
 
 namespace fastptm::transport::same_host {
 
+namespace {
+
+constexpr uint64_t touch_step_bytes = 64 << 20;
+
+} // namespace
+
 backend::backend(backend_options options) : options_(std::move(options)), secret_(options_.secret) {
   core::check(options_.copiers != nullptr, "mapped memory is copied by a pool");
   mapper_ = std::thread([this] { run_mapper(); });
@@ -53,20 +59,20 @@ core::result<fetch_id> backend::fetch(const peer_address& peer, const fetch_requ
     queue_copy(std::move(made));
     return id;
   }
-  if (found == mapped_.end()) start_mapping(peer, region, false);
+  if (found == mapped_.end()) start_mapping(peer, region);
   mapped_[{peer.node, peer.incarnation, region.region, region.generation}].waiting.push_back(std::move(made));
   return id;
 }
 
-void backend::start_mapping(const peer_address& peer, exported region, bool touch) {
+void backend::start_mapping(const peer_address& peer, exported region) {
   mapped_[{peer.node, peer.incarnation, region.region, region.generation}];
-  map_jobs_.push_back({peer, region, touch});
+  map_jobs_.push_back({peer, region});
   map_arrived_.notify_one();
 }
 
 void backend::prepare(const peer_address& peer, exported name) {
   std::lock_guard lock(mutex_);
-  if (!mapped_.contains({peer.node, peer.incarnation, name.region, name.generation})) start_mapping(peer, name, true);
+  if (!mapped_.contains({peer.node, peer.incarnation, name.region, name.generation})) start_mapping(peer, name);
 }
 
 void backend::cancel(fetch_id id) {
@@ -109,7 +115,7 @@ void backend::run_mapper() {
     const auto what = std::move(map_jobs_.front());
     map_jobs_.pop_front();
     lock.unlock();
-    auto memory = map_region(what.peer, what.region, secret_, options_.connect_us, what.touch);
+    auto memory = map_region(what.peer, what.region, secret_, options_.connect_us);
     lock.lock();
     const auto found =
         mapped_.find({what.peer.node, what.peer.incarnation, what.region.region, what.region.generation});
@@ -121,6 +127,9 @@ void backend::run_mapper() {
         one.from = *memory;
         queue_copy(std::move(one));
       }
+      lock.unlock();
+      touch_all(**memory);
+      lock.lock();
       continue;
     }
     mapped_.erase(found); // the next fetch tries again
@@ -128,6 +137,12 @@ void backend::run_mapper() {
     for (auto& one : waiting) finish(one, core::fail(memory.error()));
     lock.lock();
   }
+}
+
+// In steps, so that a stop need not wait for a slab of many gigabytes.
+void backend::touch_all(const mapping& memory) {
+  for (uint64_t at = 0; at < memory.size_bytes() && !stopping_; at += touch_step_bytes)
+    memory.touch(at, touch_step_bytes);
 }
 
 // Locked. Every copy gets a turn of the pool; one that was cancelled meanwhile leaves its turn empty.

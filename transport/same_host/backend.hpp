@@ -1,6 +1,7 @@
 // Fetches by memcpy from mapped memory of nodes on this host: mapped once, copied by the node's copy pool.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -59,11 +60,11 @@ private:
   struct map_job {
     peer_address peer;
     exported region;
-    bool touch = false;
   };
 
-  void start_mapping(const peer_address& peer, exported region, bool touch);
+  void start_mapping(const peer_address& peer, exported region);
   void run_mapper();
+  void touch_all(const mapping& memory);
   void queue_copy(job what);
   void copy_next();
   void copy(job& what);
@@ -82,8 +83,8 @@ private:
   std::deque<map_job> map_jobs_;
   uint64_t last_fetch_ = 0;
   uint32_t outstanding_ = 0;
-  uint32_t turns_ = 0; // asked from the pool: one for every copy that was ever queued
-  bool stopping_ = false;
+  uint32_t turns_ = 0;                 // asked from the pool: one for every copy that was ever queued
+  std::atomic<bool> stopping_ = false; // written under the lock
 
   std::thread mapper_;
 };

@@ -1,6 +1,7 @@
 // The asking side of the conversation, and mmap.
 #include "transport/same_host/mapper.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -49,20 +50,24 @@ core::result<void> check_file(const file_handle& file, uint64_t size_bytes) {
 
 } // namespace
 
+// Kernels before 5.14 do not know the advice: then copies take the faults.
+void mapping::touch(uint64_t offset_bytes, uint64_t length_bytes) const {
+  madvise(const_cast<std::byte*>(address_) + offset_bytes, std::min(length_bytes, size_bytes_ - offset_bytes),
+          MADV_POPULATE_READ);
+}
+
 mapping::~mapping() {
   munmap(const_cast<std::byte*>(address_), size_bytes_);
 }
 
 core::result<std::shared_ptr<const mapping>> map_region(const peer_address& peer, exported region,
-                                                        const cluster_secret& secret, core::duration_us timeout_us,
-                                                        bool touch) {
+                                                        const cluster_secret& secret, core::duration_us timeout_us) {
   const auto where = fmt::format("mapping memory of {}", peer.node);
   uint64_t size_bytes = 0;
   const auto file = ask_for_file(peer, region, secret, timeout_us, size_bytes);
   if (!file) return core::fail(where, file.error());
   if (auto checked = check_file(*file, size_bytes); !checked) return core::fail(where, checked.error());
-  const int flags = MAP_SHARED | (touch ? MAP_POPULATE : 0);
-  void* address = mmap(nullptr, size_bytes, PROT_READ, flags, file->get(), 0);
+  void* address = mmap(nullptr, size_bytes, PROT_READ, MAP_SHARED, file->get(), 0);
   if (address == MAP_FAILED) return core::fail(core::from_errno(errno, where));
   return std::make_shared<const mapping>(static_cast<const std::byte*>(address), size_bytes);
 }
