@@ -32,10 +32,8 @@ private:
   const uint64_t size_bytes_;
 };
 
-// Blocks, at most a few times `timeout_us`. `touch`: has the kernel enter every page now, so that copies take no
-// faults.
+// Blocks, at most a few times `timeout_us`.
 core::result<std::shared_ptr<const mapping>> map_region(const peer_address& peer, exported region,
-                                                        const cluster_secret& secret, core::duration_us timeout_us,
-                                                        bool touch);
+                                                        const cluster_secret& secret, core::duration_us timeout_us);
 
 } // namespace fastptm::transport::same_host
