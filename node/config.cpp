@@ -351,16 +351,16 @@ core::result<cluster_config> load_config(const std::filesystem::path& file) {
   return parse_config(text.str(), file.string());
 }
 
-bool is_local_address(std::string_view address) {
-  if (address.starts_with("127.")) return true;
+std::string interface_of(std::string_view address) {
+  if (address.starts_with("127.")) return "lo";
   ifaddrs* all = nullptr;
-  if (getifaddrs(&all) != 0) return false;
-  bool found = false;
-  for (const auto* each = all; each != nullptr && !found; each = each->ifa_next) {
+  if (getifaddrs(&all) != 0) return {};
+  std::string found;
+  for (const auto* each = all; each != nullptr && found.empty(); each = each->ifa_next) {
     if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET) continue;
     char text[INET_ADDRSTRLEN] = {};
     inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(each->ifa_addr)->sin_addr, text, sizeof text);
-    found = address == text;
+    if (address == text) found = each->ifa_name;
   }
   freeifaddrs(all);
   return found;

@@ -100,7 +100,13 @@ core::result<cluster_config> load_config(const std::filesystem::path& file);
 // The same from text; `display_name` stands in front of the messages.
 core::result<cluster_config> parse_config(std::string_view text, std::string_view display_name);
 
+// The network interface of this machine that has the IPv4 address, "lo" for all of 127.0.0.0/8; empty: not this
+// machine's.
+std::string interface_of(std::string_view address);
+
 // True when `address` is one of this machine's: its nodes are started here.
-bool is_local_address(std::string_view address);
+inline bool is_local_address(std::string_view address) {
+  return !interface_of(address).empty();
+}
 
 } // namespace fastptm::node

@@ -12,16 +12,21 @@
 
 namespace fastptm::node {
 
-std::vector<std::pair<std::string, std::string>> missing_environment(const cluster_config& config) {
+std::vector<std::pair<std::string, std::string>> missing_environment(const cluster_config& config,
+                                                                     const node_config& self) {
   std::vector<std::pair<std::string, std::string>> wanted{
       {environment_variable, "1"},
       // Threads of an idle device must not spin on the cores of the others.
       {"OMP_WAIT_POLICY", "passive"},
       {"UCX_TLS", config.transfers.ucx_transports},
   };
-  const transport::ucx::environment_options options{
-      .allow_cma = config.transfers.ucx_transports.find("cma") != std::string::npos, .net_devices = {}};
-  for (const auto& entry : transport::ucx::environment(options)) wanted.emplace_back(entry.name, entry.value);
+  // Only the interface with the node's address: UCX would also try others, which peers may not reach.
+  const transport::ucx::environment_options options{.allow_cma = config.transfers.ucx_transports.find("cma") !=
+                                                                 std::string::npos,
+                                                    .net_devices = interface_of(self.address)};
+  for (const auto& entry : transport::ucx::environment(options)) {
+    if (entry.name != "UCX_TLS") wanted.emplace_back(entry.name, entry.value);
+  }
   std::erase_if(wanted, [](const auto& entry) { return std::getenv(entry.first.c_str()) != nullptr; });
   return wanted;
 }
@@ -38,13 +43,13 @@ std::vector<std::string> own_arguments() {
 
 } // namespace
 
-void enter_environment(const cluster_config& config) {
+void enter_environment(const cluster_config& config, const node_config& self) {
   if (std::getenv(environment_variable) != nullptr) return;
   auto texts = own_arguments();
   std::vector<char*> arguments;
   for (auto& text : texts) arguments.push_back(text.data());
   arguments.push_back(nullptr);
-  for (const auto& [name, value] : missing_environment(config)) ::setenv(name.c_str(), value.c_str(), 0);
+  for (const auto& [name, value] : missing_environment(config, self)) ::setenv(name.c_str(), value.c_str(), 0);
   ::execv("/proc/self/exe", arguments.data());
   core::log::warn("node", "environment", "cannot execute again: {}: UCX and OpenMP run with their defaults",
                   core::from_errno(errno, "execv").message);

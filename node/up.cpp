@@ -67,7 +67,7 @@ void node_keeper::launch(kept_node& node) {
   const auto& name = node.config->name;
   auto started = start_child(
       {.arguments = {"node", options_.config_file.string(), "--name", name, "--state", folder_.path().string()},
-       .environment = missing_environment(config_),
+       .environment = missing_environment(config_, *node.config),
        .log_file = folder_.log_file(name)});
   if (!started) {
     say_(fmt::format("{}: cannot be started: {}", name, started.error().message));

@@ -17,7 +17,8 @@ struct peer_address {
   friend bool operator==(const peer_address&, const peer_address&) = default;
 };
 
-// The id of this boot of this machine's kernel; empty when it cannot be read (then nothing counts as the same host).
+// The id of this boot of this machine's kernel and of this process's network namespace; empty when it cannot be read
+// (then nothing counts as the same host).
 std::string this_boot_id();
 
 } // namespace fastptm::transport

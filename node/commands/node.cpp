@@ -21,7 +21,7 @@ struct options {
 int run(const options& from) {
   auto config = load_config(from.config);
   if (!config) return failed(config.error());
-  enter_environment(*config);
+  if (const auto* self = config->find_node(from.name)) enter_environment(*config, *self);
   core::log::open(from.name, from.verbose ? core::log::level::debug : core::log::level::info);
   readiness_reporter reporter;
   auto ended = run_node({.config = std::move(*config), .name = from.name, .state = from.state}, reporter);

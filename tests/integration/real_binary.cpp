@@ -58,16 +58,14 @@ weights::json_value ended::json() const {
   return lines.empty() ? weights::json_value() : lines.back();
 }
 
-running::running(const std::vector<std::string>& arguments, const fs::path& scratch,
+running::running(std::vector<std::string> command, const fs::path& scratch,
                  const std::vector<std::string>& environment) {
   static int count = 0;
   const auto name = std::to_string(++count);
   out_ = scratch / (name + ".out");
   err_ = scratch / (name + ".err");
-  std::vector<std::string> texts{FASTPTM_BINARY};
-  texts.insert(texts.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
-  for (auto& text : texts) pointers.push_back(text.data());
+  for (auto& text : command) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   const int out = open_for_output(out_), err = open_for_output(err_);
   pid_ = ::fork();
@@ -76,7 +74,7 @@ running::running(const std::vector<std::string>& arguments, const fs::path& scra
     ::dup2(out, STDOUT_FILENO);
     ::dup2(err, STDERR_FILENO);
     for (const auto& entry : environment) ::putenv(const_cast<char*>(entry.c_str()));
-    ::execv(FASTPTM_BINARY, pointers.data());
+    ::execvp(pointers[0], pointers.data());
     ::_exit(127);
   }
   ::close(out);
@@ -112,7 +110,8 @@ std::optional<ended> running::wait(std::chrono::milliseconds most) {
 // -- workspace
 // ---------------------------------------------------------------------------------------------------------
 
-workspace::workspace() : mark_(std::to_string(core::true_random_u64())) {
+workspace::workspace(std::vector<std::string> prefix)
+    : prefix_(std::move(prefix)), mark_(std::to_string(core::true_random_u64())) {
   auto pattern = (fs::temp_directory_path() / "fastptm-integration-XXXXXX").string();
   EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
   path_ = pattern;
@@ -131,7 +130,10 @@ fs::path workspace::file(const std::string& name, const std::string& text) const
 }
 
 std::unique_ptr<running> workspace::start(std::vector<std::string> arguments) const {
-  return std::make_unique<running>(arguments, path_,
+  auto command = prefix_;
+  command.emplace_back(FASTPTM_BINARY);
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  return std::make_unique<running>(std::move(command), path_,
                                    std::vector<std::string>{std::string(mark_variable) + "=" + mark_});
 }
 
@@ -178,7 +180,8 @@ std::string config_text(unsigned workers, unsigned arena_mib, const std::string&
          nodes + "  ],\n  tenants = [(name = \"acme\"), (name = \"globex\")],\n" + rest + ");\n";
 }
 
-cluster::cluster(const std::string& config) : config_(where_.file("cluster.capnp", config)) {}
+cluster::cluster(const std::string& config, std::vector<std::string> prefix)
+    : where_(std::move(prefix)), config_(where_.file("cluster.capnp", config)) {}
 
 cluster::~cluster() {
   down();

@@ -30,7 +30,8 @@ struct ended {
 // One running process of the binary. Output goes to files, so that children in the background cannot block it.
 class running {
 public:
-  running(const std::vector<std::string>& arguments, const std::filesystem::path& scratch,
+  // `command` names a program by PATH or place.
+  running(std::vector<std::string> command, const std::filesystem::path& scratch,
           const std::vector<std::string>& environment = {});
   ~running(); // SIGKILL if it still runs
   running(running&&) = delete;
@@ -48,7 +49,8 @@ private:
 // A folder and a mark in the environment of everything that is started in it.
 class workspace {
 public:
-  workspace();
+  // `prefix` stands before the binary in every command: another program that executes it.
+  explicit workspace(std::vector<std::string> prefix = {});
   ~workspace(); // kills what carries the mark, removes the folder
 
   const std::filesystem::path& path() const { return path_; }
@@ -65,6 +67,7 @@ public:
   bool all_gone(std::chrono::milliseconds within) const;
 
 private:
+  const std::vector<std::string> prefix_;
   std::filesystem::path path_;
   std::string mark_;
 };
@@ -77,7 +80,7 @@ std::string config_text(unsigned workers, unsigned arena_mib = 8, const std::str
 // A cluster in a workspace of its own, stopped whatever happens.
 class cluster {
 public:
-  explicit cluster(const std::string& config);
+  explicit cluster(const std::string& config, std::vector<std::string> prefix = {});
   ~cluster();
 
   ended up();
