@@ -9,8 +9,10 @@ namespace fastptm::core {
 [[noreturn]] void check_failed(std::string_view message, const char* file, int line) noexcept;
 
 // For what can only be false by a mistake in this program; bad input is a result, never a check.
-inline void check(bool condition, std::string_view message, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
-  if (!condition) [[unlikely]] check_failed(message, file, line);
+inline void check(bool condition, std::string_view message, const char* file = __builtin_FILE(),
+                  int line = __builtin_LINE()) {
+  if (!condition) [[unlikely]]
+    check_failed(message, file, line);
 }
 
 } // namespace fastptm::core

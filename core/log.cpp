@@ -34,10 +34,14 @@ std::atomic<level> least_level{level::warn};
 
 spdlog::level::level_enum to_spdlog(level at) {
   switch (at) {
-    case level::debug: return spdlog::level::debug;
-    case level::info: return spdlog::level::info;
-    case level::warn: return spdlog::level::warn;
-    case level::error: return spdlog::level::err;
+    case level::debug:
+      return spdlog::level::debug;
+    case level::info:
+      return spdlog::level::info;
+    case level::warn:
+      return spdlog::level::warn;
+    case level::error:
+      return spdlog::level::err;
   }
   return spdlog::level::err;
 }
@@ -49,7 +53,9 @@ void open(std::string_view node_name, level least) {
   least_level.store(least, std::memory_order_relaxed);
 }
 
-bool enabled(level at) noexcept { return at >= least_level.load(std::memory_order_relaxed); }
+bool enabled(level at) noexcept {
+  return at >= least_level.load(std::memory_order_relaxed);
+}
 
 void write(level at, std::string_view component, std::string_view event, std::string_view sentence) {
   auto& out = the_sink();
@@ -65,7 +71,11 @@ namespace {
 // Length of the well-formed UTF-8 sequence at the front of `text`; 0 if it is not one.
 size_t utf8_length(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
-  const size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+  const size_t length = lead < 0x80                   ? 1
+                        : lead >= 0xc2 && lead < 0xe0 ? 2
+                        : lead >= 0xe0 && lead < 0xf0 ? 3
+                        : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                      : 0;
   if (length == 0 || length > text.size()) return 0;
   for (size_t i = 1; i < length; ++i) {
     if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;

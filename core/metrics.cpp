@@ -23,7 +23,8 @@ uint64_t histogram::count() const noexcept {
 }
 
 template <class T>
-T& metrics_registry::find_or_make(std::vector<entry<T>>& in, std::string_view name, std::string_view help, std::string_view labels) {
+T& metrics_registry::find_or_make(std::vector<entry<T>>& in, std::string_view name, std::string_view help,
+                                  std::string_view labels) {
   const std::lock_guard guard(mutex_);
   for (auto& e : in) {
     if (e.name == name && e.labels == labels) return *e.metric;
@@ -31,7 +32,8 @@ T& metrics_registry::find_or_make(std::vector<entry<T>>& in, std::string_view na
   // Kept next to others of the same name: the format wants one block per name.
   auto at = std::find_if(in.rbegin(), in.rend(), [&](const auto& e) { return e.name == name; }).base();
   if (at == in.begin()) at = in.end();
-  return *in.insert(at, entry<T>{std::string(name), std::string(help), std::string(labels), std::make_unique<T>()})->metric;
+  return *in.insert(at, entry<T>{std::string(name), std::string(help), std::string(labels), std::make_unique<T>()})
+              ->metric;
 }
 
 counter& metrics_registry::make_counter(std::string_view name, std::string_view help, std::string_view labels) {
@@ -46,7 +48,8 @@ histogram& metrics_registry::make_histogram(std::string_view name, std::string_v
 
 namespace {
 
-template <class Entries, class Write> void write_blocks(std::string& out, const Entries& entries, std::string_view type, Write write) {
+template <class Entries, class Write>
+void write_blocks(std::string& out, const Entries& entries, std::string_view type, Write write) {
   std::string_view last;
   for (const auto& e : entries) {
     if (e.name != last) out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", e.name, e.help, e.name, type);
@@ -65,13 +68,16 @@ std::string braces(std::string_view labels, std::string_view more = {}) {
 std::string metrics_registry::exposition() const {
   const std::lock_guard guard(mutex_);
   std::string out;
-  write_blocks(out, counters_, "counter", [&](const auto& e) { out += fmt::format("{}{} {}\n", e.name, braces(e.labels), e.metric->value()); });
-  write_blocks(out, gauges_, "gauge", [&](const auto& e) { out += fmt::format("{}{} {}\n", e.name, braces(e.labels), e.metric->value()); });
+  write_blocks(out, counters_, "counter",
+               [&](const auto& e) { out += fmt::format("{}{} {}\n", e.name, braces(e.labels), e.metric->value()); });
+  write_blocks(out, gauges_, "gauge",
+               [&](const auto& e) { out += fmt::format("{}{} {}\n", e.name, braces(e.labels), e.metric->value()); });
   write_blocks(out, histograms_, "histogram", [&](const auto& e) {
     uint64_t sum = 0;
     for (size_t i = 0; i + 1 < histogram::bucket_count; ++i) {
       sum += e.metric->bucket(i);
-      out += fmt::format("{}_bucket{} {}\n", e.name, braces(e.labels, fmt::format("le=\"{}\"", static_cast<double>(uint64_t{1} << i) * 1e-6)), sum);
+      out += fmt::format("{}_bucket{} {}\n", e.name,
+                         braces(e.labels, fmt::format("le=\"{}\"", static_cast<double>(uint64_t{1} << i) * 1e-6)), sum);
     }
     sum += e.metric->bucket(histogram::bucket_count - 1);
     out += fmt::format("{}_bucket{} {}\n", e.name, braces(e.labels, "le=\"+Inf\""), sum);

@@ -1,4 +1,5 @@
-// Counters, gauges and histograms with Prometheus' text exposition. A registry is made by node/ and passed to whoever measures.
+// Counters, gauges and histograms with Prometheus' text exposition. A registry is made by node/ and passed to whoever
+// measures.
 #pragma once
 
 #include <array>
@@ -65,7 +66,8 @@ private:
     std::string name, help, labels;
     std::unique_ptr<T> metric;
   };
-  template <class T> T& find_or_make(std::vector<entry<T>>& in, std::string_view name, std::string_view help, std::string_view labels);
+  template <class T>
+  T& find_or_make(std::vector<entry<T>>& in, std::string_view name, std::string_view help, std::string_view labels);
 
   // Metrics are made at start and read by /metrics on another thread; the values themselves are atomics.
   mutable std::mutex mutex_;

@@ -5,15 +5,23 @@
 
 namespace fastptm::core::literals {
 
-constexpr uint64_t operator""_KiB(unsigned long long n) { return n << 10; }
-constexpr uint64_t operator""_MiB(unsigned long long n) { return n << 20; }
-constexpr uint64_t operator""_GiB(unsigned long long n) { return n << 30; }
+constexpr uint64_t operator""_KiB(unsigned long long n) {
+  return n << 10;
+}
+constexpr uint64_t operator""_MiB(unsigned long long n) {
+  return n << 20;
+}
+constexpr uint64_t operator""_GiB(unsigned long long n) {
+  return n << 30;
+}
 
 } // namespace fastptm::core::literals
 
 namespace fastptm::core {
 
 // The next multiple of `step`. Requires: step is a power of two.
-constexpr uint64_t round_up(uint64_t n, uint64_t step) { return (n + step - 1) & ~(step - 1); }
+constexpr uint64_t round_up(uint64_t n, uint64_t step) {
+  return (n + step - 1) & ~(step - 1);
+}
 
 } // namespace fastptm::core
