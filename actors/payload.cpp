@@ -37,6 +37,7 @@ core::result<decoded_input> decode_input(const payload& from) {
   if (rest != ids_bytes && rest != 2 * ids_bytes)
     return core::fail(core::errc::invalid, fmt::format("input: {} ids announced, {} bytes follow", count, rest));
   decoded_input decoded;
+  if (count == 0) return decoded; // an empty vector has no address to copy to
   decoded.ids.resize(count);
   std::memcpy(decoded.ids.data(), from.bytes.data() + sizeof count, ids_bytes);
   if (rest == ids_bytes) return decoded;
