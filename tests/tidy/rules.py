@@ -62,6 +62,7 @@ BANNED_CPP = {
 # (beginning of a path, beginning of what was found): exceptions to the above, each with its reason.
 EXCEPTIONS = {
     ("node/", "std::this_thread::sleep"): "commands poll other processes, which tell nobody when they end",
+    ("tests/integration/real_binary.cpp", "std::this_thread::sleep"): "real processes tell nobody when their state changes",
     ("tools/", "std::this_thread::sleep"): "the demo keeps the pace of a recorded trace",
     ("bench/", "std::this_thread::sleep"): "benchmarks let the machine settle between repetitions",
 }
