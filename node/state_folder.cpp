@@ -143,8 +143,7 @@ core::result<std::string> state_folder::cluster_secret() const {
   return read_secret(path_ / "cluster.secret", "cluster secret");
 }
 
-// -- locks
-// -------------------------------------------------------------------------------------------------------------
+// -- locks ----------------------------------------------------------------------------------------
 
 core::result<file_lock> file_lock::take(const fs::path& file) {
   const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -182,8 +181,7 @@ void file_lock::write_pid() const {
   }
 }
 
-// -- files
-// -------------------------------------------------------------------------------------------------------------
+// -- files ----------------------------------------------------------------------------------------
 
 core::result<void> write_file(const fs::path& file, std::string_view text, unsigned mode) {
   const auto temporary = fs::path(fmt::format("{}.{}.tmp", file.string(), ::getpid()));

@@ -90,8 +90,7 @@ std::string_view to_string(schema::Status status) {
   return "unavailable";
 }
 
-// -- the loop
-// ----------------------------------------------------------------------------------------------------------
+// -- connections -------------------------------------------------------------------------------------
 
 class event_loop {
 public:
@@ -161,8 +160,7 @@ private:
   kj::Own<capnp::TwoPartyClient> client_;
 };
 
-// -- tenant
-// ------------------------------------------------------------------------------------------------------------
+// -- tenant ---------------------------------------------------------------------------------------
 
 struct tenant_client::state : private kj::TaskSet::ErrorHandler {
   connection link;
@@ -251,8 +249,7 @@ core::result<std::vector<core::duration_us>> tenant_client::ping_many(size_t cou
   return latencies;
 }
 
-// -- publishing
-// --------------------------------------------------------------------------------------------------------
+// -- publishing -----------------------------------------------------------------------------------
 
 namespace {
 
@@ -322,8 +319,7 @@ core::result<publication> tenant_client::publish(const std::string& model, const
                      got.getShards(),       got.getNewShards()};
 }
 
-// -- asking
-// ------------------------------------------------------------------------------------------------------------
+// -- asking ---------------------------------------------------------------------------------------
 
 namespace {
 
@@ -452,8 +448,7 @@ size_t tenant_client::pending() const {
   return state_->pending;
 }
 
-// -- administration
-// ----------------------------------------------------------------------------------------------------
+// -- administration -------------------------------------------------------------------------------
 
 struct admin_client::state {
   connection link;

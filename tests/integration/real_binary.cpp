@@ -38,8 +38,7 @@ int open_for_output(const fs::path& file) {
 
 } // namespace
 
-// -- one process
-// -------------------------------------------------------------------------------------------------------
+// -- one process ----------------------------------------------------------------------------------
 
 std::vector<weights::json_value> ended::json_lines() const {
   std::vector<weights::json_value> lines;
@@ -107,8 +106,7 @@ std::optional<ended> running::wait(std::chrono::milliseconds most) {
   return result;
 }
 
-// -- workspace
-// ---------------------------------------------------------------------------------------------------------
+// -- workspace ------------------------------------------------------------------------------------
 
 workspace::workspace(std::vector<std::string> prefix)
     : prefix_(std::move(prefix)), mark_(std::to_string(core::true_random_u64())) {
@@ -166,8 +164,7 @@ bool workspace::all_gone(std::chrono::milliseconds within) const {
   return true;
 }
 
-// -- cluster
-// -----------------------------------------------------------------------------------------------------------
+// -- cluster --------------------------------------------------------------------------------------
 
 std::string config_text(unsigned workers, unsigned arena_mib, const std::string& rest, const std::string& head) {
   std::string nodes = "    (name = \"head\", roles = [head, store], hostCacheMib = 16" + head + "),\n";

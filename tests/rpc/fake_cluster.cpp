@@ -1,0 +1,125 @@
+// Typed actors of a few lines.
+#include "tests/rpc/fake_cluster.hpp"
+
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+
+#include "actors/errors.hpp"
+
+namespace fastptm::rpc {
+
+namespace {
+
+using namespace actors;
+
+tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told) {
+  return {
+      [=](const infer_request& request) -> caf::result<infer_reply> {
+        ++told->inferences;
+        if (told->silent) return self->make_response_promise<infer_reply>();
+        infer_reply reply;
+        reply.end = status::ok;
+        // Echoes the ids, so that a test sees what arrived.
+        const auto input = decode_input(request.input);
+        std::vector<float> values;
+        if (input) values.assign(input->ids.begin(), input->ids.end());
+        reply.output = encode_output(values);
+        reply.spent.worker = "worker-0/host0";
+        return reply;
+      },
+      [=](list_atom) { return told->models; },
+      [](const model_added&) {},
+      [](ping_atom, uint64_t value) { return value; },
+      [=](stop_atom) { self->quit(); },
+  };
+}
+
+weight_store_actor::behavior_type fake_store(weight_store_actor::pointer self, script* told) {
+  return {
+      [=](const publish_request& request) -> caf::result<publish_reply> {
+        told->last_folder = request.folder;
+        told->last_folder_bytes = 0;
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(request.folder)) {
+          if (entry.is_regular_file()) told->last_folder_bytes += entry.file_size();
+        }
+        ++told->publications;
+        if (request.name == "bad") return to_caf(core::errc::invalid, "model.safetensors: word has a NaN at 7");
+        publish_reply reply;
+        reply.row.name = request.tenant + "/" + request.name + "@1";
+        return reply;
+      },
+      [=](list_atom) { return told->models; },
+      [](card_atom, core::model_id) -> caf::result<std::string> { return to_caf(core::errc::not_found, "no card"); },
+      [](const stage_request&) { return stage_reply(); },
+      [](release_atom, const core::digest&) {},
+      [](drop_atom) { return uint64_t{7}; },
+      [=](stop_atom) { self->quit(); },
+  };
+}
+
+model_row row(uint64_t id, const std::string& name) {
+  model_row out;
+  out.id = {id};
+  out.name = name;
+  out.tenant = "acme";
+  out.vocabulary = 100;
+  out.max_tokens = 8;
+  out.token_types = 2;
+  return out;
+}
+
+} // namespace
+
+front_end_options fake_cluster::default_options() {
+  front_end_options out;
+  out.address = "127.0.0.1";
+  out.limits = {.connections = 8, .login_timeout_us = 300'000, .message_bytes = 4 << 20, .flow_bytes = 8 << 20};
+  out.gateway.tokens = {{"acme", acme_token}};
+  out.gateway.call_timeout_us = 2'000'000;
+  out.gateway.default_deadline_us = 500'000;
+  out.gateway.max_deadline_us = 1'000'000;
+  out.gateway.max_text_bytes = 100;
+  out.gateway.tokenizer_cache = 2;
+  out.gateway.spool = {.folder = {}, .upload_bytes = 8 << 20, .uploads = 2};
+  out.admin.token = admin_token;
+  out.admin.tenants = {"acme"};
+  out.admin.call_timeout_us = 2'000'000;
+  return out;
+}
+
+fake_cluster::fake_cluster(front_end_options options) {
+  auto pattern = (std::filesystem::temp_directory_path() / "fastptm-rpc-XXXXXX").string();
+  EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
+  spool_ = pattern;
+  options.gateway.spool.folder = spool_;
+  script_.models.rows = {row(1, "acme/m@1"), row(2, "acme/m@2")};
+  system_ = std::make_unique<caf::actor_system>(settings_);
+  bridge_targets targets;
+  const auto tenant = system_->spawn(fake_tenant, &script_);
+  targets.tenants.emplace("acme", tenant);
+  targets.weight_store = system_->spawn(fake_store, &script_);
+  spawned_ = {caf::actor_cast<caf::actor>(tenant), caf::actor_cast<caf::actor>(targets.weight_store)};
+  auto started = front_end::start(*system_, std::move(targets), std::move(options), metrics_);
+  EXPECT_TRUE(started) << started.error().message;
+  if (started) face_ = std::move(*started);
+}
+
+fake_cluster::~fake_cluster() {
+  face_.reset();
+  for (const auto& each : spawned_) caf::anon_send_exit(each, caf::exit_reason::kill);
+  spawned_.clear();
+  system_.reset();
+  std::error_code trouble;
+  std::filesystem::remove_all(spool_, trouble);
+}
+
+core::result<std::unique_ptr<tenant_client>> fake_cluster::connect(const std::string& token) const {
+  return tenant_client::connect({.address = addresses().gateway, .token = token, .loop = nullptr});
+}
+
+core::result<std::unique_ptr<admin_client>> fake_cluster::connect_admin(const std::string& token) const {
+  return admin_client::connect({.address = addresses().admin, .token = token, .loop = nullptr});
+}
+
+} // namespace fastptm::rpc

@@ -1,0 +1,58 @@
+// Doubles of the actors behind the gateway, each answering what a test tells it; a real front end before them.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "actors/interfaces.hpp"
+#include "actors/system_config.hpp"
+#include "core/metrics.hpp"
+#include "rpc/client.hpp"
+#include "rpc/front_end.hpp"
+
+namespace fastptm::rpc {
+
+constexpr const char* acme_token = "token-of-acme";
+constexpr const char* admin_token = "token-of-the-operator";
+
+// What the doubles answer; set before requests come.
+struct script {
+  actors::model_list models;
+  std::atomic<bool> silent = false;       // tenants never answer
+  std::atomic<uint32_t> inferences = 0;   // that reached a tenant
+  std::atomic<uint32_t> publications = 0; // that reached the store
+  std::string last_folder;                // of a publication: read it after its answer
+  uint64_t last_folder_bytes = 0;
+};
+
+class fake_cluster {
+public:
+  explicit fake_cluster(front_end_options options = default_options());
+  ~fake_cluster();
+  fake_cluster(const fake_cluster&) = delete;
+  fake_cluster& operator=(const fake_cluster&) = delete;
+
+  // Small bounds, so that tests reach them; ports by the system.
+  static front_end_options default_options();
+
+  script& told() { return script_; }
+  const front_end_addresses& addresses() const { return face_->addresses(); }
+  std::filesystem::path spool() const { return spool_; }
+  core::metrics_registry& metrics() { return metrics_; }
+
+  core::result<std::unique_ptr<tenant_client>> connect(const std::string& token = acme_token) const;
+  core::result<std::unique_ptr<admin_client>> connect_admin(const std::string& token = admin_token) const;
+
+private:
+  script script_;
+  std::filesystem::path spool_;
+  core::metrics_registry metrics_;
+  actors::system_config settings_{2};
+  std::unique_ptr<caf::actor_system> system_;
+  std::vector<caf::actor> spawned_;
+  std::unique_ptr<front_end> face_;
+};
+
+} // namespace fastptm::rpc

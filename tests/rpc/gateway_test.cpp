@@ -1,0 +1,340 @@
+// The gateway over real sockets, in front of doubles of the actors.
+#include <arpa/inet.h>
+#include <fstream>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/rpc/fake_cluster.hpp"
+
+namespace fastptm::rpc {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr core::duration_us patience_us = 5'000'000;
+
+input of_ids(std::vector<int32_t> ids) {
+  input out;
+  out.ids = std::move(ids);
+  return out;
+}
+
+input of_text(std::string text) {
+  input out;
+  out.text = std::move(text);
+  out.is_text = true;
+  return out;
+}
+
+answer ask(tenant_client& client, const std::string& model, const input& what, core::duration_us deadline_us = 500'000,
+           bool classify = false) {
+  answer out;
+  client.infer(model, classify, what, deadline_us, [&](answer got) { out = std::move(got); });
+  while (client.pending() > 0) client.run_until_answer(core::monotonic_now_us() + patience_us);
+  return out;
+}
+
+// -- login ----------------------------------------------------------------------------------------
+
+TEST(Gateway, RefusesAnUnknownToken) {
+  const fake_cluster cluster;
+  const auto client = cluster.connect("wrong");
+  ASSERT_FALSE(client);
+  EXPECT_EQ(client.error().code, core::errc::permission_denied);
+}
+
+TEST(Gateway, TheOperatorsTokenIsNoTenants) {
+  const fake_cluster cluster;
+  EXPECT_FALSE(cluster.connect(admin_token));
+  EXPECT_FALSE(cluster.connect_admin(acme_token));
+  EXPECT_TRUE(cluster.connect_admin());
+}
+
+// -- requests -------------------------------------------------------------------------------------
+
+TEST(Gateway, CarriesIdsToTheTenantAndItsAnswerBack) {
+  const fake_cluster cluster;
+  auto client = cluster.connect();
+  ASSERT_TRUE(client) << client.error().message;
+  const auto got = ask(**client, "acme/m@1", of_ids({3, 1, 4}));
+  EXPECT_EQ(got.status, "ok");
+  EXPECT_THAT(got.output, ElementsAre(3, 1, 4));
+  EXPECT_EQ(got.worker, "worker-0/host0");
+}
+
+TEST(Gateway, FindsModelsByShortNameAndNewestVersion) {
+  fake_cluster cluster;
+  auto client = cluster.connect();
+  for (const auto* name : {"acme/m@1", "acme/m", "m", "m@2"})
+    EXPECT_EQ(ask(**client, name, of_ids({1})).status, "ok") << name;
+  EXPECT_EQ(ask(**client, "acme/m@3", of_ids({1})).status, "not_found");
+  EXPECT_EQ(ask(**client, "globex/m@1", of_ids({1})).status, "permission_denied");
+  EXPECT_EQ(cluster.told().inferences, 4u);
+}
+
+TEST(Gateway, RefusesInputsThatCanNeverBeAnswered) {
+  fake_cluster cluster;
+  auto client = cluster.connect();
+  EXPECT_EQ(ask(**client, "m", of_ids({})).status, "invalid");
+  EXPECT_EQ(ask(**client, "m", of_ids({1, 2, 3, 4, 5, 6, 7, 8, 9})).status, "invalid");
+  EXPECT_EQ(ask(**client, "m", of_ids({100})).status, "invalid");
+  EXPECT_EQ(ask(**client, "m", of_ids({-1})).status, "invalid");
+  auto typed = of_ids({1, 2});
+  typed.token_types = {0};
+  EXPECT_EQ(ask(**client, "m", typed).status, "invalid");
+  typed.token_types = {0, 2};
+  EXPECT_EQ(ask(**client, "m", typed).status, "invalid");
+  EXPECT_EQ(ask(**client, "m", of_text("")).status, "invalid");
+  EXPECT_EQ(ask(**client, "m", of_text(std::string(101, 'x'))).status, "invalid");
+  EXPECT_EQ(ask(**client, "m", of_ids({1}), 500'000, true).status, "invalid"); // it embeds
+  EXPECT_EQ(cluster.told().inferences, 0u);
+}
+
+TEST(Gateway, AModelWithoutTokenizerRefusesTexts) {
+  const fake_cluster cluster;
+  auto client = cluster.connect();
+  const auto got = ask(**client, "m", of_text("hello"));
+  EXPECT_EQ(got.status, "invalid");
+  EXPECT_THAT(got.error, HasSubstr("token ids"));
+}
+
+TEST(Gateway, ARequestEndsThoughItsTenantNeverAnswers) {
+  fake_cluster cluster;
+  cluster.told().silent = true;
+  auto client = cluster.connect();
+  const auto start_us = core::monotonic_now_us();
+  const auto got = ask(**client, "m", of_ids({1}), 100'000);
+  EXPECT_EQ(got.status, "deadline_exceeded");
+  EXPECT_LT(core::monotonic_now_us() - start_us, 2'000'000);
+}
+
+TEST(Gateway, AnswersThousandsOfRequestsOnOneConnection) {
+  fake_cluster cluster;
+  auto client = cluster.connect();
+  size_t good = 0;
+  for (int i = 0; i < 2000; ++i) {
+    (*client)->infer("m", false, of_ids({i % 100}), 5'000'000, [&, i](const answer& got) {
+      good += got.status == "ok" && got.output.at(0) == static_cast<float>(i % 100);
+    });
+  }
+  const auto end_us = core::monotonic_now_us() + 4 * patience_us;
+  while ((*client)->pending() > 0 && core::monotonic_now_us() < end_us) (*client)->run_until_answer(end_us);
+  EXPECT_EQ(good, 2000u);
+}
+
+TEST(Gateway, PingGoesThroughTheTenant) {
+  const fake_cluster cluster;
+  auto client = cluster.connect();
+  EXPECT_EQ(*(*client)->ping(42), 42u);
+  EXPECT_EQ((*client)->ping_many(500, 16)->size(), 500u);
+}
+
+// -- uploads --------------------------------------------------------------------------------------
+
+class Uploads : public testing::Test {
+protected:
+  Uploads() {
+    file_ = cluster_.spool() / "source.bin";
+    std::ofstream(file_, std::ios::binary) << std::string(3'000'000, 'x');
+  }
+
+  // How many folders wait in the spool.
+  size_t folders() const {
+    size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(cluster_.spool())) count += entry.is_directory();
+    return count;
+  }
+
+  fake_cluster cluster_;
+  std::filesystem::path file_;
+};
+
+TEST_F(Uploads, StreamFilesAndPublishThem) {
+  auto client = cluster_.connect();
+  uint64_t seen = 0;
+  const auto done =
+      (*client)->publish("fresh", {{file_, "model.safetensors", 3'000'000}, {file_, "1_Pooling/config.json", 100}},
+                         [&](uint64_t sent) { seen = sent; });
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->model, "acme/fresh@1");
+  EXPECT_EQ(seen, 3'000'100u);
+  EXPECT_EQ(cluster_.told().last_folder_bytes, 3'000'100u);
+}
+
+TEST_F(Uploads, LeaveNothingInTheSpool) {
+  {
+    auto client = cluster_.connect();
+    ASSERT_TRUE((*client)->publish("fresh", {{file_, "a", 10}}, {}));
+    ASSERT_FALSE((*client)->publish("bad", {{file_, "a", 10}}, {}));
+  }
+  // Folders go with the last capability, which the gateway drops when it sees the connection end.
+  auto again = cluster_.connect();
+  for (int i = 0; i < 200 && folders() > 0; ++i) ASSERT_TRUE((*again)->ping(1));
+  EXPECT_EQ(folders(), 0u);
+}
+
+TEST_F(Uploads, PassOnWhyTheStoreRefused) {
+  auto client = cluster_.connect();
+  const auto done = (*client)->publish("bad", {{file_, "a", 10}}, {});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, core::errc::invalid);
+  EXPECT_THAT(done.error().message, HasSubstr("NaN"));
+}
+
+TEST_F(Uploads, RefuseNamesThatLeadOut) {
+  auto client = cluster_.connect();
+  for (const auto* name : {"../a", "/etc/a", "a/b/c", "a/../b", "", ".", "a/"}) {
+    const auto done = (*client)->publish("fresh", {{file_, name, 10}}, {});
+    ASSERT_FALSE(done) << name;
+    EXPECT_EQ(done.error().code, core::errc::invalid) << name;
+  }
+  EXPECT_EQ(cluster_.told().publications, 0u);
+}
+
+TEST_F(Uploads, RefuseMoreThanTheBound) {
+  auto client = cluster_.connect();
+  const auto done = (*client)->publish("fresh", {{file_, "a", uint64_t{9} << 20}}, {});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, core::errc::quota_exceeded);
+}
+
+TEST_F(Uploads, RefuseModelNamesThatAreNone) {
+  auto client = cluster_.connect();
+  for (const auto* name : {"", "a b", "a/b", "../a", "a\x1b[2J"})
+    EXPECT_FALSE((*client)->publish(name, {{file_, "a", 1}}, {})) << name;
+}
+
+TEST_F(Uploads, NoticeAFileThatHasShrunk) {
+  auto client = cluster_.connect();
+  const auto done = (*client)->publish("fresh", {{file_, "a", 3'000'001}}, {});
+  ASSERT_FALSE(done);
+  EXPECT_THAT(done.error().message, HasSubstr("shorter"));
+}
+
+// -- strangers ------------------------------------------------------------------------------------
+
+class stranger {
+public:
+  explicit stranger(const std::string& address) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+    EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+  }
+  ~stranger() { ::close(socket_); }
+  stranger(const stranger&) = delete;
+  stranger& operator=(const stranger&) = delete;
+
+  bool send(const std::string& bytes) const { return ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0; }
+
+  // Whether the other side hangs up within that time.
+  bool is_hung_up(int milliseconds) const {
+    const auto end_us = core::monotonic_now_us() + core::duration_us{milliseconds} * 1000;
+    char bytes[4096];
+    for (;;) {
+      const auto left = static_cast<int>((end_us - core::monotonic_now_us()) / 1000);
+      pollfd readable{socket_, POLLIN, 0};
+      if (left <= 0 || ::poll(&readable, 1, left) != 1) return false;
+      if (::recv(socket_, bytes, sizeof bytes, 0) <= 0) return true;
+    }
+  }
+
+private:
+  int socket_;
+};
+
+TEST(Strangers, AreHungUpOnWhenTheyDoNotLogIn) {
+  const fake_cluster cluster;
+  const stranger silent(cluster.addresses().gateway);
+  EXPECT_TRUE(silent.is_hung_up(3000));
+}
+
+TEST(Strangers, CannotMakeTheGatewayReadALargeMessage) {
+  const fake_cluster cluster;
+  const stranger flood(cluster.addresses().gateway);
+  // One segment of 256 Ki words is announced, and more than a stranger may send follows.
+  std::string header(8, '\0');
+  header[6] = 4;
+  flood.send(header);
+  for (int i = 0; i < 4 && flood.send(std::string(64 << 10, 'x')); ++i) {
+  }
+  EXPECT_TRUE(flood.is_hung_up(200));
+}
+
+TEST(Strangers, WhoSendJunkHarmNobody) {
+  const fake_cluster cluster;
+  auto client = cluster.connect();
+  const stranger junk(cluster.addresses().gateway);
+  junk.send(std::string(1000, '\xff'));
+  EXPECT_TRUE(junk.is_hung_up(3000));
+  EXPECT_EQ(ask(**client, "m", of_ids({1})).status, "ok");
+}
+
+TEST(Strangers, AtTheBoundMakeOthersWaitNotFail) {
+  const fake_cluster cluster;
+  std::vector<std::unique_ptr<stranger>> all;
+  for (int i = 0; i < 8; ++i) all.push_back(std::make_unique<stranger>(cluster.addresses().gateway));
+  auto client = cluster.connect(); // gets its turn when a stranger's time is over
+  ASSERT_TRUE(client) << client.error().message;
+  EXPECT_EQ(ask(**client, "m", of_ids({1})).status, "ok");
+}
+
+TEST(Connections, OfTenantsStayOpenBeyondTheLoginTime) {
+  const fake_cluster cluster;
+  auto client = cluster.connect();
+  (*client)->run_until(core::monotonic_now_us() + 600'000); // twice the time to log in
+  EXPECT_EQ(ask(**client, "m", of_ids({1})).status, "ok");
+}
+
+// -- http -----------------------------------------------------------------------------------------
+
+std::string get(const std::string& address, const std::string& path) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  EXPECT_EQ(::connect(socket, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+  const auto request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  EXPECT_GT(::send(socket, request.data(), request.size(), MSG_NOSIGNAL), 0);
+  ::shutdown(socket, SHUT_WR); // the server keeps the connection for more requests otherwise
+  std::string out;
+  char bytes[4096];
+  for (ssize_t n; (n = ::recv(socket, bytes, sizeof bytes, 0)) > 0;) out.append(bytes, static_cast<size_t>(n));
+  ::close(socket);
+  return out;
+}
+
+TEST(Http, ServesMetricsAndHealth) {
+  fake_cluster cluster;
+  auto client = cluster.connect();
+  ask(**client, "m", of_ids({1}));
+  const auto page = get(cluster.addresses().http, "/metrics");
+  EXPECT_THAT(page, HasSubstr("200 OK"));
+  EXPECT_THAT(page, HasSubstr("fastptm_rpc_requests_total 1"));
+  EXPECT_THAT(get(cluster.addresses().http, "/healthz"), HasSubstr("200 OK"));
+  EXPECT_THAT(get(cluster.addresses().http, "/nothing"), HasSubstr("404"));
+}
+
+TEST(FrontEnd, SaysWhichPortIsTaken) {
+  const fake_cluster first;
+  auto options = fake_cluster::default_options();
+  const auto taken = first.addresses().gateway;
+  options.port = static_cast<uint16_t>(std::stoi(taken.substr(taken.rfind(':') + 1)));
+  caf::actor_system_config settings;
+  caf::actor_system system(settings);
+  core::metrics_registry metrics;
+  const auto second = front_end::start(system, {}, options, metrics);
+  ASSERT_FALSE(second);
+  EXPECT_THAT(second.error().message, HasSubstr(std::to_string(options.port)));
+}
+
+} // namespace
+} // namespace fastptm::rpc
