@@ -1,0 +1,97 @@
+// What a gpu_worker tells the directory: its device, its holdings, its loads.
+#include <algorithm>
+
+#include "actors/gpu_worker.hpp"
+
+namespace fastptm::actors {
+
+namespace {
+
+switch_report to_message(const gpu_worker::set& of, const std::string& device, const core::result<void>& outcome,
+                         const weights::load_report& report) {
+  const auto since = [&](core::time_us at) { return std::max<core::duration_us>(0, at - of.ordered_us); };
+  switch_report row;
+  row.id = of.order.load;
+  row.model = of.key.name;
+  row.device = device;
+  row.reason = of.order.reason;
+  row.ok = outcome.has_value();
+  row.error = outcome ? std::string() : outcome.error().message;
+  row.bytes_total = of.manifest.total_bytes();
+  row.bytes_shared = row.bytes_total;
+  for (const auto i : of.missing) row.bytes_shared -= of.manifest.shards[i].size_bytes;
+  row.bytes_moved = report.bytes_moved;
+  row.wall_us = since(report.end_us);
+  row.verified_chunks = report.verified_chunks;
+  row.bad_chunks = report.bad_chunks;
+  row.refetched_chunks = report.refetched_chunks;
+  row.stages.push_back({"queue", 0, since(of.started_us)}); // behind what was leaving the device
+  for (const auto& stage : report.stages)
+    row.stages.push_back({stage.name, since(stage.start_us), since(stage.end_us)});
+  if (row.bytes_shared > 0)
+    row.sources.push_back({"same_device", device.substr(0, device.find('/')), {}, row.bytes_shared, 0, 0, false});
+  for (const auto& source : report.sources) {
+    row.sources.push_back({std::string(to_string(source.kind)), source.node, source.path, source.bytes, source.chunks,
+                           source.rate_bps, source.failed});
+  }
+  row.limit = {report.limit.link, report.limit.rate_bps, report.limit.fraction_ppm};
+  return row;
+}
+
+} // namespace
+
+void gpu_worker::report_device() {
+  if (!directory_) return;
+  device_row row;
+  row.name = options_.name;
+  row.kind = to_string(options_.device->info().kind);
+  row.arena_bytes = options_.device->memory().size_bytes();
+  row.used_bytes = options_.device->memory().used_bytes();
+  std::vector<const set*> resident;
+  for (const auto& [id, of] : sets_)
+    if (of->resident) resident.push_back(of.get());
+  std::sort(resident.begin(), resident.end(), [](const set* a, const set* b) { return a->used < b->used; });
+  for (const auto* of : resident) row.resident.push_back(of->key);
+  self_->send(directory_, registration_, std::move(row));
+}
+
+void gpu_worker::report_all_holdings() {
+  holdings_added part{registration_, options_.name, {}};
+  for (const auto& [shard, location] : exported_) {
+    part.shards.push_back(location);
+    if (part.shards.size() == holdings_per_message)
+      self_->send(directory_, std::exchange(part, {registration_, options_.name, {}}));
+  }
+  if (!part.shards.empty()) self_->send(directory_, std::move(part));
+}
+
+// Held back while a run is under way: its first layer is the end of the story.
+void gpu_worker::report_load(set& of, const core::result<void>& outcome, const weights::load_report& report) {
+  of.untold = to_message(of, options_.name, outcome, report);
+  if (of.runs == 0 || of.first_result_us != 0) send_report(of);
+}
+
+void gpu_worker::note_first_run(set& of, core::time_us first_layer_us) {
+  if (of.first_result_us != 0) return;
+  of.first_layer_us = first_layer_us;
+  of.first_result_us = options_.environment->clock->now_us();
+  if (of.untold) send_report(of);
+}
+
+void gpu_worker::send_report(set& of) {
+  if (!of.untold) return;
+  if (of.first_result_us != 0) {
+    const auto first_layer_us = std::max<core::duration_us>(0, of.first_layer_us - of.ordered_us);
+    of.untold->stages.push_back({"first_layer", first_layer_us, first_layer_us});
+    of.untold->stages.push_back({"first_result", first_layer_us, of.first_result_us - of.ordered_us});
+  }
+  if (directory_) self_->send(directory_, std::move(*of.untold));
+  of.untold.reset();
+}
+
+void gpu_worker::export_shard(const gpu::held_shard& shard, const core::digest& digest, uint64_t size_bytes) {
+  const auto name = options_.environment->exporter->add({shard.region, -1});
+  exported_[digest] = {digest, name.region, name.generation, 0, size_bytes};
+}
+
+} // namespace fastptm::actors
