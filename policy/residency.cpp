@@ -89,6 +89,7 @@ void residency::add(model_index set, std::span<const shard_size> shards) {
       if (free_shards_.empty()) {
         shard = static_cast<uint32_t>(shards_.size());
         shards_.emplace_back();
+        free_shards_.reserve(shards_.capacity()); // Giving one up allocates nothing.
       } else {
         shard = free_shards_.back();
         free_shards_.pop_back();

@@ -162,10 +162,12 @@ private:
   bool knows(model_index x) const { return models_.has(x) && models_[x].known; }
   bool knows(device_index d) const { return devices_.has(d) && devices_[d].joined; }
   lane_index lane_running(device_index d, core::batch_id batch) const;
+  void reserve_for_models();
   void reserve_lanes(device_state& d, device_index at, uint32_t lanes);
   void free_lane(lane_index z);
   void end_batch(lane_index z);
-  void return_batch(lane_index z);
+  uint32_t take_back(lane_index z);
+  void give_back_all(uint32_t first);
   void withdraw(uint32_t slot);
   void give_back(uint32_t slot);
   void drop_set(device_index d, model_index x);
@@ -208,6 +210,7 @@ private:
   fairness shares_;
   table<tenant_index, late_rule> late_rules_;
   mutable std::vector<model_index> victims_; // Scratch of plan().
+  std::vector<uint32_t> returned_;           // Scratch of a failed load: first requests of its batches.
 };
 
 } // namespace fastptm::policy::scheduling

@@ -1,5 +1,6 @@
 // How each event changes the board. An event that cannot be true is rejected before anything changes.
 #include <algorithm>
+#include <bit>
 
 #include "core/check.hpp"
 #include "policy/scheduling/board.hpp"
@@ -53,7 +54,17 @@ rejection board::apply(const model_added& e) {
   m.home_node = e.home_node;
   m.shards.assign(e.shards.begin(), e.shards.end());
   costs_.set_class(e.cost_class, e.cost);
+  reserve_for_models();
   return rejection::none;
+}
+
+// What can grow with the number of models grows now, so that decisions allocate nothing.
+void board::reserve_for_models() {
+  const size_t room = std::bit_ceil(size_t{models_.size()});
+  live_models_.reserve(room);
+  late_models_.reserve(room);
+  victims_.reserve(std::min<size_t>(room, 4096));
+  lists_.reserve(8 * room);
 }
 
 rejection board::apply(const model_removed& e) {
@@ -86,6 +97,7 @@ rejection board::apply(const device_joined& e) {
   d.sets = residency(e.arena_bytes);
   d.engine_free_us.assign(e.copy_engines, now_us_);
   d.loads.clear();
+  d.loads.reserve(16);
   d.barred.clear();
   costs_.set_device(e.device, e.speed);
   ++joined_;
@@ -135,7 +147,7 @@ rejection board::apply(const device_lost& e) {
   strategy_->device_gone(*this, e.device);
   for (uint32_t i = 0; i < d.lanes; ++i) {
     const lane_index z{d.first_lane.value + i};
-    if (lanes_[z].batch.value != 0) return_batch(z);
+    if (lanes_[z].batch.value != 0) give_back_all(take_back(z));
   }
   return rejection::none;
 }
@@ -248,7 +260,7 @@ rejection board::apply(const batch_failed& e) {
   if (!knows(e.device)) return rejection::unknown_device;
   const lane_index z = lane_running(e.device, e.batch);
   if (z == no_lane) return rejection::stale;
-  return_batch(z);
+  give_back_all(take_back(z));
   return rejection::none;
 }
 
@@ -266,10 +278,15 @@ void board::end_batch(lane_index z) {
   free_lane(z);
 }
 
-void board::return_batch(lane_index z) {
-  uint32_t slot = lanes_[z].head;
+// Detaches the batch's requests from their lane; the first of them, linked by `next`.
+uint32_t board::take_back(lane_index z) {
+  const uint32_t first = lanes_[z].head;
   end_batch(z);
-  while (slot != no_request) {
+  return first;
+}
+
+void board::give_back_all(uint32_t first) {
+  for (uint32_t slot = first; slot != no_request;) {
     const uint32_t next = requests_[slot].next;
     give_back(slot);
     slot = next;
@@ -321,7 +338,6 @@ rejection board::apply(const load_failed& e) {
   if (d.loads.empty()) std::fill(d.engine_free_us.begin(), d.engine_free_us.end(), now_us_);
   model_state& m = models_[x];
   lists_.remove(m.loading, e.device);
-  d.sets.unpin(x);
   duration_us again_us = options_.load_retry_us;
   if (e.error == load_error::does_not_fit) {
     std::erase_if(d.barred, [&](const auto& b) { return b.second <= now_us_; });
@@ -332,13 +348,16 @@ rejection board::apply(const load_failed& e) {
     m.retry_at_us = now_us_ + again_us;
   }
   retry_us_ = std::max(retry_us_, now_us_ + again_us);
+  returned_.clear();
   for (uint32_t i = 0; i < d.lanes; ++i) {
     const lane_index z{d.first_lane.value + i};
-    if (lanes_[z].waits_for == e.load) return_batch(z);
+    if (lanes_[z].waits_for == e.load) returned_.push_back(take_back(z));
   }
+  d.sets.unpin(x);
   drop_set(e.device, x);
   // The device knows better what fits: give up one more set than this picture of it says is needed.
   if (e.error == load_error::does_not_fit) drop_oldest(e.device);
+  for (const uint32_t first : returned_) give_back_all(first);
   return rejection::none;
 }
 

@@ -25,6 +25,7 @@ public:
   void add(index_list& list, device_index device);
   bool remove(index_list& list, device_index device); // False: it was not in the list. Keeps the order of the others.
   void clear(index_list& list);
+  void reserve(size_t entries) { pool_.reserve(entries); }
 
 private:
   uint32_t take_block(uint8_t order);

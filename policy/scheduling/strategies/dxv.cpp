@@ -18,8 +18,12 @@ class dxv final : public strategy {
   void set_ready(board& b, device_index d, model_index x) override {
     if (at_distance_) wide_.set_ready(b, d, x);
   }
-  void device_came(board& b, device_index d) override { wide_.device_came(b, d); }
-  void device_gone(board&, device_index d) override { wide_.device_gone(d); }
+  void device_came(board& b, device_index d) override {
+    if (at_distance_) wide_.device_came(b, d);
+  }
+  void device_gone(board&, device_index d) override {
+    if (at_distance_) wide_.device_gone(d);
+  }
 
   void decide(board& b) override {
     if (!at_distance_ && (b.lane_count() > dxv_close::most_lanes || b.model_count() > dxv_close::most_models)) {

@@ -49,6 +49,7 @@ bool dxv_close::may_serve(const board& b, model_index x, bool only_fair) const {
 
 // Never spend lane time on a request that cannot be on time any more, whichever lane took it.
 void dxv_close::doom(board& b) {
+  to_doom_.reserve(most_models);
   to_doom_.assign(b.live_models().begin(), b.live_models().end());
   for (const model_index x : to_doom_) {
     time_us earliest_us = std::numeric_limits<time_us>::max();
@@ -126,10 +127,10 @@ dxv_close::choice dxv_close::best_visit(board& b, bool only_fair) {
 
 // Another lane runs the model: it will be through with this queue before a copy of the weights would be here.
 bool dxv_close::worth_waiting_for_holder(const board& b, lane_index z, model_index x, duration_us setup_us) const {
+  const device_index d = b.lane(z).device;
+  if (b.device(d).sets.holds(x)) return false;
   const lane_index y = lane_running(b, x);
   if (y == no_lane) return false;
-  const device_index d = b.lane(z).device;
-  if (b.lane(y).device == d && b.device(d).sets.holds(x)) return false;
   const duration_us one_us = b.execution_us(x, d, 1);
   const duration_us each_us = b.execution_us(x, b.lane(y).device, 2) - b.execution_us(x, b.lane(y).device, 1);
   return b.model(x).live.count * each_us + rest_us(b, y) <= setup_us + one_us;

@@ -8,6 +8,12 @@
 namespace fastptm::policy::scheduling {
 
 void dxv_wide::begin(board& b) {
+  for (uint32_t d = 0; d < b.device_count(); ++d) devices_.grow_to({d}); // Holders may be cordoned.
+  models_.grow_to({b.model_count()});
+  changed_.reserve(b.model_count());
+  wide_.reserve(b.model_count());
+  for (uint32_t d = 0; d < b.device_count(); ++d)
+    if (b.device({d}).joined && !b.device({d}).cordoned) device_came(b, {d});
   for (const model_index x : b.live_models()) {
     models_.grow_to(x).changed = true;
     changed_.push_back(x);
@@ -29,7 +35,7 @@ void dxv_wide::request_queued(board& b, model_index x) {
 
 void dxv_wide::set_ready(board& b, device_index d, model_index x) {
   models_.grow_to(x);
-  if (b.model(x).live.empty()) return;
+  if (b.model(x).live.empty() || !b.is_ready(x, d)) return;
   post_at(b, d, x);
   const device_state& device = b.device(d);
   for (uint32_t i = 0; i < device.lanes; ++i)
@@ -68,7 +74,7 @@ void dxv_wide::serve_model(board& b, model_index x) {
   }
   if (b.model(x).live.empty()) return;
   consider_replica(b, x);
-  if (!timers_.is_set(x)) arm(b, x);
+  arm(b, x);
 }
 
 // From the cursor on: the same holder again while it is idle, so that replicas that are not needed grow old and go.
@@ -127,21 +133,22 @@ void dxv_wide::post_work(board& b, model_index x) {
     if (std::find(w.posted_at.begin(), end, d) == end) post_at(b, d, x);
   }
   w.cursor = all.empty() ? 0 : static_cast<uint32_t>((w.cursor + most_posts) % all.size());
-  if (all.size() > w.posts && !w.wide) {
-    w.wide = true;
-    wide_.push_back(x);
-  }
+  if (all.size() > w.posts) look_everywhere_for(x);
 }
 
-bool dxv_wide::post_at(board& b, device_index d, model_index x) {
+void dxv_wide::post_at(board& b, device_index d, model_index x) {
   model_work& w = models_[x];
   auto& posts = devices_[d].posts;
   if (posts.size() >= most_posted)
     std::erase_if(posts, [&](const post& p) { return !valid(b, p) || !b.device(d).sets.holds(p.model); });
-  if (posts.size() >= most_posted) return false;
+  if (posts.size() >= most_posted) return look_everywhere_for(x);
   posts.push_back({x, w.epoch});
   if (w.posts < most_posts) w.posted_at[w.posts++] = d;
-  return true;
+}
+
+void dxv_wide::look_everywhere_for(model_index x) {
+  if (std::exchange(models_[x].wide, true)) return;
+  wide_.push_back(x);
 }
 
 bool dxv_wide::valid(const board& b, const post& p) const {

@@ -19,7 +19,7 @@ public:
   void request_queued(board& b, model_index x);
   void lane_idle(lane_index z) { freed_.push_back(z); }
   void set_ready(board& b, device_index d, model_index x);
-  void device_came(const board& b, device_index d);
+  void device_came(board& b, device_index d);
   void device_gone(device_index d);
   void decide(board& b);
 
@@ -63,7 +63,8 @@ private:
   void serve_late(board& b);
 
   void post_work(board& b, model_index x);
-  bool post_at(board& b, device_index d, model_index x);
+  void post_at(board& b, device_index d, model_index x);
+  void look_everywhere_for(model_index x);
   bool valid(const board& b, const post& p) const;
 
   // Loads.

@@ -11,17 +11,21 @@ constexpr duration_us retry_us = 2'000; // Everything sampled was in use.
 constexpr size_t samples = 8, home_samples = 3;
 } // namespace
 
-void dxv_wide::device_came(const board& b, device_index d) {
+void dxv_wide::device_came(board& b, device_index d) {
   const uint32_t node = b.device(d).node;
   if (nodes_.size() <= node) nodes_.resize(node + 1);
   if (position_.size() <= d.value) position_.resize(d.value + 1, no_index);
   device_work& work = devices_.grow_to(d);
   work.posts.reserve(most_posted);
-  if (position_[d.value] != no_index) return;
-  position_[d.value] = static_cast<uint32_t>(all_devices_.size());
-  all_devices_.push_back(d);
-  work.node = node;
-  nodes_[node].push_back(d);
+  work.ease = 1.0;
+  if (position_[d.value] == no_index) {
+    position_[d.value] = static_cast<uint32_t>(all_devices_.size());
+    all_devices_.push_back(d);
+    work.node = node;
+    nodes_[node].push_back(d);
+  }
+  const residency& sets = b.device(d).sets;
+  for (model_index x = sets.oldest(); x != no_model; x = sets.next(x)) set_ready(b, d, x);
 }
 
 void dxv_wide::device_gone(device_index d) {
@@ -139,6 +143,7 @@ void dxv_wide::run_while_loading(board& b, device_index d, model_index x) {
 
 // The next time to look at the model's head: while it can still be rescued by another holder, else when it is lost.
 void dxv_wide::arm(board& b, model_index x) {
+  if (b.model(x).live.empty() || timers_.is_set(x)) return;
   const time_us deadline_us = b.head_deadline_us(x);
   const duration_us run_us = typical_run_us(b, x, 1);
   const time_us rescue_us = deadline_us - 2 * run_us - 2 * typical_load_us(b, x);
@@ -159,7 +164,7 @@ void dxv_wide::fire(board& b, model_index x) {
                                                                             timer_wheel::tick_us) {
     add_holder(b, x, load_reason::replica);
   }
-  if (!b.model(x).live.empty() && !timers_.is_set(x)) arm(b, x);
+  arm(b, x);
 }
 
 } // namespace fastptm::policy::scheduling
