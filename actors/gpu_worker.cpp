@@ -254,7 +254,9 @@ void gpu_worker::start_load(queued_load next) {
   of->started_us = options_.environment->clock->now_us();
   of->loaded = next.promise;
   of->used = ++uses_;
+  const auto oldest = missing_bytes(*of) <= options_.device->memory().free_bytes() ? oldest_idle_set() : nullptr;
   if (const auto acquired = acquire_shards(*of); !acquired) {
+    if (oldest) return load_again_without(oldest, of, std::move(next));
     drop(next, acquired.error());
     return leave(of);
   }
@@ -266,6 +268,35 @@ void gpu_worker::start_load(queued_load next) {
   report_load(*of, {}, nothing_moved);
   of->loaded.deliver(load_reply{});
   finish_load(of);
+}
+
+// The free bytes would do, but not in these pieces: the scheduler counts bytes only, so the device makes room by
+// itself.
+void gpu_worker::load_again_without(const set_pointer& victim, const set_pointer& failed, queued_load load) {
+  core::log::info("gpu_worker", "defragmenting", "{}: {} leaves for {}", options_.name, victim->key.name,
+                  failed->key.name);
+  load.order = failed->order;
+  queue_.push_front(std::move(load));
+  self_->send(scheduler_, set_dropped{registration_, options_.name, victim->key.id});
+  sets_.erase(victim->key.id);
+  leaving_.insert(victim); // both before either is released: the load starts again when the last one is gone
+  leaving_.insert(failed);
+  release_if_idle(failed);
+  release_if_idle(victim);
+}
+
+gpu_worker::set_pointer gpu_worker::oldest_idle_set() const {
+  set_pointer oldest;
+  for (const auto& [id, of] : sets_)
+    if (of->resident && of->runs == 0 && (!oldest || of->used < oldest->used)) oldest = of;
+  return oldest;
+}
+
+uint64_t gpu_worker::missing_bytes(const set& of) const {
+  uint64_t bytes = 0;
+  for (const auto& shard : of.manifest.shards)
+    if (table_.references(shard.digest) == 0) bytes += shard.size_bytes;
+  return bytes;
 }
 
 core::result<void> gpu_worker::acquire_shards(set& of) {

@@ -1,6 +1,6 @@
 // The whole protocol of the runtime: every actor, and a sentence for every message that it takes from others.
 //
-// Actors that run a node's private business add their own messages with extend<>; those stay in their .cpp files.
+// What an actor tells itself (timers, completions) it adds with extend<> in its own header.
 // Every request between actors has a finite timeout. An error is a core::error (actors/errors). `stop_atom` is sent
 // with high priority: the actor refuses what is new, ends what runs, answers every promise it holds, and quits.
 #pragma once
@@ -28,7 +28,9 @@ using gpu_worker_actor = caf::typed_actor<
     // From the scheduler: run it; outputs go back in parts ahead of the answer.
     asked<run_order>::with<run_reply>,
     // From its supervisor: a node is dead; running transfers stop reading from it.
-    takes<node_lost>, takes<stop_atom>>;
+    takes<node_lost>,
+    // From its supervisor: see above.
+    takes<stop_atom>>;
 
 // TRANSFER, one per load, spawned by a gpu_worker: drives one weights::loader to its end.
 using transfer_actor = caf::typed_actor<
@@ -47,14 +49,20 @@ using scheduler_actor = caf::typed_actor<
     takes<cancel_atom, core::tenant_id, uint64_t>,
     // From the weight store: a model can be asked for.
     takes<model_added>,
-    // From the directory: a device can be used, until device_lost says otherwise.
-    takes<device_joined>, takes<device_lost>,
+    // From the directory: a device can be used.
+    takes<device_joined>,
+    // From the directory: it cannot any more; its requests are queued again at once.
+    takes<device_lost>,
     // From a gpu_worker: outputs of a batch, ahead of its run_reply.
     takes<batch_outputs>,
+    // From a gpu_worker: a set is not on the device any more.
+    takes<set_dropped>,
     // From the directory: use the device no more (true) or again (false).
     takes<cordon_atom, std::string, bool>,
     // From administrators: remove a model (by full name) from a device; answers the bytes that became free.
-    asked<evict_atom, std::string, std::string>::with<uint64_t>, takes<stop_atom>>;
+    asked<evict_atom, std::string, std::string>::with<uint64_t>,
+    // From the supervisor: see above.
+    takes<stop_atom>>;
 
 // DIRECTORY, one per cluster, the actor that nodes connect to: who is alive, who holds what, what was loaded.
 using directory_actor = caf::typed_actor<
@@ -68,18 +76,26 @@ using directory_actor = caf::typed_actor<
     takes<leave_atom, registration_id>,
     // From a gpu_worker: what its device is now. The first one of a registration makes the device usable.
     takes<registration_id, device_row>,
-    // From a gpu_worker: verified shards that others may read, and those they may not any more.
-    takes<holdings_added>, takes<holdings_dropped>,
+    // From a gpu_worker: verified shards that others may read.
+    takes<holdings_added>,
+    // From a gpu_worker: shards that others may not read any more.
+    takes<holdings_dropped>,
     // From a transfer: who else holds these shards; news follow as holder_list.
     asked<locate_request>::with<holder_list>,
-    // From a transfer: what it reads from. From a gpu_worker: how the load went.
-    takes<running_load>, takes<switch_report>,
-    // From administrators and the gateway: all nodes; the last n loads of a tenant's models (empty: everybody's); the
-    // loads that run now.
-    asked<nodes_atom>::with<node_list>, asked<switches_atom, uint32_t, std::string>::with<switch_list>,
+    // From a transfer: what it reads from.
+    takes<running_load>,
+    // From a gpu_worker: how the load went.
+    takes<switch_report>,
+    // From administrators: all nodes of the configuration.
+    asked<nodes_atom>::with<node_list>,
+    // From the gateway and administrators: the last n loads of a tenant's models (empty: everybody's).
+    asked<switches_atom, uint32_t, std::string>::with<switch_list>,
+    // From administrators: the loads that run now.
     asked<running_atom>::with<running_list>,
     // From administrators: a cordoned device gets no new work; what it holds stays a source for others. not_found.
-    asked<cordon_atom, std::string, bool>::with<bool>, takes<stop_atom>>;
+    asked<cordon_atom, std::string, bool>::with<bool>,
+    // From the supervisor: see above.
+    takes<stop_atom>>;
 
 // TENANT, one per tenant, on the head: admits requests and holds their promises until they are answered.
 using tenant_actor = caf::typed_actor<
@@ -90,7 +106,9 @@ using tenant_actor = caf::typed_actor<
     // From the weight store: a model of this tenant was published.
     takes<model_added>,
     // From the gateway's benchmark: answers the same number.
-    asked<ping_atom, uint64_t>::with<uint64_t>, takes<stop_atom>>;
+    asked<ping_atom, uint64_t>::with<uint64_t>,
+    // From the supervisor: see above.
+    takes<stop_atom>>;
 
 // WEIGHT_STORE, one per cluster in this version, on the head's host: disk objects, catalogue, host cache, publishing.
 using weight_store_actor = caf::typed_actor<
@@ -105,7 +123,9 @@ using weight_store_actor = caf::typed_actor<
     // From a transfer: this shard has been taken.
     takes<release_atom, core::digest>,
     // From administrators: empty the host cache; answers the bytes that became free.
-    asked<drop_atom>::with<uint64_t>, takes<stop_atom>>;
+    asked<drop_atom>::with<uint64_t>,
+    // From the supervisor: see above.
+    takes<stop_atom>>;
 
 // SUPERVISOR, one per node: spawns the node's actors, keeps it joined, stops everything in order.
 using supervisor_actor = caf::typed_actor<

@@ -78,6 +78,7 @@ scheduler::interface::behavior_type scheduler::make_behavior() {
       [this](const device_joined& joined) { on_device_joined(joined); },
       [this](const device_lost& lost) { on_device_lost(lost); },
       [this](const batch_outputs& part) { on_outputs(part); },
+      [this](const set_dropped& dropped) { on_dropped(dropped); },
       [this](cordon_atom, const std::string& device, bool on) { on_cordon(device, on); },
       [this](evict_atom, const std::string& device, const std::string& model) { return on_evict(device, model); },
       [this](stop_atom) { on_stop(); },
@@ -225,6 +226,16 @@ void scheduler::on_outputs(const batch_outputs& part) {
   if (batch == batches_.end()) return;
   auto& outputs = batch->second.outputs;
   outputs.insert(outputs.end(), part.outputs.begin(), part.outputs.end());
+}
+
+void scheduler::on_dropped(const set_dropped& dropped) {
+  const auto device = device_index_.find(dropped.device);
+  const auto model = model_index_.find(dropped.model);
+  if (device == device_index_.end() || model == model_index_.end()) return;
+  auto& from = devices_[device->second];
+  if (!from.present || from.registration != dropped.registration) return;
+  from.loads.erase(model->second);
+  tell(scheduling::set_evicted{{device->second}, {model->second}});
 }
 
 void scheduler::on_run(core::batch_id id, const run_reply& reply) {

@@ -96,6 +96,7 @@ private:
   void on_loaded(uint32_t device, uint32_t model, core::load_id load, const load_reply& reply);
   void on_load_failed(uint32_t device, uint32_t model, core::load_id load, const core::error& why);
   void on_outputs(const batch_outputs& part);
+  void on_dropped(const set_dropped& dropped);
   void on_run(core::batch_id batch, const run_reply& reply);
   void on_run_failed(core::batch_id batch, const core::error& why);
 

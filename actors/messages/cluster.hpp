@@ -110,6 +110,16 @@ template <class I> typename I::result_type inspect(I& f, device_lost& x) {
   return fields(f, "device_lost", x.registration, x.device);
 }
 
+// A device has given up a set that it was not told to: its free bytes were too scattered for another.
+struct set_dropped {
+  registration_id registration;
+  std::string device;
+  core::model_id model;
+};
+template <class I> typename I::result_type inspect(I& f, set_dropped& x) {
+  return fields(f, "set_dropped", x.registration, x.device, x.model);
+}
+
 enum class node_state : uint8_t { ready, suspect, lost };
 std::string_view to_string(node_state of) noexcept;
 

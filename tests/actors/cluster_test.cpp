@@ -1,4 +1,6 @@
 // A head and two workers over the real middleman: publish, load, run, lose sources, lose the head.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "tests/support/in_process_cluster.hpp"
@@ -149,6 +151,32 @@ TEST_F(Cluster, EvictsFromADeviceOnDemand) {
   EXPECT_EQ(*freed, published->row.bytes);
   EXPECT_EQ(cluster_.embed("acme/m@1", {1}).end, status::ok);
   EXPECT_EQ(cluster_.switches(2).size(), 2u);
+}
+
+TEST_F(Cluster, MakesRoomWhenItsFreeBytesAreScattered) {
+  cluster_.start_head();
+  cluster_.start_worker("worker-0");
+  ASSERT_TRUE(cluster_.ready({"worker-0"}));
+  auto small = cluster_.tiny_shape(), large = small;
+  small.vocabulary = 8 << 10;  // 1.1 MiB: seven fill the arena
+  large.vocabulary = 25 << 10; // 3.2 MiB: three small ones give way, but not next to each other
+  const std::string names = "abcdefg";
+  for (const char name : names) {
+    ASSERT_TRUE(cluster_.publish({name}, static_cast<uint64_t>(name), small).has_value());
+    ASSERT_EQ(cluster_.embed(std::string("acme/") + name, {1}).end, status::ok);
+  }
+  for (const char name : std::string("bdfg"))
+    ASSERT_EQ(cluster_.embed(std::string("acme/") + name, {1}).end, status::ok);
+  ASSERT_TRUE(cluster_.publish("large", 99, large).has_value());
+  const auto reply = cluster_.embed("acme/large", {1});
+  EXPECT_EQ(reply.end, status::ok) << reply.error;
+  ASSERT_EQ(holder("acme/large@1"), "worker-0/host0");
+  const auto nodes = cluster_.nodes();
+  const auto worker =
+      std::find_if(nodes.begin(), nodes.end(), [](const auto& node) { return node.name == "worker-0"; });
+  // Three have left for their bytes, one for its place.
+  EXPECT_EQ(worker->devices[0].resident.size(), names.size() - 4 + 1);
+  for (const char name : names) EXPECT_EQ(cluster_.embed(std::string("acme/") + name, {1}).end, status::ok);
 }
 
 TEST_F(Cluster, KeepsOutAWorkerThatDoesNotKnowTheSecret) {

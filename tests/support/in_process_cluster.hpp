@@ -25,6 +25,8 @@ class in_process_cluster {
 public:
   static constexpr uint64_t arena_bytes = 8 << 20;
 
+  static weights::synthetic_shape tiny_shape() { return weights::synthetic_shape_named("tiny").value(); }
+
   explicit in_process_cluster(std::filesystem::path folder) : folder_(std::move(folder)) {}
   ~in_process_cluster() {
     for (const auto* name : {"worker-0", "worker-1", "head"}) stop(name);
@@ -106,9 +108,10 @@ public:
     return false;
   }
 
-  core::result<actors::publish_reply> publish(const std::string& name, uint64_t seed) {
+  core::result<actors::publish_reply> publish(const std::string& name, uint64_t seed,
+                                              weights::synthetic_shape shape = tiny_shape()) {
     const auto model = folder_ / ("model-" + name);
-    auto written = weights::write_synthetic_model(model, weights::synthetic_shape_named("tiny").value(), seed);
+    auto written = weights::write_synthetic_model(model, shape, seed);
     if (!written) return core::fail(written.error());
     return ask<actors::publish_reply>(head().weight_store, actors::publish_request{"acme", name, model.string()});
   }
