@@ -11,14 +11,14 @@ namespace fastptm::rpc {
 
 namespace {
 
-// A request to be made by the asking actor. Local only: it carries code.
-using errand = std::shared_ptr<std::function<void(caf::event_based_actor*)>>;
+// Local only: it carries code.
+using batch = std::shared_ptr<std::vector<errand>>;
 
 } // namespace
 
 } // namespace fastptm::rpc
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(fastptm::rpc::errand)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(fastptm::rpc::batch)
 
 namespace fastptm::rpc {
 
@@ -27,40 +27,61 @@ namespace {
 constexpr core::duration_us administration_timeout_us = 5'000'000;
 
 caf::behavior asker(caf::event_based_actor* self) {
-  return {[self](const errand& what) { (*what)(self); }};
+  return {[self](const batch& all) {
+    for (auto& each : *all) each(self);
+  }};
 }
 
 } // namespace
 
-bridge::bridge(caf::actor_system& system, bridge_targets targets)
-    : targets_(std::move(targets)), asker_(system.spawn(asker)) {}
+bridge::bridge(caf::actor_system& system, kj::UnixEventPort& port, bridge_targets targets)
+    : targets_(std::move(targets)), asker_(system.spawn(asker)), answers_(std::make_shared<inbox>()),
+      reader_(port, answers_) {}
 
 bridge::~bridge() {
   caf::anon_send_exit(asker_, caf::exit_reason::user_shutdown);
 }
 
+void bridge::send_batch() {
+  caf::anon_send(asker_, std::make_shared<std::vector<errand>>(std::exchange(batch_, {})));
+}
+
+void bridge::deliver(uint64_t ticket, void* value) {
+  const auto at = waiting_.find(ticket);
+  core::check(at != waiting_.end(), "every ticket is answered once");
+  const auto hand_over = std::move(at->second);
+  waiting_.erase(at);
+  hand_over(value);
+}
+
 template <class T, class Handle, class... Message>
 answer_of<T> bridge::ask(const Handle& to, core::duration_us timeout_us, Message&&... message) {
   using outcome = kj::Own<core::result<T>>; // on the heap: g++ 12 warns falsely about results inside of KJ's maybe
-  auto crossing = kj::newPromiseAndCrossThreadFulfiller<outcome>();
-  auto fulfiller = std::make_shared<kj::Own<kj::CrossThreadPromiseFulfiller<outcome>>>(kj::mv(crossing.fulfiller));
-  auto what = [to, timeout_us, fulfiller,
+  auto promise = kj::newPromiseAndFulfiller<outcome>();
+  const auto ticket = ++last_ticket_;
+  // The fulfiller stays on this thread; what crosses is its ticket.
+  waiting_.emplace(ticket, [fulfiller = std::make_shared<kj::Own<kj::PromiseFulfiller<outcome>>>(
+                                kj::mv(promise.fulfiller))](void* value) {
+    (*fulfiller)->fulfill(kj::heap<core::result<T>>(std::move(*static_cast<core::result<T>*>(value))));
+  });
+  auto what = [this, ticket, to, timeout_us, back = answers_,
                parts = std::make_tuple(std::forward<Message>(message)...)](caf::event_based_actor* self) mutable {
-    const auto answer = [fulfiller](core::result<T> value) {
-      (*fulfiller)->fulfill(kj::heap<core::result<T>>(std::move(value)));
+    // The work runs on the KJ thread, and only as long as the bridge lives.
+    const auto answer = [this, ticket, back](core::result<T> value) {
+      back->push([this, ticket, value = std::move(value)]() mutable { deliver(ticket, &value); });
     };
     std::apply(
         [&](auto&... each) {
-          auto pending = self->request(to, std::chrono::microseconds(timeout_us), std::move(each)...);
-          const auto on_error = [answer](const caf::error& cause) {
-            answer(core::result<T>(core::fail(actors::from_caf(cause))));
-          };
-          pending.then([answer](T& value) { answer(std::move(value)); }, on_error);
+          self->request(to, std::chrono::microseconds(timeout_us), std::move(each)...)
+              .then(
+                  [answer](T& value) { answer(std::move(value)); },
+                  [answer](const caf::error& cause) { answer(core::result<T>(core::fail(actors::from_caf(cause)))); });
         },
         parts);
   };
-  caf::anon_send(asker_, std::make_shared<std::function<void(caf::event_based_actor*)>>(std::move(what)));
-  return crossing.promise.then([](outcome value) { return std::move(*value); });
+  if (batch_.empty()) sending_ = kj::evalLast([this] { send_batch(); }).eagerlyEvaluate(nullptr);
+  batch_.emplace_back(std::move(what));
+  return promise.promise.then([](outcome value) { return std::move(*value); });
 }
 
 answer_of<actors::infer_reply> bridge::infer(const std::string& tenant, actors::infer_request request,

@@ -1,18 +1,22 @@
 // The only crossing between KJ and the actors: a KJ promise for the answer to an actor's request.
 //
-// Used from the KJ thread. Answers arrive on CAF threads and cross by cross-thread fulfillers; no CAF type but the
-// handles and messages of actors/ leaves this file.
+// Used from the KJ thread. Requests leave in batches, one a turn of its loop; answers come back through an inbox. No
+// CAF type but the handles and messages of actors/ leaves this file.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include <kj/async.h>
 
 #include "actors/interfaces.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "rpc/inbox.hpp"
 
 namespace fastptm::rpc {
 
@@ -28,9 +32,12 @@ struct bridge_targets {
 // not the request.
 template <class T> using answer_of = kj::Promise<core::result<T>>;
 
+// A request to be made by the asking actor.
+using errand = std::function<void(caf::event_based_actor*)>;
+
 class bridge {
 public:
-  bridge(caf::actor_system& system, bridge_targets targets);
+  bridge(caf::actor_system& system, kj::UnixEventPort& port, bridge_targets targets);
   ~bridge();
   bridge(const bridge&) = delete;
   bridge& operator=(const bridge&) = delete;
@@ -59,8 +66,18 @@ private:
   template <class T, class Handle, class... Message>
   answer_of<T> ask(const Handle& to, core::duration_us timeout_us, Message&&... message);
 
+  void send_batch();
+  // `value` is the core::result that the ticket's caller waits for.
+  void deliver(uint64_t ticket, void* value);
+
   bridge_targets targets_;
   caf::actor asker_;
+  std::vector<errand> batch_; // of this turn of the loop
+  kj::Promise<void> sending_ = kj::READY_NOW;
+  std::unordered_map<uint64_t, std::function<void(void*)>> waiting_; // by ticket; each answered or timed out
+  uint64_t last_ticket_ = 0;
+  std::shared_ptr<inbox> answers_;
+  inbox_reader reader_; // last: what it runs uses everything above
 };
 
 } // namespace fastptm::rpc

@@ -54,7 +54,7 @@ void run(caf::actor_system& system, bridge_targets targets, const front_end_opti
     if (!*each) return report.set_value(core::fail(each->error()));
   }
 
-  bridge actors(system, std::move(targets));
+  bridge actors(system, io.unixEventPort, std::move(targets));
   gateway tenants(actors, timer, options.gateway, metrics);
   admin operators(actors, timer, options.admin);
   kj::HttpHeaderTable::Builder table_builder;
