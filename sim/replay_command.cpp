@@ -2,6 +2,8 @@
 #include "sim/replay_command.hpp"
 
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 
@@ -9,7 +11,9 @@
 #include <fmt/format.h>
 
 #include "sim/cluster_replay.hpp"
+#include "sim/html_report.hpp"
 #include "sim/replay.hpp"
+#include "sim/targets.hpp"
 #include "sim/workload.hpp"
 
 namespace fastptm::sim {
@@ -30,7 +34,8 @@ template <class T> T value_or_stop(core::result<T> r) {
 // ------------------------------------------------------------------------------------------------------------
 
 struct replay_arguments {
-  std::string trace, policy = "dxv", export_file;
+  std::string trace, policy = "dxv", export_file, html_file, paper_folder;
+  bool json = false;
   uint32_t lanes = 1;
   trace_options reading;
   replay_costs costs;
@@ -65,12 +70,31 @@ void add_costs(CLI::App& app, replay_costs& c) {
   add_flag(app, "--doom", c.doom, "dxv: what cannot be on time yields");
 }
 
+void print(const target_table& t, bool json) {
+  fmt::print("{}\n", json ? to_json(t) : to_text(t));
+  if (!t.met()) throw CLI::RuntimeError(1);
+}
+
+// The chosen policy first, then the others that say something beside it.
+void write_html(const replay_arguments& a, const trace& t, const replay_result& shown) {
+  std::vector<report_run> runs{{a.policy, shown}};
+  for (const char* other : {"dxv", "sjf", "edf", "omls", "fcfs"})
+    if (a.policy != other) runs.push_back({other, value_or_stop(replay(t, other, a.lanes, a.costs))});
+  const std::string name = std::filesystem::path(a.trace).filename().string();
+  std::ofstream out(a.html_file, std::ios::trunc);
+  if (!(out << html_report(name, t, a.lanes, a.costs, runs)).flush())
+    stop({core::errc::io, a.html_file + ": cannot be written"});
+}
+
 void run_replay(replay_arguments& a) {
+  if (!a.paper_folder.empty()) return print(value_or_stop(paper_headlines(a.paper_folder)), a.json);
+  if (a.trace.empty()) throw CLI::RequiredError("trace");
   a.reading.deadline_ms = a.costs.deadline_ms;
   const trace t = value_or_stop(read_trace(a.trace, a.reading));
   const replay_result r = value_or_stop(replay(t, a.policy, a.lanes, a.costs));
   if (!a.export_file.empty())
     if (const auto written = export_schedule(r.log, a.export_file); !written) stop(written.error());
+  if (!a.html_file.empty()) write_html(a, t, r);
   fmt::print("{},\"decisions\":{},\"decision_ns_p50\":{},\"decision_ns_p99\":{},\"wall_ns_per_request\":{:.0f}}}\n",
              to_json(r.metrics), r.decisions.decisions, r.decisions.p50_ns, r.decisions.p99_ns, r.wall_ns_per_request);
 }
@@ -78,13 +102,16 @@ void run_replay(replay_arguments& a) {
 void add_replay(CLI::App& app) {
   auto a = std::make_shared<replay_arguments>();
   CLI::App& c = *app.add_subcommand("replay", "a trace against a policy, on lanes that take the given times");
-  c.add_option("trace", a->trace, "published trace, timed list or gen-workload's file")->required();
+  c.add_option("trace", a->trace, "published trace, timed list or gen-workload's file");
   c.add_option("-p,--policy", a->policy, "fcfs_full, fcfs, omls, omls_clean, edf, sjf, dxv, ...")
       ->capture_default_str();
   c.add_option("-m,--instances", a->lanes, "lanes")->capture_default_str();
   c.add_option("--rate", a->reading.rate, "times the rate of the trace")->capture_default_str();
   c.add_option("--oversleep-ms", a->reading.oversleep_ms, "added to every interval")->capture_default_str();
   c.add_option("--export", a->export_file, "write the schedule, one JSON row a line");
+  c.add_option("--html", a->html_file, "write a page to look at, with other policies beside");
+  c.add_option("--paper", a->paper_folder, "instead: the paper's headlines on the published traces of a folder");
+  c.add_flag("--json", a->json, "with --paper: JSON instead of a table");
   add_costs(c, a->costs);
   c.callback([a] { run_replay(*a); });
 }
@@ -115,6 +142,40 @@ void add_cluster_replay(CLI::App& app) {
     const workload w = value_or_stop(read_workload(*file));
     fmt::print("{}\n", to_json(value_or_stop(replay_cluster(w, *o))));
   });
+}
+
+// ---- targets
+// -----------------------------------------------------------------------------------------------------------
+
+struct target_arguments {
+  uint64_t seed = 1, requests = 1'000'000;
+  std::string policy = "dxv", plot;
+  bool json = false;
+};
+
+void add_targets(CLI::App& app) {
+  CLI::App& targets = *app.add_subcommand("policy-targets", "what scheduling is held to: figures beside limits");
+  targets.require_subcommand(1);
+  auto a = std::make_shared<target_arguments>();
+  const auto add = [&](const char* name, const char* help, auto measure) {
+    CLI::App& c = *targets.add_subcommand(name, help);
+    c.add_option("--seed", a->seed)->capture_default_str();
+    c.add_flag("--json", a->json);
+    c.callback([a, measure] { print(value_or_stop(measure(*a)), a->json); });
+    return &c;
+  };
+  add("pulse", "recovery from a short overload", [](const auto& x) { return pulse_recovery(x.seed, x.policy); })
+      ->add_option("-p,--policy", a->policy)
+      ->capture_default_str();
+  add("sustained", "highest rate of one lane with 1 % late", [](const auto& x) { return sustained_rates(x.seed); });
+  add("rank", "highest rate of a cluster with 99 % on time, beside other policies",
+      [](const auto& x) { return cluster_ranks(x.seed, x.requests); })
+      ->add_option("--requests", a->requests)
+      ->capture_default_str();
+  CLI::App& speed = *add("speed", "requests/s and decision times, 256 to 4096 GPUs",
+                         [](const auto& x) { return decision_speed(x.seed, x.requests, x.plot); });
+  speed.add_option("--requests", a->requests)->capture_default_str();
+  speed.add_option("--plot", a->plot, "write an SVG of cost over GPUs");
 }
 
 // ---- gen-workload
@@ -151,6 +212,7 @@ void add_generator(CLI::App& app) {
 void add_replay_commands(CLI::App& app) {
   add_replay(app);
   add_cluster_replay(app);
+  add_targets(app);
   add_generator(app);
 }
 
