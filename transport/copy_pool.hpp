@@ -1,4 +1,5 @@
-// A few threads that copy: between mappings and from other processes. Shared by the backends of a node.
+// A few threads that copy: between mappings and from other processes. Shared by the backends of a node; nicer to other
+// threads than those that compute.
 #pragma once
 
 #include <condition_variable>
