@@ -1,4 +1,4 @@
-// Sets UCX's and OpenMP's environment, for a child or by executing again.
+// Sets UCX's environment, for a child or by executing again.
 #include "node/environment.hpp"
 
 #include <cerrno>
@@ -16,8 +16,6 @@ std::vector<std::pair<std::string, std::string>> missing_environment(const clust
                                                                      const node_config& self) {
   std::vector<std::pair<std::string, std::string>> wanted{
       {environment_variable, "1"},
-      // Threads of an idle device must not spin on the cores of the others.
-      {"OMP_WAIT_POLICY", "passive"},
       {"UCX_TLS", config.transfers.ucx_transports},
   };
   // Only the interface with the node's address: UCX would also try others, which peers may not reach.
@@ -51,7 +49,7 @@ void enter_environment(const cluster_config& config, const node_config& self) {
   arguments.push_back(nullptr);
   for (const auto& [name, value] : missing_environment(config, self)) ::setenv(name.c_str(), value.c_str(), 0);
   ::execv("/proc/self/exe", arguments.data());
-  core::log::warn("node", "environment", "cannot execute again: {}: UCX and OpenMP run with their defaults",
+  core::log::warn("node", "environment", "cannot execute again: {}: UCX runs with its defaults",
                   core::from_errno(errno, "execv").message);
 }
 

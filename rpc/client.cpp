@@ -337,7 +337,7 @@ answer from_schema(schema::Answer::Reader from) {
   out.retry_after_us = from.getOutcome().getRetryAfterUs();
   const auto bytes = from.getOutput();
   out.output.resize(bytes.size() / sizeof(float));
-  std::memcpy(out.output.data(), bytes.begin(), out.output.size() * sizeof(float));
+  if (!out.output.empty()) std::memcpy(out.output.data(), bytes.begin(), out.output.size() * sizeof(float));
   out.label = from.getLabel();
   out.worker = from.getWorker().cStr();
   out.loaded = from.getLoaded();

@@ -30,7 +30,7 @@ def summary(report, ctest_failed):
     """The lines to print and whether all is well. Counts come from the report, doubts from ctest's exit code."""
     passed, failed, skipped, lines = 0, 0, 0, []
     for case in report.iter("testcase"):
-        name, status = case.get("name"), case.get("status")
+        name, status = case.get("name").split("  # GetParam")[0], case.get("status")
         if status == "run":
             passed += 1
         elif status in ("notrun", "disabled") and case.find("failure") is None:
