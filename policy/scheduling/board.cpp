@@ -55,10 +55,10 @@ bool board::is_ready(model_index x, device_index d) const {
   return devices_[d].sets.holds(x) && load_under_way(x, d) == nullptr;
 }
 
-bool board::barred(const device_state& d, model_index x) const {
+time_us board::barred_until_us(const device_state& d, model_index x) const {
   for (const auto& [model, until_us] : d.barred)
-    if (model == x && until_us > now_us_) return true;
-  return false;
+    if (model == x && until_us > now_us_) return until_us;
+  return 0;
 }
 
 fit board::plan(model_index x, device_index d, std::vector<model_index>& victims) const {
@@ -66,14 +66,21 @@ fit board::plan(model_index x, device_index d, std::vector<model_index>& victims
                                [this](model_index v) { return !models_[v].live.empty(); });
 }
 
-bool board::can_load(model_index x, device_index d, bool only_unwanted) const {
+objection board::objection_to_load(model_index x, device_index d, bool only_unwanted) const {
   const device_state& device = devices_[d];
-  if (!device.joined || device.cordoned || models_[x].retry_at_us > now_us_ || barred(device, x)) return false;
+  if (!device.joined) return {objection_kind::gone};
+  if (device.cordoned) return {objection_kind::cordoned};
+  if (const time_us retry_us = models_[x].retry_at_us; retry_us > now_us_)
+    return {objection_kind::load_failed, retry_us - now_us_};
+  if (const time_us until_us = barred_until_us(device, x); until_us != 0)
+    return {objection_kind::did_not_fit, until_us - now_us_};
   const fit f = plan(x, d, victims_);
-  if (f == fit::fits) return true;
-  return f == fit::evicting && !(only_unwanted && std::any_of(victims_.begin(), victims_.end(), [this](model_index v) {
-                                   return !models_[v].live.empty();
-                                 }));
+  if (f == fit::too_large) return {objection_kind::too_large};
+  if (f != fit::fits && f != fit::evicting) return {objection_kind::no_room};
+  const auto wanted = [this](model_index v) { return !models_[v].live.empty(); };
+  if (f == fit::evicting && only_unwanted && std::any_of(victims_.begin(), victims_.end(), wanted))
+    return {objection_kind::no_room};
+  return {};
 }
 
 } // namespace fastptm::policy::scheduling

@@ -14,6 +14,7 @@
 #include "policy/scheduling/events.hpp"
 #include "policy/scheduling/index_lists.hpp"
 #include "policy/scheduling/lane_set.hpp"
+#include "policy/scheduling/objection.hpp"
 #include "policy/scheduling/options.hpp"
 #include "policy/scheduling/request_table.hpp"
 
@@ -114,7 +115,10 @@ public:
   bool is_ready(model_index x, device_index d) const;
   const planned_load* load_under_way(model_index x, device_index d) const; // Null: none.
   // Could the set be loaded there now, giving up sets that are not in use? `only_unwanted`: and have no live work.
-  bool can_load(model_index x, device_index d, bool only_unwanted) const;
+  bool can_load(model_index x, device_index d, bool only_unwanted) const {
+    return objection_to_load(x, d, only_unwanted).why == objection_kind::none;
+  }
+  objection objection_to_load(model_index x, device_index d, bool only_unwanted) const;
   bool holds(request_ref r) const; // Is the slot the core's, and for this request?
   bool tenant_ahead(model_index x) const { return shares_.ahead(models_[x].tenant); }
 
@@ -182,7 +186,7 @@ private:
   const planned_load* plan_load(device_index d, model_index x, load_reason reason);
   bool prepare(lane_index z, model_index x);
   void commit(lane_index z, model_index x);
-  bool barred(const device_state& d, model_index x) const;
+  time_us barred_until_us(const device_state& d, model_index x) const; // 0: it is not.
   fit plan(model_index x, device_index d, std::vector<model_index>& victims) const;
 
   options options_;

@@ -48,6 +48,9 @@ const options& scheduling_core::chosen() const {
 const board& scheduling_core::state() const {
   return *board_;
 }
+judgement scheduling_core::judge(lane_index lane, model_index model) const {
+  return strategy_->judge(*board_, lane, model);
+}
 
 std::string_view to_string(rejection reason) noexcept {
   switch (reason) {
@@ -67,6 +70,40 @@ std::string_view to_string(rejection reason) noexcept {
       return "absurd";
     case rejection::full:
       return "full";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(objection_kind kind) noexcept {
+  switch (kind) {
+    case objection_kind::none:
+      return "none";
+    case objection_kind::nothing_waits:
+      return "nothing_waits";
+    case objection_kind::only_late:
+      return "only_late";
+    case objection_kind::lane_busy:
+      return "lane_busy";
+    case objection_kind::gone:
+      return "gone";
+    case objection_kind::cordoned:
+      return "cordoned";
+    case objection_kind::load_failed:
+      return "load_failed";
+    case objection_kind::did_not_fit:
+      return "did_not_fit";
+    case objection_kind::too_large:
+      return "too_large";
+    case objection_kind::no_room:
+      return "no_room";
+    case objection_kind::tenant_ahead:
+      return "tenant_ahead";
+    case objection_kind::holder_is_sooner:
+      return "holder_is_sooner";
+    case objection_kind::other_work_ready:
+      return "other_work_ready";
+    case objection_kind::load_held:
+      return "load_held";
   }
   return "unknown";
 }

@@ -41,6 +41,7 @@ namespace fastptm::policy::scheduling {
 
 class board;
 class strategy;
+struct judgement;
 
 struct core_counters {
   std::array<uint64_t, rejection_count> rejected{}; // By rejection; [none] stays 0.
@@ -65,6 +66,8 @@ public:
   const options& chosen() const;
   // Everything the core believes, for status, explain and tests: see board.hpp.
   const board& state() const;
+  // The strategy's view of one visit: see strategy.hpp, and explain.hpp for all of it in words.
+  judgement judge(lane_index lane, model_index model) const;
 
 private:
   rejection take(const event& what);

@@ -25,6 +25,10 @@ class dxv final : public strategy {
     if (at_distance_) wide_.device_gone(d);
   }
 
+  judgement judge(const board& b, lane_index z, model_index x) const override {
+    return at_distance_ ? wide_.judge(b, z, x) : close_.judge(b, z, x);
+  }
+
   void decide(board& b) override {
     if (!at_distance_ && (b.lane_count() > dxv_close::most_lanes || b.model_count() > dxv_close::most_models)) {
       at_distance_ = true; // For good: clusters grow.

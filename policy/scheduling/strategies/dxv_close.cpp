@@ -113,16 +113,32 @@ dxv_close::choice dxv_close::best_visit(board& b, bool only_fair) {
     for (lane_index z = b.idle().first(); z != no_lane; z = b.idle().after(z)) {
       if (std::find(failed_.begin(), failed_.end(), z) != failed_.end()) continue;
       const device_index d = b.lane(z).device;
-      const bool there = b.device(d).sets.holds(x);
       const duration_us setup_us = b.setup_us(z, x);
-      if (worth_waiting_for_holder(b, z, x, setup_us)) continue;
-      if (!b.is_ready(x, d) && b.chosen().prefetch && lane_has_ready_work(b, z, x)) continue;
-      if (!there && held(b, z, x, setup_us)) continue;
+      const objection against = objection_to_visit(b, z, x, setup_us);
+      if (against.for_us > 0) b.wake_at(b.now() + against.for_us);
+      if (against.why != objection_kind::none) continue;
       const choice candidate{z, x, visit_value(b, x, d, b.model(x).live.count, setup_us)};
-      if (candidate.over(best, b) && (there || b.can_load(x, d, false))) best = candidate;
+      if (candidate.over(best, b) && (b.device(d).sets.holds(x) || b.can_load(x, d, false))) best = candidate;
     }
   }
   return best;
+}
+
+objection dxv_close::objection_to_visit(const board& b, lane_index z, model_index x, duration_us setup_us) const {
+  const device_index d = b.lane(z).device;
+  if (worth_waiting_for_holder(b, z, x, setup_us)) return {objection_kind::holder_is_sooner};
+  if (!b.is_ready(x, d) && b.chosen().prefetch && lane_has_ready_work(b, z, x))
+    return {objection_kind::other_work_ready};
+  if (b.device(d).sets.holds(x)) return {};
+  if (const duration_us for_us = held_for_us(b, z, x, setup_us); for_us > 0) return {objection_kind::load_held, for_us};
+  return {};
+}
+
+judgement dxv_close::judge(const board& b, lane_index z, model_index x) const {
+  const duration_us setup_us = b.setup_us(z, x);
+  objection against = objection_to_visit(b, z, x, setup_us);
+  if (b.tenant_ahead(x)) against = {objection_kind::tenant_ahead};
+  return {visit_value(b, x, b.lane(z).device, b.model(x).live.count, setup_us), against};
 }
 
 // Another lane runs the model: it will be through with this queue before a copy of the weights would be here.
@@ -147,17 +163,17 @@ bool dxv_close::lane_has_ready_work(const board& b, lane_index z, model_index bu
 }
 
 // Rent or buy: the load is paid for once its time has been waited `hold` times over, or when time gets short.
-bool dxv_close::held(board& b, lane_index z, model_index x, duration_us setup_us) const {
-  if (b.chosen().hold <= 0) return false;
+// 0: it is not held.
+duration_us dxv_close::held_for_us(const board& b, lane_index z, model_index x, duration_us setup_us) const {
+  if (b.chosen().hold <= 0) return 0;
   const request_queue& queue = b.model(x).live;
   const double waited_us = static_cast<double>(b.now()) * queue.count - static_cast<double>(queue.arrival_sum_us);
   const double price_us = b.chosen().hold * static_cast<double>(setup_us);
   const duration_us slack_us =
       b.head_deadline_us(x) - b.now() - setup_us - b.execution_us(x, b.lane(z).device, 1) - b.chosen().hold_guard_us;
-  if (waited_us >= price_us || slack_us <= 0) return false;
+  if (waited_us >= price_us || slack_us <= 0) return 0;
   const auto paid_after_us = static_cast<duration_us>((price_us - waited_us) / queue.count) + 1;
-  b.wake_at(b.now() + std::min(paid_after_us, slack_us));
-  return true;
+  return std::min(paid_after_us, slack_us);
 }
 
 // Copy engines that have nothing to do fetch what will be visited next, where that displaces nothing that has live

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "policy/scheduling/board.hpp"
+#include "policy/scheduling/strategy.hpp"
 
 namespace fastptm::policy::scheduling {
 
@@ -13,6 +13,7 @@ public:
   static constexpr uint32_t most_lanes = 16, most_models = 256;
 
   void decide(board& b);
+  judgement judge(const board& b, lane_index z, model_index x) const;
 
 private:
   struct choice {
@@ -27,7 +28,8 @@ private:
   choice best_visit(board& b, bool only_fair);
   bool worth_waiting_for_holder(const board& b, lane_index z, model_index x, duration_us setup_us) const;
   bool lane_has_ready_work(const board& b, lane_index z, model_index but) const;
-  bool held(board& b, lane_index z, model_index x, duration_us setup_us) const;
+  objection objection_to_visit(const board& b, lane_index z, model_index x, duration_us setup_us) const;
+  duration_us held_for_us(const board& b, lane_index z, model_index x, duration_us setup_us) const;
   bool must_leave(const board& b, lane_index z) const;
   void work_ahead(board& b);
   void serve_late(board& b);

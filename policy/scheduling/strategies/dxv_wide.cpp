@@ -186,6 +186,17 @@ dxv_wide::pick dxv_wide::best_posted(board& b, lane_index z) {
   return best_fair.model == no_model ? best : best_fair;
 }
 
+// Where the set is not, the value is that of a first holder: more are added when those there are fall behind.
+judgement dxv_wide::judge(const board& b, lane_index z, model_index x) const {
+  const device_index d = b.lane(z).device;
+  const model_state& m = b.model(x);
+  judgement result{visit_value(b, x, d, m.live.count, b.setup_us(z, x)), {}};
+  if (!b.device(d).sets.holds(x) && m.holders.count + m.loading.count > 0)
+    result.against = {objection_kind::holder_is_sooner};
+  if (b.tenant_ahead(x)) result.against = {objection_kind::tenant_ahead};
+  return result;
+}
+
 // Models whose posts did not reach all holders: only looked at by a lane that has nothing else.
 dxv_wide::pick dxv_wide::best_wide(board& b, lane_index z) {
   const device_index d = b.lane(z).device;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/random.hpp"
-#include "policy/scheduling/board.hpp"
+#include "policy/scheduling/strategy.hpp"
 #include "policy/scheduling/timer_wheel.hpp"
 
 namespace fastptm::policy::scheduling {
@@ -22,6 +22,7 @@ public:
   void device_came(board& b, device_index d);
   void device_gone(device_index d);
   void decide(board& b);
+  judgement judge(const board& b, lane_index z, model_index x) const;
 
 private:
   static constexpr uint32_t most_posts = 4;   // Holders that learn of a model's live work.
