@@ -59,7 +59,7 @@ scheduler::scheduler(interface::pointer self, scheduler_options options) : self_
   core::check(made.has_value(), "scheduler options were not checked");
   core_ = std::move(*made);
   for (const auto& tenant : options_.tenants)
-    tell(scheduling::tenant_added{{tenant.id.value}, tenant.share, scheduling::late_rule::serve});
+    tell(scheduling::tenant_added{{tenant.id.value}, tenant.share, tenant.late});
   if (options_.metrics == nullptr) return;
   auto& metrics = *options_.metrics;
   loads_ = &metrics.make_counter("fastptm_loads_total", "Loads ordered");

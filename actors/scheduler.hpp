@@ -19,6 +19,7 @@ struct scheduled_tenant {
   core::tenant_id id;
   std::string name;
   uint32_t share = 1;
+  policy::scheduling::late_rule late = policy::scheduling::late_rule::serve;
 };
 
 struct scheduler_options {

@@ -18,7 +18,7 @@ scheduler_actor spawn_scheduler(caf::actor_system& system, const node_parts& par
   scheduler_options options;
   options.core = head.scheduling;
   for (uint32_t i = 0; i < head.tenants.size(); ++i)
-    options.tenants.push_back({{i}, head.tenants[i].name, head.tenants[i].share});
+    options.tenants.push_back({{i}, head.tenants[i].name, head.tenants[i].share, head.tenants[i].late});
   options.queued = head.queued;
   options.load_timeout_us = head.load_timeout_us;
   options.store_boot_id = parts.address.boot_id;

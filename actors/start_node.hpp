@@ -14,6 +14,7 @@
 #include "engine/session.hpp"
 #include "gpu/device.hpp"
 #include "policy/admission.hpp"
+#include "policy/scheduling/events.hpp"
 #include "policy/scheduling/options.hpp"
 #include "weights/catalogue.hpp"
 #include "weights/content_store.hpp"
@@ -32,6 +33,7 @@ struct tenant_parts {
   uint32_t share = 1;
   uint32_t max_models = 10'000;
   policy::tenant_limits limits;
+  policy::scheduling::late_rule late = policy::scheduling::late_rule::serve;
 };
 
 // What the head (with its store) has beside every other node.

@@ -2,7 +2,6 @@
 #include "node/config.hpp"
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <functional>
 #include <set>
@@ -17,6 +16,7 @@
 #include "core/log.hpp"
 #include "core/units.hpp"
 #include "node/config_text.hpp"
+#include "policy/scheduling/core.hpp"
 
 namespace fastptm::node {
 
@@ -25,6 +25,7 @@ using namespace core::literals;
 namespace {
 
 constexpr uint64_t max_config_bytes = 1_MiB;
+constexpr uint32_t largest_share = 10'000; // as scheduling::tenant_added takes them
 
 // -- text to struct -------------------------------------------------------------------------------
 
@@ -99,17 +100,33 @@ transfers_config transfers_of(schema::Transfers::Reader in) {
   return out;
 }
 
+scheduling_config scheduling_of(schema::Scheduling::Reader in) {
+  return {.strategy = text_of(in.getStrategy()),
+          .default_deadline_us = from_ms(in.getDefaultDeadlineMs()),
+          .max_deadline_us = from_ms(in.getMaxDeadlineMs()),
+          .max_batch = in.getMaxBatch(),
+          .max_queued = in.getMaxQueued(),
+          .hold_percent = in.getHoldPercent(),
+          .hold_guard_us = from_ms(in.getHoldGuardMs()),
+          .slack_scale_us = from_ms(in.getSlackScaleMs()),
+          .late_patience_us = from_ms(in.getLatePatienceMs()),
+          .fair_window_us = from_ms(in.getFairWindowMs())};
+}
+
 cluster_config cluster_of(schema::Cluster::Reader in) {
   cluster_config out;
   for (const auto node : in.getNodes()) out.nodes.push_back(node_of(node));
   for (const auto tenant : in.getTenants()) {
-    out.tenants.push_back(
-        {text_of(tenant.getName()), tenant.getShare(), tenant.getMaxInFlight(), tenant.getMaxModels()});
+    out.tenants.push_back({.name = text_of(tenant.getName()),
+                           .share = tenant.getShare(),
+                           .max_in_flight = tenant.getMaxInFlight(),
+                           .max_models = tenant.getMaxModels(),
+                           .late = tenant.getLate() == schema::LateRule::REFUSE
+                                       ? policy::scheduling::late_rule::refuse
+                                       : policy::scheduling::late_rule::serve});
   }
   out.gateway = gateway_of(in.getGateway());
-  const auto scheduling = in.getScheduling();
-  out.scheduling = {text_of(scheduling.getStrategy()), from_ms(scheduling.getDefaultDeadlineMs()),
-                    from_ms(scheduling.getMaxDeadlineMs()), scheduling.getMaxBatch(), scheduling.getMaxQueued()};
+  out.scheduling = scheduling_of(in.getScheduling());
   const auto liveness = in.getLiveness();
   out.liveness = {from_ms(liveness.getHeartbeatMs()), from_ms(liveness.getLeaseMs()),
                   from_ms(liveness.getConnectTimeoutMs()), from_ms(liveness.getShutdownMs())};
@@ -236,6 +253,8 @@ private:
         fault(line_of(text_, tenant.name, 2), fmt::format("tenant '{}' is there twice", tenant.name));
       }
       if (tenant.share == 0) fault(line, fmt::format("tenant '{}': share is 0: it would never be served", tenant.name));
+      if (tenant.share > largest_share)
+        fault(line, fmt::format("tenant '{}': share is {}, use {} or less", tenant.name, tenant.share, largest_share));
       if (tenant.max_in_flight == 0) fault(line, fmt::format("tenant '{}': maxInFlight is 0", tenant.name));
     }
   }
@@ -255,12 +274,8 @@ private:
     at_least("gateway.callTimeoutMs", gateway.call_timeout_us / 1000, 1000);
     at_least("gateway.maxUploads", gateway.max_uploads, 1);
     at_least("gateway.tokenizerCache", gateway.tokenizer_cache, 1);
-    static constexpr std::array strategies{"dxv", "omls", "fcfs", "edf", "sjf"};
-    if (std::find(strategies.begin(), strategies.end(), config_.scheduling.strategy) == strategies.end()) {
-      fault(line_of(text_, config_.scheduling.strategy),
-            fmt::format("scheduling.strategy '{}': use dxv, omls, fcfs, edf or sjf",
-                        core::printable(config_.scheduling.strategy, 40)));
-    }
+    if (const auto core = policy::scheduling::make_core(scheduling_options(config_.scheduling)); !core)
+      fault(line_of(text_, config_.scheduling.strategy), core::printable(core.error().message, 300));
     at_least("scheduling.defaultDeadlineMs", config_.scheduling.default_deadline_us / 1000, 1);
     at_least("scheduling.maxDeadlineMs", config_.scheduling.max_deadline_us / 1000,
              config_.scheduling.default_deadline_us / 1000);
@@ -329,6 +344,18 @@ core::result<cluster_config> parse_config(std::string_view text, std::string_vie
   faults = checker(config, text).run();
   if (!faults.empty()) return core::fail(core::errc::invalid, joined(faults, display_name));
   return config;
+}
+
+policy::scheduling::options scheduling_options(const scheduling_config& from) {
+  policy::scheduling::options out;
+  out.strategy = from.strategy;
+  out.max_batch = from.max_batch;
+  out.hold = from.hold_percent / 100.0;
+  out.hold_guard_us = from.hold_guard_us;
+  out.slack_scale_us = from.slack_scale_us;
+  out.late_patience_us = from.late_patience_us;
+  out.fair_window_us = from.fair_window_us;
+  return out;
 }
 
 core::result<cluster_config> load_config(const std::filesystem::path& file) {

@@ -9,6 +9,8 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "policy/scheduling/events.hpp"
+#include "policy/scheduling/options.hpp"
 
 namespace fastptm::node {
 
@@ -39,6 +41,7 @@ struct tenant_config {
   uint32_t share = 1;
   uint32_t max_in_flight = 0;
   uint32_t max_models = 0;
+  policy::scheduling::late_rule late = policy::scheduling::late_rule::serve;
 };
 
 struct gateway_config {
@@ -63,7 +66,15 @@ struct scheduling_config {
   core::duration_us max_deadline_us = 0;
   uint32_t max_batch = 0;
   uint32_t max_queued = 0;
+  uint32_t hold_percent = 0;
+  core::duration_us hold_guard_us = 0;
+  core::duration_us slack_scale_us = 0;
+  core::duration_us late_patience_us = 0;
+  core::duration_us fair_window_us = 0;
 };
+
+// As the core takes them.
+policy::scheduling::options scheduling_options(const scheduling_config& from);
 
 struct liveness_config {
   core::duration_us heartbeat_us = 0;

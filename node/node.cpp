@@ -68,15 +68,15 @@ actors::head_parts head_parts_of(const cluster_config& config, const node_config
         {tenant.name,
          tenant.share,
          tenant.max_models,
-         {.in_flight = tenant.max_in_flight, .longest_deadline_us = config.scheduling.max_deadline_us}});
+         {.in_flight = tenant.max_in_flight, .longest_deadline_us = config.scheduling.max_deadline_us},
+         tenant.late});
   }
   out.heartbeat_us = config.liveness.heartbeat_us;
   out.lease_us = config.liveness.lease_us;
   out.default_deadline_us = config.scheduling.default_deadline_us;
   out.load_timeout_us = config.transfers.load_timeout_us;
   out.queued = config.scheduling.max_queued;
-  out.scheduling.strategy = config.scheduling.strategy;
-  out.scheduling.max_batch = config.scheduling.max_batch;
+  out.scheduling = scheduling_options(config.scheduling);
   out.largest_arena_bytes = config.largest_arena_bytes();
   out.store = &kept.objects();
   out.catalogue = &kept.models();

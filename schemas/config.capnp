@@ -67,6 +67,8 @@ struct Device {
   # Cores that one execution uses on a host device. The sum over the nodes of a machine should not exceed its cores.
 }
 
+enum LateRule { serve @0; refuse @1; }
+
 struct Tenant {
   name @0 :Text;
   # Unique; lower-case letters, digits, dashes and underscores, at most 32.
@@ -80,6 +82,10 @@ struct Tenant {
 
   maxModels @3 :UInt32 = 10000;
   # Published names and versions: a row in the catalogue and a queue in the scheduler each.
+
+  late @4 :LateRule = serve;
+  # A request that cannot be on time any more is served when nothing else waits (its status says late), or refused at once
+  # (deadline_exceeded) for callers that have no use for a late answer.
 }
 
 struct Gateway {
@@ -125,7 +131,7 @@ struct Gateway {
 
 struct Scheduling {
   strategy @0 :Text = "dxv";
-  # dxv, omls, fcfs, edf, sjf.
+  # dxv, omls, omls_clean, fcfs, edf, sjf, affinity, least_loaded, round_robin: docs/scheduling.md says when.
 
   defaultDeadlineMs @1 :UInt32 = 3000;
   # Of a request that names none.
@@ -138,6 +144,24 @@ struct Scheduling {
 
   maxQueued @4 :UInt32 = 65536;
   # Requests waiting in the scheduler, all tenants together.
+
+  holdPercent @5 :UInt32 = 0;
+  # Rent or buy: a set is loaded once its requests have waited this much of the load's time, all together. 0: at once, which
+  # gives the best latencies; 400 to 1600 move fewer bytes where links are what is scarce.
+
+  holdGuardMs @6 :UInt32 = 400;
+  # A request whose slack is below this is never held.
+
+  slackScaleMs @7 :UInt32 = 0;
+  # How fast a model's claim falls with the slack of its first request. 0: a fifth of the time that the request was given;
+  # anything from a tenth to a third does about as well.
+
+  latePatienceMs @8 :UInt32 = 60000;
+  # How long after its deadline a request is still served (tenants with the late rule serve); none waits for ever.
+
+  fairWindowMs @9 :UInt32 = 500;
+  # How much device time beyond its share a tenant may take before others that wait go first. Smaller is fairer at once
+  # and switches more.
 }
 
 struct Liveness {

@@ -83,7 +83,21 @@ TEST(Config, RefusesAnArenaOfNothing) {
 
 TEST(Config, RefusesAnUnknownStrategy) {
   EXPECT_THAT(fault_of(config_text(both(), "  scheduling = (strategy = \"lottery\"),\n")),
-              AllOf(HasSubstr("lottery"), HasSubstr("use dxv")));
+              AllOf(HasSubstr("lottery"), HasSubstr("round_robin")));
+}
+
+TEST(Config, BringsKnobsAndLateRulesToTheSchedulingCore) {
+  const auto parsed = parse_config(
+      config_text(both(), "  scheduling = (holdPercent = 400, fairWindowMs = 20, slackScaleMs = 7),\n"), "a.capnp");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  const auto knobs = scheduling_options(parsed->scheduling);
+  EXPECT_DOUBLE_EQ(knobs.hold, 4.0);
+  EXPECT_EQ(knobs.fair_window_us, 20'000);
+  EXPECT_EQ(knobs.slack_scale_us, 7'000);
+  // What the schema calls a default is the core's.
+  const policy::scheduling::options defaults;
+  EXPECT_EQ(knobs.hold_guard_us, defaults.hold_guard_us);
+  EXPECT_EQ(knobs.late_patience_us, defaults.late_patience_us);
 }
 
 TEST(Config, RefusesALeaseShorterThanTwoHeartbeats) {
