@@ -248,7 +248,7 @@ int main(int argc, char** argv) {
   app.add_option("--models", options.models)->required();
   app.add_option("--sentences", options.sentences)->required();
   app.add_option("--work", options.work)->required();
-  app.add_option("--config", options.config)->required();
+  app.add_option("--config", options.config)->required()->take_last();
   app.add_option("--reload-config", options.reload_config)->required();
   app.add_option("--seconds", options.seconds);
   app.add_option("--rate", options.requests_per_s);
