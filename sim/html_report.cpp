@@ -78,10 +78,12 @@ std::string comparison(const std::vector<report_run>& runs) {
     most.p99_ms = std::max(most.p99_ms, m.p99_ms);
     most.total_ms = std::max(most.total_ms, m.total_ms);
   }
-  std::string out = "<table><tr><th>policy<th>late<th>loads<th>mean, ms<th>p99, ms<th>total, s<th>on time per s</tr>";
+  std::string out = "<table><tr><th>policy</th><th>late</th><th>loads</th><th>mean, ms</th><th>p99, ms</th><th>total, "
+                    "s</th><th>on time per s</th></tr>";
   for (size_t i = 0; i < runs.size(); ++i) {
     const replay_metrics& m = runs[i].result.metrics;
-    out += fmt::format("<tr{}><td>{}<td>{}{}<td>{}{}<td>{:.0f}{}<td>{:.0f}{}<td>{:.1f}{}<td>{:.1f}</tr>",
+    out += fmt::format("<tr{}><td>{}</td><td>{}{}</td><td>{}{}</td><td>{:.0f}{}</td><td>{:.0f}{}</td><td>{:.1f}{}</"
+                       "td><td>{:.1f}</td></tr>",
                        i == 0 ? " class=this" : "", runs[i].policy, m.overtime,
                        bar(double(m.overtime), double(most.overtime)), m.loads,
                        bar(double(m.loads), double(most.loads)), m.mean_ms, bar(m.mean_ms, most.mean_ms), m.p99_ms,

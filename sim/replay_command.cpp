@@ -169,7 +169,7 @@ void add_targets(CLI::App& app) {
       ->capture_default_str();
   add("sustained", "highest rate of one lane with 1 % late", [](const auto& x) { return sustained_rates(x.seed); });
   add("rank", "highest rate of a cluster with 99 % on time, beside other policies",
-      [](const auto& x) { return cluster_ranks(x.seed, x.requests); })
+      [](const auto& x) { return cluster_ranks(x.seed, x.requests, standard_places()); })
       ->add_option("--requests", a->requests)
       ->capture_default_str();
   CLI::App& speed = *add("speed", "requests/s and decision times, 256 to 4096 GPUs",

@@ -31,9 +31,13 @@ core::result<target_table> paper_headlines(const std::filesystem::path& folder);
 core::result<target_table> pulse_recovery(uint64_t seed, const std::string& policy);
 // The highest rate with at most 1 % late, 12 models on one lane, uniform popularity.
 core::result<target_table> sustained_rates(uint64_t seed);
-// Maximum rate at 99 % on time, of dxv beside affinity and omls: 1000 models on 256 GPUs with 40 and 16 GB, 10,000 on
-// 512.
-core::result<target_table> cluster_ranks(uint64_t seed, uint64_t requests);
+struct cluster_place {
+  uint32_t models, gpus;
+  double pool_gb, rate; // GB per GPU; requests/s around which the maximum is sought.
+};
+const std::vector<cluster_place>& standard_places(); // 1000 models on 256 GPUs with 40 and 16 GB, 10,000 on 512.
+// Maximum rate at 99 % on time, of dxv beside affinity and omls.
+core::result<target_table> cluster_ranks(uint64_t seed, uint64_t requests, const std::vector<cluster_place>& places);
 // Requests/s per core and decision times; and how decision time grows from 256 to 4096 GPUs, with a plot as SVG.
 core::result<target_table> decision_speed(uint64_t seed, uint64_t requests, const std::filesystem::path& plot);
 

@@ -34,13 +34,15 @@ double offered_rps(const workload& w) {
 
 } // namespace
 
-core::result<target_table> cluster_ranks(uint64_t seed, uint64_t requests) {
-  struct place {
-    uint32_t models, gpus;
-    double pool_gb, rate;
-  };
+const std::vector<cluster_place>& standard_places() {
+  static const std::vector<cluster_place> all{
+      {1000, 256, 40, 65'536}, {1000, 256, 16, 65'536}, {10'000, 512, 40, 100'000}};
+  return all;
+}
+
+core::result<target_table> cluster_ranks(uint64_t seed, uint64_t requests, const std::vector<cluster_place>& places) {
   target_table t{fmt::format("maximum rate with 99 % on time, seed {}", seed), {{"", "dxv", "affinity", "omls"}}, {}};
-  for (const place& p : {place{1000, 256, 40, 65'536}, {1000, 256, 16, 65'536}, {10'000, 512, 40, 100'000}}) {
+  for (const cluster_place& p : places) {
     const auto w = generate({.models = p.models, .requests = requests, .rate = p.rate, .seed = seed});
     if (!w) return core::fail(w.error());
     const std::string name = fmt::format("{} models, {} GPUs of {:g} GB", p.models, p.gpus, p.pool_gb);

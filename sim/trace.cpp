@@ -48,7 +48,8 @@ core::result<void> add_record(trace& t, const weights::json_array& record, const
 core::result<trace> from_json(const std::filesystem::path& file, const trace_options& chosen) {
   std::ifstream in(file, std::ios::binary);
   std::ostringstream text;
-  if (!in || !(text << in.rdbuf())) return core::fail(core::errc::not_found, file.string() + ": cannot be read");
+  if (!in) return core::fail(core::errc::not_found, file.string() + ": cannot be read");
+  text << in.rdbuf(); // Of an empty file nothing, which is no JSON.
   const auto parsed = weights::parse_json(text.view(), file.string(), limits);
   if (!parsed) return core::fail(parsed.error());
   const weights::json_array* records = parsed->array();
@@ -85,6 +86,10 @@ core::result<trace> from_workload(const std::filesystem::path& file, const trace
 core::result<trace> read_trace(const std::filesystem::path& file, const trace_options& chosen) {
   if (!(chosen.rate > 0 && chosen.rate <= 1e9))
     return core::fail(core::errc::invalid, "--rate must be above 0 and at most 1e9");
+  if (!(chosen.oversleep_ms >= 0 && chosen.oversleep_ms <= longest_ms))
+    return core::fail(core::errc::invalid, "--oversleep-ms must be 0 to 1e12 ms");
+  if (!(chosen.deadline_ms >= 0 && chosen.deadline_ms <= longest_ms))
+    return core::fail(core::errc::invalid, "--deadline-ms must be 0 to 1e12 ms");
   return looks_like_workload(file) ? from_workload(file, chosen) : from_json(file, chosen);
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr std::array<char, 8> magic{'S', 'C', 'H', 'E', 'D', 'W', 'L', '1'};
 constexpr uint64_t header_bytes = 24, class_bytes = 32, request_bytes = 12;
 constexpr uint32_t most_models = 1u << 20, most_classes = 255;
-constexpr uint64_t most_requests = 1ull << 31;
+constexpr uint64_t most_requests = 1ull << 31, latest_us = 1ull << 50; // 35 years
 static_assert(std::endian::native == std::endian::little, "the format is read as it lies in the file");
 
 template <class T> T take(const char*& at) {
@@ -63,16 +63,22 @@ core::result<workload> read_workload(const std::filesystem::path& file) {
   if (requests == 0 || requests > most_requests) return bad("has " + std::to_string(requests) + " requests");
   if (bytes->size() != header_bytes + classes * class_bytes + models + requests * request_bytes)
     return bad("has " + std::to_string(bytes->size()) + " bytes, not what its header says");
+  const auto bad_at = [&](uint64_t byte, const std::string& what) {
+    return bad("byte " + std::to_string(byte) + ": " + what);
+  };
+  const uint64_t models_at = header_bytes + classes * class_bytes, requests_at = models_at + models;
   workload w;
   for (uint32_t i = 0; i < classes; ++i) {
     workload_class c;
     for (double* field : {&c.bytes, &c.base_ms, &c.each_ms, &c.deadline_ms}) *field = take<double>(at);
-    if (!sane(c)) return bad("class " + std::to_string(i) + " has a cost out of range");
+    if (!sane(c))
+      return bad_at(header_bytes + i * class_bytes, "class " + std::to_string(i) + " has a cost out of range");
     w.classes.push_back(c);
   }
   for (uint32_t i = 0; i < models; ++i) {
     w.class_of.push_back(take<uint8_t>(at));
-    if (w.class_of.back() >= classes) return bad("model " + std::to_string(i) + " has an unknown class");
+    if (w.class_of.back() >= classes)
+      return bad_at(models_at + i, "model " + std::to_string(i) + " has an unknown class");
   }
   w.requests.resize(requests);
   uint64_t before = 0;
@@ -80,9 +86,10 @@ core::result<workload> read_workload(const std::filesystem::path& file) {
     workload_request& r = w.requests[i];
     r.at_us = take<uint64_t>(at);
     r.model = take<uint32_t>(at);
-    if (r.model >= models) return bad("request " + std::to_string(i) + " is for an unknown model");
-    if (r.at_us < before || r.at_us > (uint64_t{1} << 50))
-      return bad("request " + std::to_string(i) + " is not in order of time");
+    const uint64_t byte = requests_at + i * request_bytes;
+    if (r.model >= models) return bad_at(byte, "request " + std::to_string(i) + " is for an unknown model");
+    if (r.at_us < before || r.at_us > latest_us)
+      return bad_at(byte, "request " + std::to_string(i) + " is not in order of time");
     before = r.at_us;
   }
   return w;
