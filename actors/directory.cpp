@@ -241,6 +241,13 @@ void directory::on_running(const running_load& load) {
 void directory::on_report(const switch_report& report) {
   if (const auto running = running_.find(report.device); running != running_.end() && running->second.id == report.id)
     running_.erase(running);
+  if (report.left_us != 0) { // told before: what is new is that the set has left
+    const auto known = std::find_if(reports_.rbegin(), reports_.rend(), [&](const switch_report& one) {
+      return one.id == report.id && one.device == report.device;
+    });
+    if (known != reports_.rend()) *known = report;
+    return;
+  }
   reports_.push_back(report);
   if (reports_.size() > options_.kept_reports) reports_.pop_front();
 }

@@ -185,7 +185,7 @@ void gpu_worker::on_run_ended(const run_ended& ended) {
     }
     self_->send(scheduler_, std::move(part));
     promise.deliver(run_reply{ended.batch, static_cast<uint32_t>(ended.result->rows.size()), ended.result->run_us,
-                              ended.result->waited_us});
+                              ended.result->waited_us, ended.result->began_us});
   } else {
     promise.deliver(to_caf(ended.result.error()));
   }
@@ -407,6 +407,7 @@ void gpu_worker::on_shard_withdrawn(const shard_withdrawn& withdrawn) {
     release_shard(of, withdrawn.shard);
   if (of->unreleased > 0) return;
   leaving_.erase(of);
+  report_left(*of);
   for (auto& promise : of->evicted) promise.deliver(of->freed_bytes);
   report_device();
   if (stopping_) return quit_if_empty();

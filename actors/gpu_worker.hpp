@@ -74,6 +74,7 @@ public:
     uint32_t runs = 0;
     core::time_us first_layer_us = 0, first_result_us = 0; // of the first run; 0: none has ended
     std::optional<switch_report> untold;                   // of its load
+    std::optional<switch_report> told;                     // told again when it has left
     uint64_t used = 0;                                     // order of last use
     // While leaving:
     bool releasing = false;
@@ -143,6 +144,7 @@ private:
   void report_load(set& of, const core::result<void>& outcome, const weights::load_report& report);
   void note_first_run(set& of, core::time_us first_layer_us);
   void send_report(set& of);
+  void report_left(set& of);
   void export_shard(const gpu::held_shard& shard, const core::digest& digest, uint64_t size_bytes);
 
   interface::pointer self_;

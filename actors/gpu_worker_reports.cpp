@@ -22,6 +22,7 @@ switch_report to_message(const gpu_worker::set& of, const std::string& device, c
   for (const auto i : of.missing) row.bytes_shared -= of.manifest.shards[i].size_bytes;
   row.bytes_moved = report.bytes_moved;
   row.wall_us = since(report.end_us);
+  row.ordered_us = of.ordered_us;
   row.verified_chunks = report.verified_chunks;
   row.bad_chunks = report.bad_chunks;
   row.refetched_chunks = report.refetched_chunks;
@@ -85,8 +86,15 @@ void gpu_worker::send_report(set& of) {
     of.untold->stages.push_back({"first_layer", first_layer_us, first_layer_us});
     of.untold->stages.push_back({"first_result", first_layer_us, of.first_result_us - of.ordered_us});
   }
-  if (directory_) self_->send(directory_, std::move(*of.untold));
-  of.untold.reset();
+  if (directory_) self_->send(directory_, *of.untold);
+  of.told = std::exchange(of.untold, std::nullopt);
+}
+
+void gpu_worker::report_left(set& of) {
+  if (!of.told || !of.told->ok) return;
+  of.told->left_us = options_.environment->clock->now_us();
+  if (directory_) self_->send(directory_, std::move(*of.told));
+  of.told.reset();
 }
 
 void gpu_worker::export_shard(const gpu::held_shard& shard, const core::digest& digest, uint64_t size_bytes) {

@@ -84,7 +84,7 @@ using directory_actor = caf::typed_actor<
     asked<locate_request>::with<holder_list>,
     // From a transfer: what it reads from.
     takes<running_load>,
-    // From a gpu_worker: how the load went.
+    // From a gpu_worker: how the load went; once more when its set has left the device.
     takes<switch_report>,
     // From administrators: all nodes of the configuration.
     asked<nodes_atom>::with<node_list>,

@@ -427,6 +427,9 @@ account scheduler::account_of(const slot& request, const batch_entry& batch, con
   const auto now = options_.clock->now_us();
   account spent;
   spent.worker = device.node;
+  spent.device = device.name;
+  spent.batch = reply.batch;
+  spent.batch_end_us = reply.began_us + reply.run_us;
   spent.run_us = std::max<core::duration_us>(0, reply.run_us - reply.waited_us);
   spent.switch_us = reply.waited_us;
   if (const auto load = device.loads.find(batch.model); load != device.loads.end()) {

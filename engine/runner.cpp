@@ -115,13 +115,13 @@ void runner::state::finished() {
 
 core::result<run_result> runner::state::run(const run_request& request) {
   run_result result;
-  const core::time_us began_us = core::monotonic_now_us();
+  result.began_us = core::monotonic_now_us();
   skeleton& with = skeleton_of(request.arch);
   binding weights(request.shards, request.give_up_at_us);
   if (auto ok = with.check(request.job, weights); !ok) return core::fail(ok.error());
   if (auto ok = run_passes(with, request, weights, result); !ok) return core::fail(ok.error());
   result.waited_us = weights.waited_us();
-  result.run_us = core::monotonic_now_us() - began_us;
+  result.run_us = core::monotonic_now_us() - result.began_us;
   return result;
 }
 

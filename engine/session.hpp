@@ -39,6 +39,7 @@ struct run_result {
   std::vector<std::vector<float>> rows; // one per input, in order: the embedding or the logits
   core::duration_us run_us = 0;         // from the start on the executor to the end, waiting included
   core::duration_us waited_us = 0;      // of run_us: waiting for shards
+  core::time_us began_us = 0;           // of run_us, on the monotonic clock
   core::time_us first_layer_at_us = 0;  // when the first layer began to compute
 };
 

@@ -345,6 +345,9 @@ answer from_schema(schema::Answer::Reader from) {
   out.switch_us = from.getSwitchUs();
   out.run_us = from.getRunUs();
   out.total_us = from.getTotalUs();
+  out.device = from.getDevice().cStr();
+  out.batch = from.getBatch();
+  out.batch_end_us = static_cast<core::time_us>(from.getBatchEndUs());
   return out;
 }
 

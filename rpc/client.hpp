@@ -42,6 +42,10 @@ struct answer {
   std::string worker;
   bool loaded = false;
   uint64_t queue_us = 0, switch_us = 0, run_us = 0, total_us = 0;
+  // The schedule that really ran: see schemas/serving.capnp.
+  std::string device;
+  uint64_t batch = 0;
+  core::time_us batch_end_us = 0;
 
   bool answered() const { return status == "ok" || status == "late"; }
 };

@@ -106,6 +106,9 @@ void set_answer(schema::Answer::Builder to, const actors::infer_reply& from, boo
   to.setSwitchUs(unsigned_of(from.spent.switch_us));
   to.setRunUs(unsigned_of(from.spent.run_us));
   to.setTotalUs(unsigned_of(from.spent.total_us));
+  to.setDevice(from.spent.device.c_str());
+  to.setBatch(from.spent.batch.value);
+  to.setBatchEndUs(unsigned_of(from.spent.batch_end_us));
 }
 
 void set_model(schema::ModelStatus::Builder to, const actors::model_row& from) {
@@ -164,6 +167,8 @@ void set_switch(schema::SwitchReport::Builder to, const actors::switch_report& f
   to.setBytesShared(from.bytes_shared);
   to.setBytesMoved(from.bytes_moved);
   to.setWallUs(unsigned_of(from.wall_us));
+  to.setOrderedUs(unsigned_of(from.ordered_us));
+  to.setLeftUs(unsigned_of(from.left_us));
   to.setVerifiedChunks(from.verified_chunks);
   to.setBadChunks(from.bad_chunks);
   to.setRefetchedChunks(from.refetched_chunks);

@@ -68,6 +68,8 @@ struct SwitchReport {
   stages @13 :List(Stage);
   sources @14 :List(Source);
   limit @15 :Limit;
+  orderedUs @16 :UInt64;    # on the clock of the device's machine: what the times of this load count from
+  leftUs @17 :UInt64;       # on that clock, when the set had left the device; 0: it has not
 
   struct Stage {
     name @0 :Text;

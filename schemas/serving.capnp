@@ -73,6 +73,10 @@ struct Answer {
   switchUs @6 :UInt64;
   runUs @7 :UInt64;
   totalUs @8 :UInt64;
+  # For who draws up the schedule that really ran:
+  device @9 :Text;             # node/device
+  batch @10 :UInt64;           # requests that ran together have the same; 0: it never ran
+  batchEndUs @11 :UInt64;      # on the clock of the device's machine; it computed for runUs until then
 }
 
 interface Upload {

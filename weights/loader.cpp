@@ -185,7 +185,6 @@ void loader::note_failed(const flight& one, const core::error& why, actions& out
 }
 
 void loader::note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, actions& out) {
-  last_check_us_ = clock_.now_us();
   if (checksum != shards_[fetch.shard].chunk_checksums[fetch.chunk]) {
     plan_.on_bad(fetch);
     ++bad_;
@@ -199,7 +198,9 @@ void loader::note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, a
   auto& report = sources_[fetch.source]->report;
   report.bytes += fetch.length_bytes;
   ++report.chunks;
-  if (plan_.on_verified(fetch)) out.verified.push_back(fetch.shard);
+  if (!plan_.on_verified(fetch)) return;
+  last_shard_us_ = clock_.now_us(); // not of a chunk that came twice, which may be later
+  out.verified.push_back(fetch.shard);
 }
 
 void loader::fail_source(uint32_t source, const core::error& why, actions& out) {
@@ -346,7 +347,7 @@ load_report loader::make_report() const {
   if (first_land_us_) {
     report.stages.push_back({"first_byte", *first_ask_us_, *first_land_us_});
     report.stages.push_back({"fetch", *first_ask_us_, last_land_us_});
-    report.stages.push_back({"verify", *first_land_us_, std::max(last_check_us_, *first_land_us_)});
+    report.stages.push_back({"verify", *first_land_us_, std::max(last_shard_us_, *first_land_us_)});
   }
   report.stages.push_back({"done", report.end_us, report.end_us});
   for (const auto& source : sources_) {

@@ -160,7 +160,7 @@ private:
   // The report's raw figures.
   uint64_t bytes_ = 0;
   uint32_t verified_ = 0, bad_ = 0, refetched_ = 0;
-  core::time_us start_us_ = 0, last_land_us_ = 0, last_check_us_ = 0;
+  core::time_us start_us_ = 0, last_land_us_ = 0, last_shard_us_ = 0;
   std::optional<core::time_us> first_ask_us_, first_land_us_;
 };
 

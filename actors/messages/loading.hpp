@@ -109,9 +109,10 @@ struct run_reply {
   uint32_t outputs = 0; // how many were sent
   int64_t run_us = 0;
   int64_t waited_us = 0; // of that for shards
+  int64_t began_us = 0;  // on the clock of the device's machine
 };
 template <class I> typename I::result_type inspect(I& f, run_reply& x) {
-  return fields(f, "run_reply", x.batch, x.outputs, x.run_us, x.waited_us);
+  return fields(f, "run_reply", x.batch, x.outputs, x.run_us, x.waited_us, x.began_us);
 }
 
 // From a transfer to a weight store: keep this shard of this set in the host cache until released.

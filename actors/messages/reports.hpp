@@ -51,6 +51,8 @@ struct switch_report {
   uint64_t bytes_shared = 0; // already on the device, for other models
   uint64_t bytes_moved = 0;
   int64_t wall_us = 0;
+  int64_t ordered_us = 0; // on the clock of the device's machine; the stages count from here
+  int64_t left_us = 0;    // when its bytes were free again; 0: it has not left
   uint32_t verified_chunks = 0;
   uint32_t bad_chunks = 0;
   uint32_t refetched_chunks = 0;
@@ -60,8 +62,8 @@ struct switch_report {
 };
 template <class I> typename I::result_type inspect(I& f, switch_report& x) {
   return fields(f, "switch_report", x.id, x.model, x.device, x.reason, x.ok, x.error, x.bytes_total, x.bytes_shared,
-                x.bytes_moved, x.wall_us, x.verified_chunks, x.bad_chunks, x.refetched_chunks, x.stages, x.sources,
-                x.limit);
+                x.bytes_moved, x.wall_us, x.ordered_us, x.left_us, x.verified_chunks, x.bad_chunks, x.refetched_chunks,
+                x.stages, x.sources, x.limit);
 }
 
 // A load that has found its sources and has not ended.

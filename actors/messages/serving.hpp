@@ -1,4 +1,5 @@
-// What requests, models and publishing say to each other. Times are remaining or elapsed microseconds, never absolute.
+// What requests, models and publishing say to each other. Times are remaining or elapsed microseconds; absolute ones
+// are on the clock of a device's machine, and only comparable with others of that device.
 #pragma once
 
 #include <cstdint>
@@ -46,9 +47,14 @@ struct account {
   int64_t switch_us = 0;
   int64_t run_us = 0;
   int64_t total_us = 0; // as the tenant saw it
+  // For who draws up the schedule that really ran:
+  std::string device;       // "worker-0/host0"
+  core::batch_id batch;     // requests that ran together have the same
+  int64_t batch_end_us = 0; // on the device's clock; it computed for run_us until then
 };
 template <class I> typename I::result_type inspect(I& f, account& x) {
-  return fields(f, "account", x.worker, x.loaded, x.late, x.queue_us, x.switch_us, x.run_us, x.total_us);
+  return fields(f, "account", x.worker, x.loaded, x.late, x.queue_us, x.switch_us, x.run_us, x.total_us, x.device,
+                x.batch, x.batch_end_us);
 }
 
 struct infer_reply {

@@ -1,7 +1,6 @@
 // `fastptm load`: replays a trace against the running cluster, open loop, and judges every answer.
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <set>
 
@@ -13,6 +12,7 @@
 #include "node/commands/inputs.hpp"
 #include "node/commands/json.hpp"
 #include "node/commands/output.hpp"
+#include "node/commands/ran_schedule.hpp"
 #include "node/state_folder.hpp"
 #include "sim/replay.hpp"
 #include "sim/trace.hpp"
@@ -28,6 +28,8 @@ constexpr int32_t least_vocabulary = 100; // no model here has fewer tokens
 constexpr double same_answer = 1e-5;      // relative L2
 constexpr core::duration_us alone_deadline_us = 30'000'000;
 constexpr core::duration_us drain_us = 60'000'000;
+constexpr core::duration_us reports_patience_us = 2'000'000, reports_pause_us = 20'000;
+constexpr uint32_t most_reports = 100'000;
 
 struct options {
   cluster_options cluster;
@@ -115,7 +117,7 @@ public:
   }
 
   void play() {
-    const auto start_us = core::monotonic_now_us();
+    const auto start_us = start_us_ = core::monotonic_now_us();
     const auto now_us = [start_us] { return core::monotonic_now_us() - start_us; };
     for (size_t i = 0; i < trace_.requests.size(); ++i) {
       const auto due_us = static_cast<core::time_us>(trace_.requests[i].arrival_ms * 1000);
@@ -142,6 +144,8 @@ public:
   }
 
   const std::vector<outcome>& outcomes() const { return outcomes_; }
+  const std::vector<std::string>& models() const { return models_; } // by number of the trace
+  core::time_us start_us() const { return start_us_; }               // on this process's clock
   core::time_us end_us() const { return end_us_; }
   core::duration_us deadline_us() const { return deadline_us_; }
 
@@ -153,7 +157,7 @@ private:
   std::vector<rpc::input> inputs_;
   std::vector<std::vector<float>> alone_; // by model, then input
   std::vector<outcome> outcomes_;
-  core::time_us end_us_ = 0;
+  core::time_us start_us_ = 0, end_us_ = 0;
 };
 
 // The same keys as a replay's, end to end: from sending to the answer in the client's hands.
@@ -197,24 +201,53 @@ void count_loads(sim::replay_metrics& to, capnp::List<schema::SwitchReport>::Rea
   to.switches = to.loads;
 }
 
-core::result<void> write_export(const trace_player& played, const sim::trace& trace, const std::string& file) {
-  std::ofstream out(file);
+core::time_us stage_end_us(schema::SwitchReport::Reader report, const char* name, core::time_us otherwise_us) {
+  for (const auto stage : report.getStages())
+    if (stage.getName() == name) return static_cast<core::time_us>(stage.getEndUs());
+  return otherwise_us;
+}
+
+// Loads of the trace's models. A load begins when nothing leaves the device any more and is there when its last part is
+// verified.
+std::vector<ran_load> loads_of(capnp::List<schema::SwitchReport>::Reader reports,
+                               const std::vector<std::string>& models) {
+  std::vector<ran_load> out;
+  for (const auto report : reports) {
+    const auto model = std::find(models.begin(), models.end(), report.getModel().cStr());
+    if (!report.getOk() || model == models.end()) continue;
+    const auto ordered_us = static_cast<core::time_us>(report.getOrderedUs());
+    out.push_back({report.getDevice().cStr(), static_cast<uint32_t>(model - models.begin()),
+                   ordered_us + stage_end_us(report, "queue", 0),
+                   ordered_us + stage_end_us(report, "verify", static_cast<core::time_us>(report.getWallUs())),
+                   static_cast<core::time_us>(report.getLeftUs())});
+  }
+  return out;
+}
+
+std::vector<ran_request> answered_of(const trace_player& played, const sim::trace& trace) {
+  std::vector<ran_request> out;
   for (size_t i = 0; i < played.outcomes().size(); ++i) {
     const auto& each = played.outcomes()[i];
-    out << json_object()
-               .number("request", uint64_t{i})
-               .number("model", uint64_t{trace.requests[i].model})
-               .number("sent_us", each.sent_us)
-               .number("answered_us", each.answered_us)
-               .text("status", each.done ? each.got.status : "unanswered")
-               .text("worker", each.got.worker)
-               .flag("loaded", each.got.loaded)
-               .str()
-        << '\n';
+    if (!each.done || !each.got.answered()) continue;
+    out.push_back({static_cast<uint32_t>(i), trace.requests[i].model, played.start_us() + each.sent_us,
+                   played.start_us() + each.answered_us, each.got.device, each.got.batch, each.got.batch_end_us,
+                   static_cast<core::duration_us>(each.got.run_us)});
   }
-  out.flush();
-  if (!out) return core::fail(core::from_errno(errno, file));
-  return {};
+  return out;
+}
+
+// Accounts of loads come on another way than answers, and may be a little behind them.
+core::result<ran_schedule> schedule_of(rpc::tenant_client& client, const trace_player& played,
+                                       const sim::trace& trace) {
+  const auto answered = answered_of(played, trace);
+  const auto give_up_us = core::monotonic_now_us() + reports_patience_us;
+  while (true) {
+    const auto reports = client.switches(most_reports);
+    if (!reports) return core::fail(reports.error());
+    auto made = draw_up(answered, loads_of((*reports)->getSwitches(), played.models()), played.start_us());
+    if (made || core::monotonic_now_us() >= give_up_us) return made;
+    client.run_until(core::monotonic_now_us() + reports_pause_us);
+  }
 }
 
 uint64_t newest_load(rpc::tenant_client& client) {
@@ -239,7 +272,7 @@ int run(const options& chosen) {
   const auto before = newest_load(**client);
   player.play();
   auto metrics = measure(player);
-  if (auto got = (*client)->switches(100'000)) count_loads(metrics, (*got)->getSwitches(), before);
+  if (auto got = (*client)->switches(most_reports)) count_loads(metrics, (*got)->getSwitches(), before);
   uint64_t wrong = 0, unanswered = 0;
   std::map<std::string, uint64_t> by_status;
   for (size_t i = 0; i < player.outcomes().size(); ++i) {
@@ -247,13 +280,18 @@ int run(const options& chosen) {
     unanswered += !player.outcomes()[i].done;
     if (player.outcomes()[i].done) ++by_status[player.outcomes()[i].got.status];
   }
+  std::string check;
   if (!chosen.export_file.empty()) {
-    if (auto written = write_export(player, *trace, chosen.export_file); !written) return failed(written.error());
+    const auto ran = schedule_of(**client, player, *trace);
+    if (!ran) return failed(ran.error());
+    if (auto written = sim::export_schedule(ran->log, chosen.export_file); !written) return failed(written.error());
+    check = fmt::format(",\"cut_batches\":{},\"check\":\"--rate {} --deadline-ms {} {}\"", ran->cut_batches,
+                        chosen.rate, static_cast<double>(*deadline_us) / 1000, check_options(ran->constants));
   }
   json_object statuses;
   for (const auto& [status, count] : by_status) statuses.number(status, count);
-  print_line(sim::to_json(metrics) + fmt::format(",\"wrong_answers\":{},\"unanswered\":{},\"statuses\":{}}}", wrong,
-                                                 unanswered, statuses.str()));
+  print_line(sim::to_json(metrics) + fmt::format(",\"wrong_answers\":{},\"unanswered\":{},\"statuses\":{}{}}}", wrong,
+                                                 unanswered, statuses.str(), check));
   return wrong == 0 && unanswered == 0 ? 0 : 1;
 }
 
@@ -274,7 +312,8 @@ void add_load(CLI::App& app, invocation& chosen) {
       ->capture_default_str()
       ->check(CLI::Range(0.001, 1000.0));
   command->add_option("--deadline", given->deadline, "Of every request")->capture_default_str();
-  command->add_option("--export", given->export_file, "What became of each request, one JSON object a line");
+  command->add_option("--export", given->export_file,
+                      "The schedule that really ran, one JSON row a line; prints the options to check it with");
   add_tenant_options(*command, given->cluster);
   command->footer("Example:\n  fastptm load trace.json --models models.json --deadline 3s --as acme --state /tmp/demo");
   command->callback([given, &chosen] { chosen = [given] { return run(*given); }; });
