@@ -97,12 +97,13 @@ std::string timeline_chart(const trace& t, const replay_result& r, uint32_t lane
   const frame f{.width = std::clamp(seconds * px_per_s, 1040.0, 24'000.0), .height = lanes * lane_height};
   const auto x_of = [&](double ms) { return f.left + f.width * ms / 1000 / seconds; };
   std::string out = "<div class=scroll>" + open_svg(f.right() + 20, f.bottom() + 30);
-  out += "<defs><pattern id=load width=6 height=6 patternUnits=userSpaceOnUse patternTransform=\"rotate(45)\">"
-         "<rect width=6 height=6 fill=\"#9aa4b2\"/><rect width=2 height=6 fill=\"#3b4452\"/></pattern></defs>";
+  out += "<defs><pattern id=load width=5 height=5 patternUnits=userSpaceOnUse patternTransform=\"rotate(45)\"><rect "
+         "width=2.5 height=5 fill=\"#3b4452\"/></pattern></defs>";
   out += time_axis(f, seconds, 1.0 / 90);
   for (uint32_t z = 0; z < lanes; ++z)
     out += fmt::format("<text x=8 y=\"{:.0f}\">lane {}</text>", f.top + z * lane_height + 30, z);
   std::map<uint32_t, bool> used;
+  bool any_late = false;
   for (const schedule_row& row : r.log.rows) {
     if (row.what == schedule_row::kind::evict || row.start_us < 0) continue;
     const double start_ms = static_cast<double>(row.start_us) / 1000, end_ms = static_cast<double>(row.end_us) / 1000;
@@ -110,10 +111,10 @@ std::string timeline_chart(const trace& t, const replay_result& r, uint32_t lane
     used[row.model] = true;
     if (row.what == schedule_row::kind::load) {
       const uint32_t lane = std::min(row.pool, lanes - 1);
-      out += fmt::format("<rect x=\"{:.1f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=7 fill=\"url(#load)\" "
-                         "stroke=\"{}\"><title>loading {}: {:.0f} to {:.0f} ms</title></rect>",
-                         x, f.top + lane * lane_height + 3, width, colour_of(row.model), name_of(row.model), start_ms,
-                         end_ms);
+      for (const std::string& fill : {colour_of(row.model), std::string("url(#load)")})
+        out += fmt::format("<rect x=\"{:.1f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=8 fill=\"{}\"><title>loading the "
+                           "weights of model {}: {:.0f} to {:.0f} ms</title></rect>",
+                           x, f.top + lane * lane_height + 3, width, fill, name_of(row.model), start_ms, end_ms);
       continue;
     }
     uint32_t late = 0;
@@ -124,18 +125,20 @@ std::string timeline_chart(const trace& t, const replay_result& r, uint32_t lane
                        "{} request{}, {:.0f} to {:.0f} ms{}</title></rect>",
                        x, y, width, colour_of(row.model), name_of(row.model), row.count, row.count == 1 ? "" : "s",
                        start_ms, end_ms, late ? fmt::format(", {} late", late) : "");
+    any_late = any_late || late > 0;
     if (late)
       out +=
           fmt::format("<rect x=\"{:.1f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=4 fill=\"#d92d20\"/>", x, y + 27, width);
     if (width > 16)
-      out += fmt::format("<text x=\"{:.1f}\" y=\"{:.0f}\" style=\"fill:#fff;pointer-events:none\">{}</text>", x + 4,
-                         y + 18, name_of(row.model));
+      out += fmt::format("<text x=\"{:.1f}\" y=\"{:.0f}\" class=on>{}</text>", x + 4, y + 18, name_of(row.model));
   }
   std::vector<std::pair<std::string, std::string>> entries;
   for (const auto& [model, ignored] : used)
     if (entries.size() < 40) entries.emplace_back(colour_of(model), "model " + name_of(model));
-  entries.emplace_back("repeating-linear-gradient(45deg,#9aa4b2 0 3px,#3b4452 3px 5px)", "loading weights");
-  entries.emplace_back("#d92d20", "answered late");
+  if (used.size() > entries.size())
+    entries.emplace_back("transparent", fmt::format("and {} more models", used.size() - entries.size()));
+  entries.emplace_back("repeating-linear-gradient(45deg,#9aa4b2 0 3px,#3b4452 3px 6px)", "loading weights");
+  if (any_late) entries.emplace_back("#d92d20", "answered late");
   return out + "</svg></div>" + legend(entries);
 }
 
@@ -161,7 +164,12 @@ std::string waiting_chart(const trace& t, const std::vector<report_run>& runs) {
     seconds = std::max(seconds, std::min(last_end_ms(run.result), 3 * t.end_ms) / 1000);
   }
   std::string out = "<div class=scroll>" + open_svg(f.right() + 20, f.bottom() + 30) + time_axis(f, seconds, 1.0 / 90) +
-                    y_axis(f, most, "requests");
+                    y_axis(f, most, "requests waiting");
+  const double last_x = f.left + f.width * t.requests.back().arrival_ms / 1000 / seconds;
+  out += fmt::format("<line class=mark x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/><text class=note "
+                     "x=\"{3:.1f}\" y=\"{4}\" text-anchor={5}>the last request comes</text>",
+                     last_x, f.top, f.bottom(), last_x < f.right() - 160 ? last_x + 5 : last_x - 5, f.bottom() - 8,
+                     last_x < f.right() - 160 ? "start" : "end");
   for (size_t i = runs.size(); i-- > 0;) {
     std::vector<std::pair<double, double>> points;
     for (const auto& [s, waiting] : steps[i]) {
@@ -188,7 +196,8 @@ std::string latency_chart(const trace& t, const std::vector<report_run>& runs) {
   }
   const double low = std::log10(least_ms) - 0.05, high = std::log10(most_ms) + 0.05;
   const auto x_of = [&](double ms) { return f.left + f.width * (std::log10(ms) - low) / (high - low); };
-  std::string out = "<div class=scroll>" + open_svg(f.right() + 20, f.bottom() + 30) + y_axis(f, 100, "% of requests");
+  std::string out = "<div class=scroll>" + open_svg(f.right() + 20, f.bottom() + 30) +
+                    y_axis(f, 100, "% of requests answered within");
   for (double power = std::floor(low); power <= high; ++power)
     for (const double lead : {1.0, 3.0})
       if (const double ms = lead * std::pow(10.0, power); std::log10(ms) >= low && std::log10(ms) <= high)
@@ -199,8 +208,8 @@ std::string latency_chart(const trace& t, const std::vector<report_run>& runs) {
   if (const double deadline_ms = t.requests.front().deadline_ms - t.requests.front().arrival_ms;
       deadline_ms > least_ms && deadline_ms < most_ms)
     out += fmt::format("<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\" stroke=\"#d92d20\" "
-                       "stroke-dasharray=\"5 4\"/><text x=\"{3:.1f}\" y=\"{4}\">deadline</text>",
-                       x_of(deadline_ms), f.top, f.bottom(), x_of(deadline_ms) + 5, f.top + 10);
+                       "stroke-dasharray=\"5 4\"/><text class=note x=\"{3:.1f}\" y=\"{4}\">deadline</text>",
+                       x_of(deadline_ms), f.top, f.bottom(), x_of(deadline_ms) + 5, f.bottom() - 8);
   for (size_t i = runs.size(); i-- > 0;) {
     std::vector<std::pair<double, double>> points;
     const size_t stride = std::max<size_t>(1, took[i].size() / 500);
@@ -224,12 +233,11 @@ std::string line_chart(const std::vector<chart_line>& lines, const std::string& 
            (f.width - 40) * (std::log2(x) - std::log2(least_x)) /
                std::max(1e-9, std::log2(most_x) - std::log2(least_x));
   };
-  std::string out =
-      fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" viewBox=\"0 0 "
-                  "{0:.0f} {1:.0f}\" style=\"background:#fff\">"
-                  "<style>text{{font:12px sans-serif}}.grid{{stroke:#d7dce3}}.dim{{fill:#667085}}</style>",
-                  f.right() + 130, f.bottom() + 44) +
-      y_axis(f, 1.1 * most_y, y_name);
+  std::string out = fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
+                                "viewBox=\"0 0 {0:.0f} {1:.0f}\" style=\"background:#fff\"><style>text{{font:12px "
+                                "sans-serif}}.grid{{stroke:#d7dce3}}.dim{{fill:#667085}}</style>",
+                                f.right() + 130, f.bottom() + 44) +
+                    y_axis(f, 1.1 * most_y, y_name);
   for (size_t i = 0; i < lines.size(); ++i) {
     std::vector<std::pair<double, double>> points;
     for (const auto& [x, y] : lines[i].points) {
