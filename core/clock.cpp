@@ -5,10 +5,14 @@
 
 namespace fastptm::core {
 
-time_us monotonic_now_us() noexcept {
+int64_t monotonic_now_ns() noexcept {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<time_us>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1'000;
+  return static_cast<int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+time_us monotonic_now_us() noexcept {
+  return monotonic_now_ns() / 1'000;
 }
 
 } // namespace fastptm::core

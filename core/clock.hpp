@@ -11,6 +11,7 @@ using duration_us = int64_t;
 
 // The real clock: CLOCK_MONOTONIC. Any thread.
 time_us monotonic_now_us() noexcept;
+int64_t monotonic_now_ns() noexcept; // The same clock, for durations that are fractions of a microsecond.
 
 // What components get instead of the real clock, so that tests and the simulator decide the time.
 class clock {

@@ -8,12 +8,12 @@
 
 namespace fastptm::core {
 
-void histogram::observe_us(int64_t duration_us) noexcept {
-  const auto value = static_cast<uint64_t>(std::max<int64_t>(duration_us, 0));
-  // Bucket i holds values <= 2^i us; the last one everything above.
-  const auto index = value <= 1 ? 0 : static_cast<size_t>(std::bit_width(value - 1));
-  buckets_[std::min(index, bucket_count - 1)].fetch_add(1, std::memory_order_relaxed);
-  sum_us_.fetch_add(value, std::memory_order_relaxed);
+void histogram::observe_ns(int64_t took_ns) noexcept {
+  const auto value = static_cast<uint64_t>(std::max<int64_t>(took_ns, 0));
+  // Bucket i holds values <= least * 2^i; the last one everything above.
+  const auto index = value <= range_.least_ns ? 0 : static_cast<size_t>(std::bit_width((value - 1) / range_.least_ns));
+  buckets_[std::min(index, range_.bounds)].fetch_add(1, std::memory_order_relaxed);
+  sum_ns_.fetch_add(value, std::memory_order_relaxed);
 }
 
 uint64_t histogram::count() const noexcept {
@@ -22,9 +22,24 @@ uint64_t histogram::count() const noexcept {
   return n;
 }
 
-template <class T>
+uint64_t histogram::quantile_ns(double share) const noexcept {
+  const auto all = count();
+  if (all == 0) return 0;
+  double below = share * static_cast<double>(all);
+  for (size_t i = 0; i < range_.bounds; ++i) {
+    const auto here = static_cast<double>(bucket(i));
+    if (here > 0 && below <= here) {
+      const uint64_t from_ns = i == 0 ? 0 : bound_ns(i - 1);
+      return from_ns + static_cast<uint64_t>(static_cast<double>(bound_ns(i) - from_ns) * below / here);
+    }
+    below -= here;
+  }
+  return bound_ns(range_.bounds - 1);
+}
+
+template <class T, class... Args>
 T& metrics_registry::find_or_make(std::vector<entry<T>>& in, std::string_view name, std::string_view help,
-                                  std::string_view labels) {
+                                  std::string_view labels, Args... args) {
   const std::lock_guard guard(mutex_);
   for (auto& e : in) {
     if (e.name == name && e.labels == labels) return *e.metric;
@@ -32,7 +47,8 @@ T& metrics_registry::find_or_make(std::vector<entry<T>>& in, std::string_view na
   // Kept next to others of the same name: the format wants one block per name.
   auto at = std::find_if(in.rbegin(), in.rend(), [&](const auto& e) { return e.name == name; }).base();
   if (at == in.begin()) at = in.end();
-  return *in.insert(at, entry<T>{std::string(name), std::string(help), std::string(labels), std::make_unique<T>()})
+  return *in.insert(at,
+                    entry<T>{std::string(name), std::string(help), std::string(labels), std::make_unique<T>(args...)})
               ->metric;
 }
 
@@ -42,8 +58,9 @@ counter& metrics_registry::make_counter(std::string_view name, std::string_view 
 gauge& metrics_registry::make_gauge(std::string_view name, std::string_view help, std::string_view labels) {
   return find_or_make(gauges_, name, help, labels);
 }
-histogram& metrics_registry::make_histogram(std::string_view name, std::string_view help, std::string_view labels) {
-  return find_or_make(histograms_, name, help, labels);
+histogram& metrics_registry::make_histogram(std::string_view name, std::string_view help, std::string_view labels,
+                                            bucket_range range) {
+  return find_or_make(histograms_, name, help, labels, range);
 }
 
 namespace {
@@ -56,6 +73,11 @@ void write_blocks(std::string& out, const Entries& entries, std::string_view typ
     last = e.name;
     write(e);
   }
+}
+
+// A division: it is rounded once, so that bounds are written as people would.
+double seconds(uint64_t ns) {
+  return static_cast<double>(ns) / 1e9;
 }
 
 std::string braces(std::string_view labels, std::string_view more = {}) {
@@ -74,14 +96,14 @@ std::string metrics_registry::exposition() const {
                [&](const auto& e) { out += fmt::format("{}{} {}\n", e.name, braces(e.labels), e.metric->value()); });
   write_blocks(out, histograms_, "histogram", [&](const auto& e) {
     uint64_t sum = 0;
-    for (size_t i = 0; i + 1 < histogram::bucket_count; ++i) {
+    for (size_t i = 0; i < e.metric->bounds(); ++i) {
       sum += e.metric->bucket(i);
       out += fmt::format("{}_bucket{} {}\n", e.name,
-                         braces(e.labels, fmt::format("le=\"{}\"", static_cast<double>(uint64_t{1} << i) * 1e-6)), sum);
+                         braces(e.labels, fmt::format("le=\"{}\"", seconds(e.metric->bound_ns(i)))), sum);
     }
-    sum += e.metric->bucket(histogram::bucket_count - 1);
+    sum += e.metric->bucket(e.metric->bounds());
     out += fmt::format("{}_bucket{} {}\n", e.name, braces(e.labels, "le=\"+Inf\""), sum);
-    out += fmt::format("{}_sum{} {}\n", e.name, braces(e.labels), static_cast<double>(e.metric->sum_us()) * 1e-6);
+    out += fmt::format("{}_sum{} {}\n", e.name, braces(e.labels), seconds(e.metric->sum_ns()));
     out += fmt::format("{}_count{} {}\n", e.name, braces(e.labels), sum);
   });
   return out;

@@ -34,18 +34,34 @@ private:
   std::atomic<int64_t> value_{0};
 };
 
-// Durations in microseconds in power-of-two buckets: 1 us to 2^26 us (67 s), then +Inf. Any thread.
+// The upper bounds of a histogram's buckets: `least_ns` and its doublings, then +Inf.
+struct bucket_range {
+  uint64_t least_ns = 0;
+  size_t bounds = 0; // At most histogram::most_buckets - 1.
+};
+constexpr bucket_range waiting_buckets{1'000, 27}; // 1 us to 2^26 us (67 s).
+constexpr bucket_range deciding_buckets{250, 13};  // 250 ns to 1.024 ms.
+
+// Durations. Any thread.
 class histogram {
 public:
-  static constexpr size_t bucket_count = 28;
-  void observe_us(int64_t duration_us) noexcept;
+  static constexpr size_t most_buckets = 28;
+  explicit histogram(bucket_range range = waiting_buckets) noexcept : range_(range) {}
+  void observe_us(int64_t took_us) noexcept { observe_ns(took_us * 1000); }
+  void observe_ns(int64_t took_ns) noexcept;
   uint64_t count() const noexcept;
-  uint64_t sum_us() const noexcept { return sum_us_.load(std::memory_order_relaxed); }
+  uint64_t sum_ns() const noexcept { return sum_ns_.load(std::memory_order_relaxed); }
   uint64_t bucket(size_t i) const noexcept { return buckets_[i].load(std::memory_order_relaxed); }
+  size_t bounds() const noexcept { return range_.bounds; }
+  uint64_t bound_ns(size_t i) const noexcept { return range_.least_ns << i; } // of bucket i; i < bounds()
+  // Below this lay that share of what was observed, assuming it even within a bucket; 0 when nothing was. What lay
+  // beyond the last bound counts as that bound.
+  uint64_t quantile_ns(double share) const noexcept;
 
 private:
-  std::array<std::atomic<uint64_t>, bucket_count> buckets_{};
-  std::atomic<uint64_t> sum_us_{0};
+  bucket_range range_;
+  std::array<std::atomic<uint64_t>, most_buckets> buckets_{};
+  std::atomic<uint64_t> sum_ns_{0};
 };
 
 // Owns what it hands out; references stay valid as long as the registry lives. Any thread.
@@ -56,7 +72,8 @@ public:
   counter& make_counter(std::string_view name, std::string_view help, std::string_view labels = {});
   gauge& make_gauge(std::string_view name, std::string_view help, std::string_view labels = {});
   // Exposed in seconds, as Prometheus wants; the name ends in _seconds.
-  histogram& make_histogram(std::string_view name, std::string_view help, std::string_view labels = {});
+  histogram& make_histogram(std::string_view name, std::string_view help, std::string_view labels = {},
+                            bucket_range range = waiting_buckets);
 
   // The page that /metrics serves.
   std::string exposition() const;
@@ -66,8 +83,9 @@ private:
     std::string name, help, labels;
     std::unique_ptr<T> metric;
   };
-  template <class T>
-  T& find_or_make(std::vector<entry<T>>& in, std::string_view name, std::string_view help, std::string_view labels);
+  template <class T, class... Args>
+  T& find_or_make(std::vector<entry<T>>& in, std::string_view name, std::string_view help, std::string_view labels,
+                  Args... args);
 
   // Metrics are made at start and read by /metrics on another thread; the values themselves are atomics.
   mutable std::mutex mutex_;

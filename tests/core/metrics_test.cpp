@@ -37,4 +37,28 @@ TEST(Metrics, BucketsAreCumulativeAndInSeconds) {
   EXPECT_THAT(page, HasSubstr("fastptm_wait_seconds_count 5\n"));
 }
 
+TEST(Metrics, ShortDurationsHaveFinerBuckets) {
+  metrics_registry registry;
+  auto& h = registry.make_histogram("fastptm_decision_seconds", "Decision.", {}, deciding_buckets);
+  for (const int64_t ns : {1, 250, 251, 500, 501, 1'024'000, 1'024'001}) h.observe_ns(ns);
+  const auto page = registry.exposition();
+  EXPECT_THAT(page, HasSubstr("fastptm_decision_seconds_bucket{le=\"2.5e-07\"} 2\n"));
+  EXPECT_THAT(page, HasSubstr("fastptm_decision_seconds_bucket{le=\"5e-07\"} 4\n"));
+  EXPECT_THAT(page, HasSubstr("fastptm_decision_seconds_bucket{le=\"1e-06\"} 5\n"));
+  EXPECT_THAT(page, HasSubstr("fastptm_decision_seconds_bucket{le=\"0.001024\"} 6\n"));
+  EXPECT_THAT(page, HasSubstr("fastptm_decision_seconds_bucket{le=\"+Inf\"} 7\n"));
+}
+
+TEST(Metrics, AQuantileLiesInTheBucketThatHoldsIt) {
+  histogram h(deciding_buckets);
+  EXPECT_EQ(h.quantile_ns(0.99), 0u);
+  for (int i = 0; i < 99; ++i) h.observe_ns(400);
+  h.observe_ns(900);
+  EXPECT_EQ(h.quantile_ns(0.99), 500u);
+  EXPECT_GT(h.quantile_ns(0.5), 250u);
+  EXPECT_EQ(h.quantile_ns(1.0), 1000u);
+  h.observe_ns(1'000'000'000);
+  EXPECT_EQ(h.quantile_ns(1.0), 1'024'000u) << "beyond the last bound";
+}
+
 } // namespace fastptm::core
