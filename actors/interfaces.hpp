@@ -61,6 +61,10 @@ using scheduler_actor = caf::typed_actor<
     takes<cordon_atom, std::string, bool>,
     // From administrators: remove a model (by full name) from a device; answers the bytes that became free.
     asked<evict_atom, std::string, std::string>::with<uint64_t>,
+    // From administrators: why a model (by full name) is served where it is, or not; not_found.
+    asked<explain_atom, std::string>::with<explanation>,
+    // From administrators: queues, loads and what the lanes run.
+    asked<plans_atom>::with<plan_list>,
     // From the supervisor: see above.
     takes<stop_atom>>;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/messages/cluster.hpp"
+#include "actors/messages/explaining.hpp"
 #include "actors/messages/loading.hpp"
 #include "actors/messages/reports.hpp"
 #include "actors/messages/serving.hpp"
@@ -31,6 +32,7 @@ CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::device_joined))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::device_lost))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::device_row))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::evict_order))
+CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::explanation))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::holder_list))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::holdings_added))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::holdings_dropped))
@@ -46,6 +48,7 @@ CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::model_list))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::model_row))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::node_list))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::node_lost))
+CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::plan_list))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::publish_reply))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::publish_request))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::registration_id))
@@ -63,13 +66,16 @@ CAF_ADD_TYPE_ID(fastptm, (fastptm::actors::switch_report))
 CAF_ADD_ATOM(fastptm, fastptm::actors, cancel_atom, "cancel")
 CAF_ADD_ATOM(fastptm, fastptm::actors, card_atom, "card")
 CAF_ADD_ATOM(fastptm, fastptm::actors, cordon_atom, "cordon")
+CAF_ADD_ATOM(fastptm, fastptm::actors, decide_atom, "decide")
 CAF_ADD_ATOM(fastptm, fastptm::actors, drop_atom, "drop")
 CAF_ADD_ATOM(fastptm, fastptm::actors, evict_atom, "evict")
+CAF_ADD_ATOM(fastptm, fastptm::actors, explain_atom, "explain")
 CAF_ADD_ATOM(fastptm, fastptm::actors, hello_atom, "hello")
 CAF_ADD_ATOM(fastptm, fastptm::actors, list_atom, "list")
 CAF_ADD_ATOM(fastptm, fastptm::actors, leave_atom, "leaving")
 CAF_ADD_ATOM(fastptm, fastptm::actors, nodes_atom, "nodes")
 CAF_ADD_ATOM(fastptm, fastptm::actors, ping_atom, "ping")
+CAF_ADD_ATOM(fastptm, fastptm::actors, plans_atom, "plans")
 CAF_ADD_ATOM(fastptm, fastptm::actors, release_atom, "release")
 CAF_ADD_ATOM(fastptm, fastptm::actors, renew_atom, "renew")
 CAF_ADD_ATOM(fastptm, fastptm::actors, running_atom, "running")

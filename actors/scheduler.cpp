@@ -18,6 +18,9 @@ using std::chrono::microseconds;
 
 namespace {
 
+// One decision about more would keep the first of them waiting.
+constexpr size_t most_noted = 256;
+
 infer_reply refuse_reply(status end, std::string error, core::duration_us retry_after_us = 0) {
   return {end, std::move(error), retry_after_us, {}, {}};
 }
@@ -26,18 +29,6 @@ infer_reply refuse_reply(status end, std::string error, core::duration_us retry_
 policy::execution_cost assumed_cost(const weights::architecture& arch) {
   const uint64_t per_token = 2ull * arch.layers * arch.hidden * (4ull * arch.hidden + 2ull * arch.intermediate);
   return {500, std::max<core::duration_us>(50, static_cast<core::duration_us>(per_token * 64 / 50'000))};
-}
-
-load_reason to_reason(scheduling::load_reason reason) {
-  switch (reason) {
-    case scheduling::load_reason::request:
-      return load_reason::request;
-    case scheduling::load_reason::prefetch:
-      return load_reason::prefetch;
-    case scheduling::load_reason::replica:
-      return load_reason::replica;
-  }
-  return load_reason::request;
 }
 
 infer_reply to_reply(scheduling::rejection reason) {
@@ -58,16 +49,9 @@ scheduler::scheduler(interface::pointer self, scheduler_options options) : self_
   auto made = scheduling::make_core(options_.core);
   core::check(made.has_value(), "scheduler options were not checked");
   core_ = std::move(*made);
+  if (options_.metrics != nullptr) metrics_.emplace(*options_.metrics);
   for (const auto& tenant : options_.tenants)
     tell(scheduling::tenant_added{{tenant.id.value}, tenant.share, tenant.late});
-  if (options_.metrics == nullptr) return;
-  auto& metrics = *options_.metrics;
-  loads_ = &metrics.make_counter("fastptm_loads_total", "Loads ordered");
-  failed_loads_ = &metrics.make_counter("fastptm_loads_failed_total", "Loads that did not end with a resident set");
-  batches_run_ = &metrics.make_counter("fastptm_batches_total", "Batches answered");
-  failed_batches_ =
-      &metrics.make_counter("fastptm_batches_failed_total", "Batches whose requests went back to the queue");
-  refused_ = &metrics.make_counter("fastptm_requests_refused_total", "Requests that ended without an answer");
 }
 
 scheduler::interface::behavior_type scheduler::make_behavior() {
@@ -81,7 +65,10 @@ scheduler::interface::behavior_type scheduler::make_behavior() {
       [this](const set_dropped& dropped) { on_dropped(dropped); },
       [this](cordon_atom, const std::string& device, bool on) { on_cordon(device, on); },
       [this](evict_atom, const std::string& device, const std::string& model) { return on_evict(device, model); },
+      [this](explain_atom, const std::string& model) { return on_explain(model); },
+      [this](plans_atom) { return on_plans(); },
       [this](stop_atom) { on_stop(); },
+      [this](decide_atom) { decide(); },
       [this](tick_atom, uint64_t timer) { on_timer(timer); },
   };
 }
@@ -102,19 +89,15 @@ caf::result<infer_reply> scheduler::on_request(const schedule_request& request) 
   taken.model = model->second;
   taken.arrival_us = now;
   taken.deadline_us = now + request.deadline_us;
-  taken.batch = {};
   taken.input = request.input;
   tickets_[{request.tenant.value, request.ticket}] = index;
   auto promise = taken.promise;
-  const auto reason = tell(scheduling::arrival{{index, taken.generation}, {taken.model}, taken.deadline_us});
-  if (reason != scheduling::rejection::none) {
-    answer(index, to_reply(reason));
-    free_slot(index);
-  }
+  note(scheduling::arrival{{index, taken.generation}, {taken.model}, taken.deadline_us});
   return promise;
 }
 
 void scheduler::on_cancel(core::tenant_id tenant, uint64_t ticket) {
+  decide();
   const auto found = tickets_.find({tenant.value, ticket});
   if (found == tickets_.end()) return;
   const auto index = found->second;
@@ -129,6 +112,7 @@ void scheduler::on_cancel(core::tenant_id tenant, uint64_t ticket) {
 // ---------------------------------------------------------------------------
 
 void scheduler::on_model(const model_added& added) {
+  decide();
   if (model_index_.contains(added.row.id)) return;
   const auto set = weights::decode(as_bytes(added.manifest));
   if (!set) return core::log::error("scheduler", "bad-manifest", "{}: {}", added.row.name, set.error().message);
@@ -152,6 +136,7 @@ void scheduler::on_model(const model_added& added) {
 }
 
 void scheduler::on_device_joined(const device_joined& joined) {
+  decide();
   const auto index = index_of(joined.row.name);
   if (devices_[index].present) on_device_lost({devices_[index].registration, joined.row.name});
   auto& device = devices_[index];
@@ -179,6 +164,7 @@ void scheduler::on_device_joined(const device_joined& joined) {
 }
 
 void scheduler::on_device_lost(const device_lost& lost) {
+  decide();
   const auto index = index_of(lost.device);
   auto& device = devices_[index];
   if (!device.present || device.registration != lost.registration) return;
@@ -190,6 +176,7 @@ void scheduler::on_device_lost(const device_lost& lost) {
 }
 
 void scheduler::on_cordon(const std::string& device, bool on) {
+  decide();
   tell(scheduling::device_cordoned{{index_of(device)}, on});
 }
 
@@ -201,17 +188,18 @@ void scheduler::on_loaded(uint32_t device, uint32_t model, core::load_id load, c
   if (const auto known = loads.find(model); known != loads.end() && known->second.id == load)
     known->second.end_us = options_.clock->now_us();
   models_[model].load_error.clear();
-  tell(scheduling::load_done{{device}, load, reply.bytes_moved, reply.wall_us});
+  note(scheduling::load_done{{device}, load, reply.bytes_moved, reply.wall_us});
 }
 
 void scheduler::on_load_failed(uint32_t device, uint32_t model, core::load_id load, const core::error& why) {
+  decide();
   auto& loads = devices_[device].loads;
   const auto known = loads.find(model);
   if (known == loads.end() || known->second.id != load) return; // the device was lost meanwhile
   loads.erase(known);
   core::log::warn("scheduler", "load-failed", "load {} of {} on {}: {}", load.value, models_[model].row.name,
                   devices_[device].name, why.message);
-  if (failed_loads_ != nullptr) failed_loads_->add();
+  if (metrics_) metrics_->failed_loads().add();
   models_[model].load_error = why.message;
   // Whatever became of it, the device must not go on with it.
   if (devices_[device].present) self_->send(devices_[device].worker, cancel_atom_v, load);
@@ -229,6 +217,7 @@ void scheduler::on_outputs(const batch_outputs& part) {
 }
 
 void scheduler::on_dropped(const set_dropped& dropped) {
+  decide();
   const auto device = device_index_.find(dropped.device);
   const auto model = model_index_.find(dropped.model);
   if (device == device_index_.end() || model == model_index_.end()) return;
@@ -253,19 +242,20 @@ void scheduler::on_run(core::batch_id id, const run_reply& reply) {
     answer(batch.requests[i].slot,
            {late ? status::late : status::ok, {}, 0, std::move(batch.outputs[i]), account_of(request, batch, reply)});
   }
-  if (batches_run_ != nullptr) batches_run_->add();
-  tell(scheduling::batch_done{{batch.device}, id, std::max<core::duration_us>(1, reply.run_us - reply.waited_us)});
+  if (metrics_) metrics_->batches_answered().add();
+  note(scheduling::batch_done{{batch.device}, id, std::max<core::duration_us>(1, reply.run_us - reply.waited_us)});
   for (const auto& request : batch.requests) free_slot(request.slot);
 }
 
 void scheduler::on_run_failed(core::batch_id id, const core::error& why) {
+  decide();
   const auto found = batches_.find(id);
   if (found == batches_.end()) return;
   const auto device = found->second.device;
   core::log::warn("scheduler", "batch-failed", "batch {} on {}: {}", id.value, devices_[device].name, why.message);
-  for (const auto& request : found->second.requests) slots_[request.slot].batch = {};
+  for (const auto& request : found->second.requests) set_batch(slots_[request.slot], {});
   batches_.erase(found);
-  if (failed_batches_ != nullptr) failed_batches_->add();
+  if (metrics_) metrics_->failed_batches().add();
   tell(scheduling::batch_failed{{device}, id});
 }
 
@@ -273,13 +263,13 @@ void scheduler::on_run_failed(core::batch_id id, const core::error& why) {
 // ---------------------------------------------------------------------------------------
 
 caf::result<uint64_t> scheduler::on_evict(const std::string& name, const std::string& model) {
+  decide();
   const auto device = std::find_if(devices_.begin(), devices_.end(), [&](const auto& d) { return d.name == name; });
   if (device == devices_.end() || !device->present)
     return to_caf(core::errc::not_found, fmt::format("no device '{}' is up", name));
-  const auto wanted = std::find_if(models_.begin(), models_.end(), [&](const auto& m) { return m.row.name == model; });
-  if (wanted == models_.end()) return to_caf(core::errc::not_found, fmt::format("no model '{}'", model));
-  const auto device_at = static_cast<uint32_t>(device - devices_.begin()),
-             model_at = static_cast<uint32_t>(wanted - models_.begin());
+  const auto wanted = find_model(model);
+  if (!wanted) return to_caf(core::errc::not_found, fmt::format("no model '{}'", model));
+  const auto device_at = static_cast<uint32_t>(device - devices_.begin()), model_at = *wanted;
   for (const auto& [id, batch] : batches_)
     if (batch.device == device_at && batch.model == model_at)
       return to_caf(core::errc::busy, "requests use it: try again");
@@ -288,7 +278,7 @@ caf::result<uint64_t> scheduler::on_evict(const std::string& name, const std::st
   auto promise = self_->make_response_promise<uint64_t>();
   self_
       ->request(device->worker, microseconds(options_.load_timeout_us),
-                evict_order{device->registration, wanted->row.id})
+                evict_order{device->registration, models_[model_at].row.id})
       .then([promise](uint64_t freed_bytes) mutable { promise.deliver(freed_bytes); },
             [promise](caf::error& failure) mutable { promise.deliver(std::move(failure)); });
   device->loads.erase(model_at);
@@ -298,6 +288,7 @@ caf::result<uint64_t> scheduler::on_evict(const std::string& name, const std::st
 }
 
 void scheduler::on_timer(uint64_t timer) {
+  decide();
   if (timer == last_timer_) tell(scheduling::timer{});
 }
 
@@ -310,17 +301,51 @@ void scheduler::on_stop() {
 // -- the core
 // ----------------------------------------------------------------------------------------------------------
 
+void scheduler::note(const scheduling::event& what) {
+  if (noted_.empty()) self_->send(self_, decide_atom_v);
+  noted_.push_back(what);
+  if (noted_.size() >= most_noted) decide();
+}
+
+void scheduler::decide() {
+  if (noted_.empty()) return;
+  const auto now = options_.clock->now_us();
+  reasons_.resize(noted_.size());
+  const auto start_ns = core::monotonic_now_ns();
+  const auto rejected = core_->on(noted_, now, commands_, reasons_);
+  if (metrics_) metrics_->decided(core_->counters(), core::monotonic_now_ns() - start_ns);
+  for (size_t i = 0; rejected > 0 && i < noted_.size(); ++i) {
+    if (reasons_[i] == scheduling::rejection::none) continue;
+    rejections_.rejected(reasons_[i], name_of(noted_[i]), now);
+    if (const auto* refused = std::get_if<scheduling::arrival>(&noted_[i])) {
+      answer(refused->request.slot, to_reply(reasons_[i]));
+      free_slot(refused->request.slot);
+    }
+  }
+  noted_.clear();
+  carry_out_all();
+}
+
 scheduling::rejection scheduler::tell(const scheduling::event& what) {
-  const auto reason = core_->on(what, options_.clock->now_us(), commands_);
-  for (const auto& command : commands_.all()) std::visit([this](const auto& one) { carry_out(one); }, command);
+  core::check(noted_.empty(), "what was noted before is decided upon first");
+  const auto now = options_.clock->now_us();
+  const auto start_ns = core::monotonic_now_ns();
+  const auto reason = core_->on(what, now, commands_);
+  if (metrics_) metrics_->decided(core_->counters(), core::monotonic_now_ns() - start_ns);
+  if (reason != scheduling::rejection::none) rejections_.rejected(reason, name_of(what), now);
+  carry_out_all();
   return reason;
+}
+
+void scheduler::carry_out_all() {
+  for (const auto& command : commands_.all()) std::visit([this](const auto& one) { carry_out(one); }, command);
+  if (metrics_) metrics_->queued(queued_);
 }
 
 void scheduler::carry_out(const scheduling::load& command) {
   auto& device = devices_[command.device.value];
   const auto& model = models_[command.model.value];
   device.loads[command.model.value] = {command.id, options_.clock->now_us(), 0};
-  if (loads_ != nullptr) loads_->add();
   load_order order{device.registration,     command.id,     model.row.id,
                    model.row.name,          model.manifest, to_reason(command.reason),
                    options_.load_timeout_us};
@@ -347,7 +372,7 @@ void scheduler::carry_out(const scheduling::run& command) {
   core::time_us last_deadline_us = 0;
   for (const auto& request : commands_.requests_of(command)) {
     auto& input = slots_[request.slot];
-    input.batch = command.id;
+    set_batch(input, command.id);
     last_deadline_us = std::max(last_deadline_us, input.deadline_us);
     batch.requests.push_back(request);
     if (part_bytes + input.input.bytes.size() > message_limit_bytes && part_bytes > 0) {
@@ -376,7 +401,6 @@ void scheduler::carry_out(const scheduling::refuse& command) {
   const auto& load_error = models_[slots_[index].model].load_error;
   const auto why = load_error.empty() ? std::string() : "; its last load failed: " + load_error;
   const auto& model = models_[slots_[index].model].row.name;
-  if (refused_ != nullptr) refused_->add();
   switch (command.reason) {
     case scheduling::refusal::late:
       answer(index, refuse_reply(status::deadline_exceeded, model + ": not served before its deadline" + why,
@@ -411,7 +435,7 @@ void scheduler::forget_batches(uint32_t device, std::optional<core::load_id> wai
       ++batch;
       continue;
     }
-    for (const auto& request : one.requests) slots_[request.slot].batch = {};
+    for (const auto& request : one.requests) set_batch(slots_[request.slot], {});
     batch = batches_.erase(batch);
   }
 }
@@ -449,17 +473,32 @@ uint32_t scheduler::take_slot() {
   const auto index = free_slots_.back();
   free_slots_.pop_back();
   slots_[index].used = true;
+  slots_[index].batch = {};
   ++slots_[index].generation;
+  ++queued_;
   return index;
+}
+
+void scheduler::set_batch(slot& request, core::batch_id batch) {
+  if (request.batch.value == 0) --queued_;
+  if (batch.value == 0) ++queued_;
+  request.batch = batch;
 }
 
 void scheduler::free_slot(uint32_t index) {
   auto& freed = slots_[index];
   core::check(freed.used, "a slot is freed once");
   tickets_.erase({freed.tenant.value, freed.ticket});
+  if (freed.batch.value == 0) --queued_;
   freed.used = false;
   freed.input = {};
   free_slots_.push_back(index);
+}
+
+std::optional<uint32_t> scheduler::find_model(const std::string& full_name) const {
+  for (uint32_t i = 0; i < models_.size(); ++i)
+    if (models_[i].row.name == full_name) return i;
+  return std::nullopt;
 }
 
 uint32_t scheduler::index_of(const std::string& device) {

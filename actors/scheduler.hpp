@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "actors/interfaces.hpp"
+#include "actors/scheduler_metrics.hpp"
 #include "core/clock.hpp"
-#include "core/metrics.hpp"
 #include "policy/scheduling/core.hpp"
 
 namespace fastptm::actors {
@@ -37,7 +37,7 @@ struct scheduler_options {
 // the same moment; answers that come later from it are recognised by their batch and ignored.
 class scheduler {
 public:
-  using interface = scheduler_actor::extend<takes<tick_atom, uint64_t>>;
+  using interface = scheduler_actor::extend<takes<decide_atom>, takes<tick_atom, uint64_t>>;
   static constexpr const char* actor_name = "fastptm.scheduler";
 
   // Requires: the options suit make_core.
@@ -103,11 +103,19 @@ private:
 
   // -- from administrators, timers -----------------------------------------------------------------------------------
   caf::result<uint64_t> on_evict(const std::string& device, const std::string& model);
+  caf::result<explanation> on_explain(const std::string& model);
+  plan_list on_plans();
   void on_timer(uint64_t timer);
   void on_stop();
 
   // -- the core ------------------------------------------------------------------------------------------------------
+  // What comes often is only noted: when all messages that wait now have been seen, the core decides once, knowing all.
+  void note(const policy::scheduling::event& what);
+  // Decides upon what was noted. Every handler that changes what commands rely on, or reads the core, begins with it.
+  void decide();
+  // Decides at once. Requires: nothing is noted.
   policy::scheduling::rejection tell(const policy::scheduling::event& what);
+  void carry_out_all();
   void carry_out(const policy::scheduling::load& command);
   void carry_out(const policy::scheduling::evict& command);
   void carry_out(const policy::scheduling::run& command);
@@ -119,7 +127,10 @@ private:
   void answer(uint32_t slot, infer_reply reply);
   account account_of(const slot& request, const batch_entry& batch, const run_reply& reply) const;
   uint32_t take_slot();
+  void set_batch(slot& request, core::batch_id batch); // 0: back to the queue
   void free_slot(uint32_t slot);
+  std::optional<uint32_t> find_model(const std::string& full_name) const;
+  device_plan plan_of(uint32_t device) const;
   uint32_t index_of(const std::string& device);
   uint32_t host_index(const std::string& boot_id);
 
@@ -127,6 +138,8 @@ private:
   const scheduler_options options_;
   std::unique_ptr<policy::scheduling::scheduling_core> core_;
   policy::scheduling::commands commands_;
+  std::vector<policy::scheduling::event> noted_; // At most most_noted.
+  std::vector<policy::scheduling::rejection> reasons_;
 
   std::vector<slot> slots_; // grows to options_.queued
   std::vector<uint32_t> free_slots_;
@@ -142,11 +155,11 @@ private:
   std::unordered_map<core::batch_id, batch_entry> batches_; // under way: at most one per lane
   uint64_t last_timer_ = 0;
 
-  core::counter* loads_ = nullptr;
-  core::counter* failed_loads_ = nullptr;
-  core::counter* batches_run_ = nullptr;
-  core::counter* failed_batches_ = nullptr;
-  core::counter* refused_ = nullptr;
+  size_t queued_ = 0; // Slots that no batch has.
+  std::optional<scheduler_metrics> metrics_;
+  rejection_log rejections_;
 };
+
+load_reason to_reason(policy::scheduling::load_reason reason);
 
 } // namespace fastptm::actors

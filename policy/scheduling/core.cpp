@@ -27,10 +27,14 @@ rejection scheduling_core::on(const event& what, time_us now, commands& out) {
   return reason;
 }
 
-size_t scheduling_core::on(std::span<const event> what, time_us now, commands& out) {
+size_t scheduling_core::on(std::span<const event> what, time_us now, commands& out, std::span<rejection> reasons) {
   size_t rejected = 0;
   board_->begin(now, out);
-  for (const event& e : what) rejected += take(e) != rejection::none ? 1 : 0;
+  for (size_t i = 0; i < what.size(); ++i) {
+    const rejection reason = take(what[i]);
+    rejected += reason != rejection::none ? 1 : 0;
+    if (!reasons.empty()) reasons[i] = reason;
+  }
   strategy_->decide(*board_);
   board_->finish_decision();
   return rejected;
@@ -50,6 +54,13 @@ const board& scheduling_core::state() const {
 }
 judgement scheduling_core::judge(lane_index lane, model_index model) const {
   return strategy_->judge(*board_, lane, model);
+}
+
+std::string_view name_of(const event& what) noexcept {
+  static constexpr std::array<std::string_view, std::variant_size_v<event>> names{
+      "tenant_added", "model_added", "model_removed", "device_joined", "device_lost", "device_cordoned", "arrival",
+      "cancelled",    "batch_done",  "batch_failed",  "load_done",     "load_failed", "set_evicted",     "timer"};
+  return names[what.index()];
 }
 
 std::string_view to_string(rejection reason) noexcept {

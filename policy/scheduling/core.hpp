@@ -57,8 +57,8 @@ public:
   ~scheduling_core();
 
   rejection on(const event& what, time_us now, commands& out);
-  // Events of one instant, decided upon once. Returns how many were rejected.
-  size_t on(std::span<const event> what, time_us now, commands& out);
+  // Events of one instant, decided upon once. Returns how many were rejected; `reasons`, if given, gets one per event.
+  size_t on(std::span<const event> what, time_us now, commands& out, std::span<rejection> reasons = {});
 
   // Does the slot belong to the core, for this very request?
   bool holds(request_ref request) const;

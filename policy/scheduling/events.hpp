@@ -128,6 +128,8 @@ struct timer {}; // The time asked for by set_timer has come (early or late ones
 using event = std::variant<tenant_added, model_added, model_removed, device_joined, device_lost, device_cordoned,
                            arrival, cancelled, batch_done, batch_failed, load_done, load_failed, set_evicted, timer>;
 
+std::string_view name_of(const event& what) noexcept; // "batch_done"
+
 // Why an event was ignored. Nothing of a rejected event has any effect; the core counts them.
 enum class rejection : uint8_t {
   none,           // Accepted.

@@ -32,8 +32,10 @@ weights::manifest tiny_set(uint8_t seed) {
 
 class Scheduler : public testing::Test {
 protected:
-  Scheduler() {
+  explicit Scheduler(uint32_t held_by_core = 1u << 24) {
     scheduler_options options;
+    options.core.max_requests = held_by_core;
+    options.metrics = &metrics_;
     options.tenants = {{{0}, "acme", 1}};
     options.queued = 4;
     options.clock = &world_.clock();
@@ -74,12 +76,21 @@ protected:
 
   // Sends a request whose answer is collected later.
   void ask(core::duration_us deadline_us = 10 * second_us) {
+    send_request(deadline_us);
+    world_.run();
+  }
+  void send_request(core::duration_us deadline_us = 10 * second_us) {
     client_.emplace_back(std::make_unique<caf::scoped_actor>(world_.system()));
     const auto input = encode_input(std::vector<int32_t>{1, 2, 3}, {});
     pending_.push_back(
         (*client_.back())
             ->request(scheduler_, std::chrono::minutes(10), schedule_request{++ticket_, {0}, {1}, deadline_us, input}));
-    world_.run();
+  }
+  // The value of a counter or a gauge.
+  uint64_t metric(const std::string& name) {
+    const auto page = metrics_.exposition();
+    const auto at = page.find("\n" + name + " ");
+    return at == std::string::npos ? 0 : std::stoull(page.substr(at + name.size() + 2));
   }
   bool answered(size_t i) { return (*client_[i])->has_next_message(); }
   infer_reply answer(size_t i) {
@@ -116,6 +127,7 @@ protected:
   using pending = decltype(std::declval<caf::scoped_actor&>()->request(std::declval<scheduler_actor>(),
                                                                        std::chrono::minutes(10), schedule_request{}));
 
+  core::metrics_registry metrics_;
   tests::deterministic_system world_;
   std::array<tests::worker_record, 2> devices_;
   std::vector<gpu_worker_actor> workers_;
@@ -243,6 +255,119 @@ TEST_F(Scheduler, DoesNotEvictWhatIsInUse) {
   const auto freed = world_.ask<uint64_t>(scheduler_, second_us, evict_atom_v, name, model);
   ASSERT_TRUE(freed.has_value());
   EXPECT_EQ(*freed, 4096u);
+}
+
+TEST_F(Scheduler, DecidesOnceUponAllThatWaits) {
+  join(0, 1);
+  const auto before = metric("fastptm_scheduler_decisions_total");
+  for (int i = 0; i < 3; ++i) send_request();
+  world_.run();
+  EXPECT_EQ(metric("fastptm_scheduler_decisions_total"), before + 1);
+  EXPECT_EQ(metric("fastptm_scheduler_decision_seconds_count"), before + 1);
+  EXPECT_EQ(metric("fastptm_scheduler_arrivals_total"), 3u);
+  finish_load(0);
+  ASSERT_FALSE(devices_[0].runs.empty());
+  EXPECT_EQ(devices_[0].runs.front().first.inputs, 3u) << "one batch of all";
+}
+
+TEST_F(Scheduler, CountsWhatIsQueued) {
+  for (int i = 0; i < 3; ++i) ask();
+  EXPECT_EQ(metric("fastptm_requests_queued"), 3u);
+  join(0, 1);
+  EXPECT_EQ(metric("fastptm_requests_queued"), 0u);
+  EXPECT_EQ(metric("fastptm_loads_total"), 1u);
+  lose(0, 1);
+  EXPECT_EQ(metric("fastptm_requests_queued"), 3u);
+  EXPECT_EQ(metric("fastptm_requests_requeued_total"), 3u);
+}
+
+TEST_F(Scheduler, CountsEventsThatCannotBe) {
+  join(0, 1);
+  const auto freed =
+      world_.ask<uint64_t>(scheduler_, second_us, evict_atom_v, std::string("worker-0/host0"), std::string("acme/m@1"));
+  ASSERT_TRUE(freed) << "the device is asked although the core knows of no such set";
+  EXPECT_EQ(metric("fastptm_scheduler_events_rejected_total{reason=\"stale\"}"), 1u);
+}
+
+TEST_F(Scheduler, ExplainsWhereAModelIs) {
+  publish(2);
+  join(0, 1);
+  const auto why = [this](const std::string& model) {
+    return world_.ask<explanation>(scheduler_, second_us, explain_atom_v, model);
+  };
+  EXPECT_EQ(why("acme/gone@1").error().code, core::errc::not_found);
+  const auto idle = why("acme/m@1");
+  ASSERT_TRUE(idle.has_value());
+  ASSERT_EQ(idle->devices.size(), 1u);
+  EXPECT_EQ(idle->strategy, "dxv");
+  EXPECT_EQ(idle->tenant, "acme");
+  EXPECT_EQ(idle->devices[0].device, "worker-0/host0");
+  EXPECT_EQ(idle->devices[0].against, "nothing_waits");
+  EXPECT_GT(idle->devices[0].missing_bytes, 0u);
+  ask();
+  const auto loading = why("acme/m@1");
+  ASSERT_TRUE(loading.has_value());
+  EXPECT_TRUE(loading->devices[0].loading);
+  EXPECT_EQ(loading->devices[0].reason, load_reason::request);
+  EXPECT_GT(loading->devices[0].loading_left_us, 0);
+  EXPECT_GT(loading->tenant_service_us, 0u);
+  finish_load(0);
+  ask();
+  const auto waiting = why("acme/m@1");
+  ASSERT_TRUE(waiting.has_value());
+  EXPECT_TRUE(waiting->devices[0].resident);
+  EXPECT_EQ(waiting->queued, 1u);
+  EXPECT_EQ(waiting->head_left_us, 10 * second_us);
+  EXPECT_TRUE(waiting->devices[0].has_value);
+  EXPECT_EQ(waiting->devices[0].against, "lane_busy");
+}
+
+TEST_F(Scheduler, ListsQueuesLoadsAndLanes) {
+  const auto plans = [this] {
+    return world_.ask<plan_list>(scheduler_, second_us, plans_atom_v).value_or(plan_list());
+  };
+  ask();
+  const auto homeless = plans();
+  ASSERT_EQ(homeless.queues.size(), 1u);
+  EXPECT_EQ(homeless.queues[0].model, "acme/m@1");
+  EXPECT_EQ(homeless.queues[0].queued, 1u);
+  EXPECT_TRUE(homeless.devices.empty());
+  join(0, 1);
+  const auto loading = plans();
+  EXPECT_TRUE(loading.queues.empty());
+  ASSERT_EQ(loading.devices.size(), 1u);
+  ASSERT_EQ(loading.devices[0].loads.size(), 1u);
+  EXPECT_EQ(loading.devices[0].loads[0].model, "acme/m@1");
+  EXPECT_EQ(loading.devices[0].loads[0].reason, load_reason::request);
+  ASSERT_EQ(loading.devices[0].lanes.size(), 1u);
+  EXPECT_EQ(loading.devices[0].lanes[0].model, "acme/m@1");
+  EXPECT_EQ(loading.devices[0].lanes[0].requests, 1u);
+  finish_load(0);
+  finish_run(0);
+  const auto idle = plans();
+  EXPECT_TRUE(idle.devices[0].loads.empty());
+  EXPECT_EQ(idle.devices[0].lanes[0].model, "");
+}
+
+class SmallScheduler : public Scheduler {
+protected:
+  SmallScheduler() : Scheduler(2) {}
+};
+
+TEST_F(SmallScheduler, AnswersWhatTheCoreRejectsAmongOthers) {
+  for (int i = 0; i < 4; ++i) send_request();
+  world_.run();
+  EXPECT_FALSE(answered(0));
+  EXPECT_FALSE(answered(1));
+  ASSERT_TRUE(answered(2));
+  ASSERT_TRUE(answered(3));
+  EXPECT_NE(answer(2).end, status::ok);
+  EXPECT_EQ(metric("fastptm_requests_queued"), 2u);
+  join(0, 1);
+  finish_load(0);
+  finish_run(0);
+  EXPECT_EQ(answer(0).end, status::ok);
+  EXPECT_EQ(answer(1).end, status::ok);
 }
 
 TEST_F(Scheduler, AnswersEverybodyWhenItStops) {

@@ -59,6 +59,8 @@ public:
         [](const set_dropped&) {},
         [this](cordon_atom, const std::string& device, bool on) { record_->cordoned.emplace_back(device, on); },
         [](evict_atom, const std::string&, const std::string&) -> caf::result<uint64_t> { return uint64_t{0}; },
+        [](explain_atom, const std::string&) { return explanation(); },
+        [](plans_atom) { return plan_list(); },
         [this](stop_atom) { self_->quit(); },
         [](const errand& work) { (*work.value)(); },
     };
