@@ -24,6 +24,7 @@ void add_all(CLI::App& app, invocation& chosen) {
   add_down(app, chosen);
   add_node(app, chosen);
   add_status(app, chosen);
+  add_explain(app, chosen);
   add_publish(app, chosen);
   add_models(app, chosen);
   add_embed(app, chosen);

@@ -1,6 +1,9 @@
 // Login with the admin token, status, and the few orders.
 #include "rpc/admin.hpp"
 
+#include <string_view>
+#include <unordered_map>
+
 #include <openssl/crypto.h>
 
 #include "rpc/convert.hpp"
@@ -19,18 +22,26 @@ public:
 protected:
   kj::Promise<void> status(StatusContext context) override {
     context.allowCancellation();
-    return bounded(shared_.actors.nodes().then(
-        [this, context](core::result<actors::node_list> nodes) mutable -> kj::Promise<void> {
-          if (!nodes) {
-            set_outcome(context.getResults().initOutcome(), nodes.error());
-            return kj::READY_NOW;
-          }
-          return shared_.actors.all_models().then(
-              [this, context, nodes = std::move(*nodes)](core::result<actors::model_list> models) mutable {
-                if (!models) return set_outcome(context.getResults().initOutcome(), models.error());
-                fill(context, nodes, *models);
-              });
-        }));
+    return bounded(shared_.actors.nodes().then([this, context](
+                                                   core::result<actors::node_list> nodes) mutable -> kj::Promise<void> {
+      if (!nodes) {
+        set_outcome(context.getResults().initOutcome(), nodes.error());
+        return kj::READY_NOW;
+      }
+      return shared_.actors.all_models().then(
+          [this, context,
+           nodes = std::move(*nodes)](core::result<actors::model_list> models) mutable -> kj::Promise<void> {
+            if (!models) {
+              set_outcome(context.getResults().initOutcome(), models.error());
+              return kj::READY_NOW;
+            }
+            return shared_.actors.plans().then([this, context, nodes = std::move(nodes), models = std::move(*models)](
+                                                   core::result<actors::plan_list> plans) mutable {
+              if (!plans) return set_outcome(context.getResults().initOutcome(), plans.error());
+              fill(context, nodes, models, *plans);
+            });
+          });
+    }));
   }
 
   kj::Promise<void> switches(SwitchesContext context) override {
@@ -54,6 +65,17 @@ protected:
       auto rows = results.initLoads(static_cast<unsigned>(list->rows.size()));
       for (unsigned i = 0; i < rows.size(); ++i) set_running_load(rows[i], list->rows[i]);
     }));
+  }
+
+  kj::Promise<void> explain(ExplainContext context) override {
+    context.allowCancellation();
+    return bounded(shared_.actors.explain(context.getParams().getFullName().cStr())
+                       .then([context](core::result<actors::explanation> told) mutable {
+                         auto results = context.getResults();
+                         if (!told) return set_outcome(results.initOutcome(), told.error());
+                         results.initOutcome();
+                         set_explanation(results.initExplanation(), *told);
+                       }));
   }
 
   kj::Promise<void> cordon(CordonContext context) override {
@@ -86,14 +108,26 @@ private:
     return shared_.timer.timeoutAfter(shared_.options.call_timeout_us * kj::MICROSECONDS, kj::mv(call));
   }
 
-  void fill(StatusContext& context, const actors::node_list& known, const actors::model_list& models) {
+  void fill(StatusContext& context, const actors::node_list& known, const actors::model_list& models,
+            const actors::plan_list& plans) {
     auto results = context.getResults();
     results.initOutcome();
     auto out = results.initStatus();
     auto nodes = out.initNodes(static_cast<unsigned>(known.rows.size()));
-    for (unsigned i = 0; i < nodes.size(); ++i) set_node(nodes[i], known.rows[i]);
+    for (unsigned i = 0; i < nodes.size(); ++i) {
+      set_node(nodes[i], known.rows[i]);
+      for (auto device : nodes[i].getDevices())
+        for (const auto& plan : plans.devices)
+          if (device.getName() == plan.device.c_str()) set_plan(device, plan);
+    }
     auto model_rows = out.initModels(static_cast<unsigned>(models.rows.size()));
-    for (unsigned i = 0; i < model_rows.size(); ++i) set_model(model_rows[i], models.rows[i]);
+    std::unordered_map<std::string_view, const actors::model_queue*> queues;
+    for (const auto& queue : plans.queues) queues.emplace(queue.model, &queue);
+    for (unsigned i = 0; i < model_rows.size(); ++i) {
+      set_model(model_rows[i], models.rows[i]);
+      if (const auto queue = queues.find(models.rows[i].name); queue != queues.end())
+        set_queue(model_rows[i], *queue->second);
+    }
     auto tenants = out.initTenants(static_cast<unsigned>(shared_.options.tenants.size()));
     for (unsigned i = 0; i < tenants.size(); ++i) tenants.set(i, shared_.options.tenants[i].c_str());
   }

@@ -122,6 +122,14 @@ answer_of<actors::running_list> bridge::running_loads() {
   return ask<actors::running_list>(targets_.directory, administration_timeout_us, actors::running_atom::value);
 }
 
+answer_of<actors::explanation> bridge::explain(const std::string& model) {
+  return ask<actors::explanation>(targets_.scheduler, administration_timeout_us, actors::explain_atom::value, model);
+}
+
+answer_of<actors::plan_list> bridge::plans() {
+  return ask<actors::plan_list>(targets_.scheduler, administration_timeout_us, actors::plans_atom::value);
+}
+
 answer_of<bool> bridge::cordon(const std::string& device, bool on) {
   return ask<bool>(targets_.directory, administration_timeout_us, actors::cordon_atom::value, device, on);
 }

@@ -58,6 +58,9 @@ public:
 
   answer_of<actors::running_list> running_loads();
 
+  answer_of<actors::explanation> explain(const std::string& model);
+  answer_of<actors::plan_list> plans();
+
   answer_of<bool> cordon(const std::string& device, bool on);
   answer_of<uint64_t> evict(const std::string& device, const std::string& model);
   answer_of<uint64_t> drop_cache();

@@ -487,6 +487,12 @@ core::result<response<schema::Admin::LoadsResults>> admin_client::loads() {
   return state_->link.finish(state_->server().loadsRequest().send());
 }
 
+core::result<response<schema::Admin::ExplainResults>> admin_client::explain(const std::string& model) {
+  auto request = state_->server().explainRequest();
+  request.setFullName(model.c_str());
+  return state_->link.finish(request.send());
+}
+
 core::result<void> admin_client::cordon(const std::string& device, bool on) {
   auto request = state_->server().cordonRequest();
   request.setDevice(device.c_str());

@@ -113,6 +113,7 @@ public:
   core::result<response<schema::Admin::StatusResults>> status();
   core::result<response<schema::Admin::SwitchesResults>> switches(uint32_t last);
   core::result<response<schema::Admin::LoadsResults>> loads();
+  core::result<response<schema::Admin::ExplainResults>> explain(const std::string& model);
   core::result<void> cordon(const std::string& device, bool on);
   core::result<void> evict(const std::string& device, const std::string& model);
   core::result<void> drop_cache();

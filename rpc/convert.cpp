@@ -143,8 +143,64 @@ void set_node(schema::NodeStatus::Builder to, const actors::node_row& from) {
     row.setKind(device.kind.c_str());
     row.setArenaBytes(device.arena_bytes);
     row.setUsedBytes(device.used_bytes);
+    row.setCordoned(device.cordoned);
     auto resident = row.initResident(static_cast<unsigned>(device.resident.size()));
     for (unsigned j = 0; j < resident.size(); ++j) resident.set(j, device.resident[j].name.c_str());
+  }
+}
+
+void set_plan(schema::DeviceStatus::Builder to, const actors::device_plan& from) {
+  auto loads = to.initLoads(static_cast<unsigned>(from.loads.size()));
+  for (unsigned i = 0; i < loads.size(); ++i) {
+    loads[i].setModel(from.loads[i].model);
+    loads[i].setReason(std::string(actors::to_string(from.loads[i].reason)));
+    loads[i].setRemainingUs(unsigned_of(from.loads[i].remaining_us));
+  }
+  auto lanes = to.initLanes(static_cast<unsigned>(from.lanes.size()));
+  for (unsigned i = 0; i < lanes.size(); ++i) {
+    lanes[i].setModel(from.lanes[i].model);
+    lanes[i].setRequests(from.lanes[i].requests);
+    lanes[i].setRemainingUs(unsigned_of(from.lanes[i].remaining_us));
+  }
+}
+
+void set_queue(schema::ModelStatus::Builder to, const actors::model_queue& from) {
+  to.setQueued(from.queued);
+  to.setLate(from.late);
+}
+
+void set_explanation(schema::Explanation::Builder to, const actors::explanation& from) {
+  to.setModel(from.model);
+  to.setStrategy(from.strategy);
+  to.setTenant(from.tenant);
+  to.setTenantShare(from.tenant_share);
+  to.setTenantServiceUs(from.tenant_service_us);
+  to.setTenantAhead(from.tenant_ahead);
+  to.setQueued(from.queued);
+  to.setLate(from.late);
+  to.setHasHead(from.has_head);
+  to.setHeadLeftUs(from.head_left_us);
+  auto devices = to.initDevices(static_cast<unsigned>(from.devices.size()));
+  for (unsigned i = 0; i < devices.size(); ++i) {
+    const auto& device = from.devices[i];
+    auto row = devices[i];
+    row.setName(device.device);
+    row.setResident(device.resident);
+    row.setLoading(device.loading);
+    row.setReason(std::string(actors::to_string(device.reason)));
+    row.setLoadingLeftUs(unsigned_of(device.loading_left_us));
+    row.setTier(device.tier);
+    row.setMissingBytes(device.missing_bytes);
+    row.setLoadUs(unsigned_of(device.load_us));
+    row.setEngineWaitUs(unsigned_of(device.engine_wait_us));
+    row.setLaneWaitUs(unsigned_of(device.lane_wait_us));
+    row.setRunOneUs(unsigned_of(device.run_one_us));
+    row.setBatch(device.batch);
+    row.setRunBatchUs(unsigned_of(device.run_batch_us));
+    row.setHasValue(device.has_value);
+    row.setValueMicroRps(device.value_micro_rps);
+    row.setAgainst(device.against);
+    row.setAgainstForUs(unsigned_of(device.against_for_us));
   }
 }
 

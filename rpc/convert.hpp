@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/messages/cluster.hpp"
+#include "actors/messages/explaining.hpp"
 #include "actors/messages/reports.hpp"
 #include "actors/messages/serving.hpp"
 #include "core/clock.hpp"
@@ -23,6 +24,10 @@ void set_outcome(schema::Outcome::Builder to, const core::error& from);
 void set_answer(schema::Answer::Builder to, const actors::infer_reply& from, bool classify);
 void set_model(schema::ModelStatus::Builder to, const actors::model_row& from);
 void set_node(schema::NodeStatus::Builder to, const actors::node_row& from);
+void set_explanation(schema::Explanation::Builder to, const actors::explanation& from);
+// What the scheduler plans for a device, into the row that set_node filled; how many wait for a model likewise.
+void set_plan(schema::DeviceStatus::Builder to, const actors::device_plan& from);
+void set_queue(schema::ModelStatus::Builder to, const actors::model_queue& from);
 void set_running_load(schema::RunningLoad::Builder to, const actors::running_load& from);
 void set_switch(schema::SwitchReport::Builder to, const actors::switch_report& from);
 void set_publication(schema::Publication::Builder to, const actors::publish_reply& from);

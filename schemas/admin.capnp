@@ -28,4 +28,7 @@ interface Admin {
 
   loads @5 () -> (outcome :Serving.Outcome, loads :List(Report.RunningLoad));
   # Under way now, at most one per device.
+
+  explain @6 (fullName :Text) -> (outcome :Serving.Outcome, explanation :Report.Explanation);
+  # Why a model is served where it is, or not.
 }

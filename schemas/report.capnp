@@ -32,6 +32,20 @@ struct DeviceStatus {
   usedBytes @3 :UInt64;
   resident @4 :List(Text);  # models with every shard on the device and verified
   cordoned @5 :Bool;        # gets no new work
+  loads @6 :List(PlannedLoad); # on their way or waiting for a copy engine, in the order they will be done
+  lanes @7 :List(LaneStatus);
+}
+
+struct PlannedLoad {
+  model @0 :Text;
+  reason @1 :Text;          # request, prefetch or replica
+  remainingUs @2 :UInt64;   # estimated
+}
+
+struct LaneStatus {
+  model @0 :Text;           # empty: nothing runs
+  requests @1 :UInt32;      # of the batch
+  remainingUs @2 :UInt64;   # estimated
 }
 
 struct ModelStatus {
@@ -40,6 +54,8 @@ struct ModelStatus {
   bytes @2 :UInt64;
   shards @3 :UInt32;
   task @4 :Text;            # embed or classify
+  queued @5 :UInt32;        # requests that wait and can still be on time; told to administrators only
+  late @6 :UInt32;          # requests that wait and cannot
 }
 
 struct RunningLoad {
@@ -48,6 +64,41 @@ struct RunningLoad {
   model @1 :Text;
   device @2 :Text;
   peers @3 :List(Text);     # devices it may read from
+}
+
+struct Explanation {
+  # The terms that a decision about a model weighs now.
+  model @0 :Text;
+  strategy @1 :Text;
+  tenant @2 :Text;
+  tenantShare @3 :UInt32;
+  tenantServiceUs @4 :UInt64; # run time, switches and moved bytes, charged in all
+  tenantAhead @5 :Bool;     # of its share: others go first
+  queued @6 :UInt32;        # can still be on time
+  late @7 :UInt32;
+  hasHead @8 :Bool;
+  headLeftUs @9 :Int64;     # to the earliest deadline, if hasHead
+  devices @10 :List(Device);
+
+  struct Device {
+    name @0 :Text;
+    resident @1 :Bool;
+    loading @2 :Bool;
+    reason @3 :Text;        # of the load under way
+    loadingLeftUs @4 :UInt64;
+    tier @5 :Text;          # peer, home or remote: where bytes come from; of interest unless resident
+    missingBytes @6 :UInt64;
+    loadUs @7 :UInt64;      # moving them
+    engineWaitUs @8 :UInt64; # until a copy engine is free
+    laneWaitUs @9 :UInt64;  # until a lane is free
+    runOneUs @10 :UInt64;   # one request
+    batch @11 :UInt32;      # what waits, up to the largest batch
+    runBatchUs @12 :UInt64;
+    hasValue @13 :Bool;
+    valueMicroRps @14 :UInt64; # of a visit: discounted requests per second, in millionths
+    against @15 :Text;      # why it is not served here now; none
+    againstForUs @16 :UInt64; # until that ends by itself; 0: not known
+  }
 }
 
 struct SwitchReport {

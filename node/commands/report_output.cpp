@@ -1,6 +1,8 @@
 // Field by field, under the names of the command line's contract.
 #include "node/commands/report_output.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "node/commands/json.hpp"
@@ -44,29 +46,56 @@ std::string joined(capnp::List<capnp::Text>::Reader from) {
 
 } // namespace
 
-std::string to_json(schema::ModelStatus::Reader model) {
+namespace {
+
+json_object json_of(schema::ModelStatus::Reader model) {
   return json_object()
       .text("name", view(model.getName()))
       .text("architecture", view(model.getArchitecture()))
       .number("bytes", model.getBytes())
       .number("shards", uint64_t{model.getShards()})
-      .text("task", view(model.getTask()))
+      .text("task", view(model.getTask()));
+}
+
+std::string to_json(schema::DeviceStatus::Reader device) {
+  json_array loads, lanes;
+  for (const auto load : device.getLoads()) {
+    loads.add(json_object()
+                  .text("model", view(load.getModel()))
+                  .text("reason", view(load.getReason()))
+                  .number("remaining_us", load.getRemainingUs())
+                  .str());
+  }
+  for (const auto lane : device.getLanes()) {
+    lanes.add(json_object()
+                  .text("model", view(lane.getModel()))
+                  .number("requests", uint64_t{lane.getRequests()})
+                  .number("remaining_us", lane.getRemainingUs())
+                  .str());
+  }
+  return json_object()
+      .text("name", view(device.getName()))
+      .text("kind", view(device.getKind()))
+      .number("arena_bytes", device.getArenaBytes())
+      .number("used_bytes", device.getUsedBytes())
+      .raw("resident", texts(device.getResident()))
+      .flag("cordoned", device.getCordoned())
+      .raw("loads", loads.str())
+      .raw("lanes", lanes.str())
       .str();
+}
+
+} // namespace
+
+std::string to_json(schema::ModelStatus::Reader model) {
+  return json_of(model).str();
 }
 
 std::string to_json(schema::ClusterStatus::Reader status) {
   json_array nodes, models;
   for (const auto node : status.getNodes()) {
     json_array devices;
-    for (const auto device : node.getDevices()) {
-      devices.add(json_object()
-                      .text("name", view(device.getName()))
-                      .text("kind", view(device.getKind()))
-                      .number("arena_bytes", device.getArenaBytes())
-                      .number("used_bytes", device.getUsedBytes())
-                      .raw("resident", texts(device.getResident()))
-                      .str());
-    }
+    for (const auto device : node.getDevices()) devices.add(to_json(device));
     nodes.add(json_object()
                   .text("name", view(node.getName()))
                   .number("pid", int64_t{node.getPid()})
@@ -76,7 +105,10 @@ std::string to_json(schema::ClusterStatus::Reader status) {
                   .raw("devices", devices.str())
                   .str());
   }
-  for (const auto model : status.getModels()) models.add(to_json(model));
+  for (const auto model : status.getModels()) {
+    models.add(
+        json_of(model).number("queued", uint64_t{model.getQueued()}).number("late", uint64_t{model.getLate()}).str());
+  }
   return json_object()
       .raw("nodes", nodes.str())
       .raw("models", models.str())
@@ -139,18 +171,46 @@ void print_table(capnp::List<schema::ModelStatus>::Reader models) {
   }
 }
 
-void print_table(schema::ClusterStatus::Reader status) {
-  print_line(fmt::format("{:<16} {:<8} {:>8} {:<14} {}", "NODE", "STATE", "PID", "ROLES", "DEVICES"));
-  for (const auto node : status.getNodes()) {
-    std::string devices;
-    for (const auto device : node.getDevices()) {
-      devices += fmt::format("{}{} {:.0f}/{:.0f} MiB: {}", devices.empty() ? "" : "; ", view(device.getName()),
-                             mib(device.getUsedBytes()), mib(device.getArenaBytes()), joined(device.getResident()));
-    }
-    print_line(fmt::format("{:<16} {:<8} {:>8} {:<14} {}", view(node.getName()), name_of(node.getState()),
-                           node.getPid(), joined(node.getRoles()), devices));
+namespace {
+
+// One line a device: memory, what is there, what is coming, what runs.
+std::string line_of(schema::DeviceStatus::Reader device) {
+  auto line = fmt::format("  {:<22} {:>7.0f}/{:<7.0f} {:<9}", view(device.getName()), mib(device.getUsedBytes()),
+                          mib(device.getArenaBytes()), device.getCordoned() ? "cordoned" : "");
+  line += " has " + joined(device.getResident());
+  for (const auto load : device.getLoads())
+    line += fmt::format("; loads {} ({}, {:.1f} ms left)", view(load.getModel()), view(load.getReason()),
+                        static_cast<double>(load.getRemainingUs()) / 1000);
+  for (const auto lane : device.getLanes())
+    if (lane.getModel().size() > 0)
+      line += fmt::format("; runs {} of {} ({:.1f} ms left)", lane.getRequests(), view(lane.getModel()),
+                          static_cast<double>(lane.getRemainingUs()) / 1000);
+  return line;
+}
+
+void print_queues(capnp::List<schema::ModelStatus>::Reader models) {
+  bool waits = false;
+  for (const auto model : models) {
+    if (model.getQueued() + model.getLate() == 0) continue;
+    if (!std::exchange(waits, true)) print_line(fmt::format("{:<40} {:>7} {:>7}", "WAITING FOR", "QUEUED", "LATE"));
+    print_line(fmt::format("{:<40} {:>7} {:>7}", view(model.getName()), model.getQueued(), model.getLate()));
   }
+  print_line(waits ? "" : "no request waits\n");
+}
+
+} // namespace
+
+void print_table(schema::ClusterStatus::Reader status) {
+  print_line(fmt::format("{:<16} {:<8} {:>8} {:<14}", "NODE", "STATE", "PID", "ROLES"));
+  for (const auto node : status.getNodes()) {
+    print_line(fmt::format("{:<16} {:<8} {:>8} {:<14}", view(node.getName()), name_of(node.getState()), node.getPid(),
+                           joined(node.getRoles())));
+  }
+  print_line(fmt::format("\n  {:<22} {:>15}", "DEVICE", "MiB USED/OF"));
+  for (const auto node : status.getNodes())
+    for (const auto device : node.getDevices()) print_line(line_of(device));
   print_line("");
+  print_queues(status.getModels());
   print_table(status.getModels());
   print_line("");
   print_line("tenants: " + joined(status.getTenants()));

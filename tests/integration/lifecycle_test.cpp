@@ -43,6 +43,30 @@ TEST(Lifecycle, StatusListsEveryConfiguredNodeWithItsDevices) {
   EXPECT_EQ(text_of(devices->array()->front(), "kind"), "host");
 }
 
+TEST(Lifecycle, ExplainAndStatusTellWhereAModelIsAndWhatWaits) {
+  cluster c(config_text(2));
+  ASSERT_EQ(c.up().code, 0);
+  const auto model = c.publish("m", 1);
+  ASSERT_THAT(c.embed(model), Not(IsEmpty()));
+  const auto told = c.run({"explain", model, "--json"}).json_lines();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(text_of(told[0], "model"), model);
+  EXPECT_EQ(text_of(told[0], "strategy"), "dxv");
+  const auto* devices = told[0].find("devices");
+  ASSERT_NE(devices, nullptr);
+  EXPECT_EQ(devices->array()->size(), 2u);
+  EXPECT_EQ(text_of(devices->array()->front(), "against"), "nothing_waits");
+  const auto status = c.status();
+  const auto* queued = status.find("models")->array()->front().find("queued");
+  ASSERT_NE(queued, nullptr);
+  const auto& device = status.find("nodes")->array()->back().find("devices")->array()->front();
+  EXPECT_NE(device.find("loads"), nullptr);
+  EXPECT_EQ(device.find("lanes")->array()->size(), 1u);
+  const auto wrong = c.run({"explain", "acme/gone@1", "--json"});
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("acme/gone@1"));
+}
+
 TEST(Lifecycle, ModelsSurviveDownAndUp) {
   cluster c(config_text(1));
   ASSERT_EQ(c.up().code, 0);

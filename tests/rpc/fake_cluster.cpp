@@ -58,6 +58,63 @@ weight_store_actor::behavior_type fake_store(weight_store_actor::pointer self, s
   };
 }
 
+// Explains one model, "acme/m@1".
+scheduler_actor::behavior_type fake_scheduler(scheduler_actor::pointer self, script* told) {
+  return {
+      [](const schedule_request&) { return infer_reply(); },
+      [](cancel_atom, core::tenant_id, uint64_t) {},
+      [](const model_added&) {},
+      [](const device_joined&) {},
+      [](const device_lost&) {},
+      [](const batch_outputs&) {},
+      [](const set_dropped&) {},
+      [](cordon_atom, const std::string&, bool) {},
+      [](evict_atom, const std::string&, const std::string&) { return uint64_t{0}; },
+      [](explain_atom, const std::string& model) -> caf::result<explanation> {
+        if (model != "acme/m@1") return to_caf(core::errc::not_found, "no model '" + model + "'");
+        explanation out;
+        out.model = model;
+        out.queued = 3;
+        out.has_head = true;
+        out.head_left_us = -5;
+        out.devices.resize(1);
+        out.devices[0].device = "worker-0/host0";
+        out.devices[0].has_value = true;
+        out.devices[0].value_micro_rps = 1'500'000;
+        out.devices[0].against = "lane_busy";
+        return out;
+      },
+      [=](plans_atom) { return told->plans; },
+      [=](stop_atom) { self->quit(); },
+  };
+}
+
+directory_actor::behavior_type fake_directory(directory_actor::pointer self) {
+  return {
+      [](hello_atom, uint32_t, const std::string&) { return std::string(); },
+      [](const join_request&) { return join_reply(); },
+      [](renew_atom, registration_id) { return true; },
+      [](leave_atom, registration_id) {},
+      [](registration_id, const device_row&) {},
+      [](const holdings_added&) {},
+      [](const holdings_dropped&) {},
+      [](const locate_request&) { return holder_list(); },
+      [](const running_load&) {},
+      [](const switch_report&) {},
+      [](nodes_atom) {
+        node_row node;
+        node.name = "worker-0";
+        node.devices.resize(1);
+        node.devices[0].name = "worker-0/host0";
+        return node_list{{node}};
+      },
+      [](switches_atom, uint32_t, const std::string&) { return switch_list(); },
+      [](running_atom) { return running_list(); },
+      [](cordon_atom, const std::string&, bool) { return true; },
+      [=](stop_atom) { self->quit(); },
+  };
+}
+
 model_row row(uint64_t id, const std::string& name) {
   model_row out;
   out.id = {id};
@@ -99,7 +156,10 @@ fake_cluster::fake_cluster(front_end_options options) {
   const auto tenant = system_->spawn(fake_tenant, &script_);
   targets.tenants.emplace("acme", tenant);
   targets.weight_store = system_->spawn(fake_store, &script_);
-  spawned_ = {caf::actor_cast<caf::actor>(tenant), caf::actor_cast<caf::actor>(targets.weight_store)};
+  targets.scheduler = system_->spawn(fake_scheduler, &script_);
+  targets.directory = system_->spawn(fake_directory);
+  spawned_ = {caf::actor_cast<caf::actor>(tenant), caf::actor_cast<caf::actor>(targets.weight_store),
+              caf::actor_cast<caf::actor>(targets.scheduler), caf::actor_cast<caf::actor>(targets.directory)};
   auto started = front_end::start(*system_, std::move(targets), std::move(options), metrics_);
   EXPECT_TRUE(started) << started.error().message;
   if (started) face_ = std::move(*started);

@@ -20,6 +20,7 @@ constexpr const char* admin_token = "token-of-the-operator";
 // What the doubles answer; set before requests come.
 struct script {
   actors::model_list models;
+  actors::plan_list plans;
   std::atomic<bool> silent = false;       // tenants never answer
   std::atomic<uint32_t> inferences = 0;   // that reached a tenant
   std::atomic<uint32_t> publications = 0; // that reached the store
