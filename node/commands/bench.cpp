@@ -4,6 +4,7 @@
 #include "bench/engine_bench.hpp"
 #include "bench/fetch_bench.hpp"
 #include "bench/publish_bench.hpp"
+#include "bench/scheduler_bench.hpp"
 #include "node/commands/bench_model.hpp"
 #include "node/commands/bench_switch.hpp"
 #include "node/commands/commands.hpp"
@@ -214,6 +215,39 @@ void add_publish_bench(CLI::App& bench, invocation& chosen) {
   command->callback([model, &chosen] { chosen = [model] { return run_publish(*model); }; });
 }
 
+// -- scheduler ------------------------------------------------------------------------------------
+
+constexpr uint64_t scheduler_limit_rps = 100'000; // what the scheduler must take on two cores
+
+int run_scheduler(const bench::scheduler_bench_options& options) {
+  const auto got = bench::run_scheduler_bench(options);
+  return print(json_object()
+                   .number("requests_per_s", got.requests_per_s)
+                   .number("limit_rps", scheduler_limit_rps)
+                   .number("decision_ns_p50", got.decision_ns_p50)
+                   .number("decision_ns_p99", got.decision_ns_p99)
+                   .real("requests_per_decision", got.requests_per_decision)
+                   .number("loads", got.loads)
+                   .number("failed", got.failed)
+                   .text("workers", "loopback double"));
+}
+
+void add_scheduler(CLI::App& bench, invocation& chosen) {
+  auto* command =
+      bench.add_subcommand("scheduler", "Requests per second through the scheduler actor, with doubles of devices");
+  auto options = std::make_shared<bench::scheduler_bench_options>();
+  command->add_option("--requests", options->requests, "Of each repetition")
+      ->capture_default_str()
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 32));
+  command->add_option("--devices", options->devices, "How many doubles")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4096));
+  command->add_option("--models", options->models, "Of equal size; the devices have room for each of them twice")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 65'536));
+  command->callback([options, &chosen] { chosen = [options] { return run_scheduler(*options); }; });
+}
+
 } // namespace
 
 void add_bench(CLI::App& app, invocation& chosen) {
@@ -222,7 +256,7 @@ void add_bench(CLI::App& app, invocation& chosen) {
   bench->require_subcommand(1);
   bench->footer("Example:\n  fastptm bench switch --model synthetic:minilm --source peer --path cma --json");
   auto json = std::make_shared<bool>(true);
-  for (auto* add : {add_switch, add_fetch, add_engine, add_rpc, add_publish_bench}) add(*bench, chosen);
+  for (auto* add : {add_switch, add_fetch, add_engine, add_rpc, add_publish_bench, add_scheduler}) add(*bench, chosen);
   for (auto* command : bench->get_subcommands({})) command->add_flag("--json", *json, "One JSON object, as without it");
   bench->callback([json] {});
 }
