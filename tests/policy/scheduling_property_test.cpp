@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <map>
+
 #include "tests/policy/random_cluster.hpp"
 
 namespace fastptm::policy::scheduling {
@@ -23,6 +27,75 @@ TEST_P(Rules, SameSeedSameCommands) {
     ASSERT_EQ(run_case(GetParam(), seed, 300).transcript, run_case(GetParam(), seed, 300).transcript)
         << "seed " << seed;
   EXPECT_NE(run_case(GetParam(), 1, 300).transcript, run_case(GetParam(), 2, 300).transcript);
+}
+
+// One lane with memory for one set, twice the requests it can serve, nearly all for one model; now and then one for
+// another tenant's. Loads may be put off, and late requests are served last: the worst there is for the others.
+struct flood_result {
+  std::vector<std::string> problems;
+  uint32_t rare = 0, rare_on_time = 0;
+  duration_us longest_wait_us = 0; // Of any request.
+};
+
+flood_result flood(std::string_view strategy, uint64_t seed) {
+  constexpr duration_us exec_us = 10'000, load_us = 50'000, deadline_us = 1'000'000, end_us = 12'000'000;
+  options o;
+  o.strategy = strategy;
+  o.max_batch = 1;
+  o.hold = 4;
+  o.hold_guard_us = 100'000;
+  o.load_base_us = load_us;
+  o.layers = 1;
+  o.late_patience_us = 2'000'000;
+  watched_core core(o, seed);
+  core::prng random(seed);
+  const std::array shards{shard_size{{0}, 1}}, others{shard_size{{1}, 1}};
+  core.tell(model_added{.model = {0}, .shards = shards, .cost = {0, exec_us}}, 1);
+  core.tell(model_added{.model = {1}, .tenant = {1}, .shards = others, .cost = {0, exec_us}}, 1);
+  core.tell(device_joined{.device = {0}, .arena_bytes = 1}, 1);
+  flood_result r;
+  std::map<uint64_t, time_us> ends; // By batch or load.
+  std::map<uint32_t, std::pair<time_us, bool>> came;
+  uint32_t slot = 0;
+  for (time_us now = 1'000; now < end_us && core.problems().empty(); now += 1'000) {
+    if (random.below(5) == 0) {
+      const bool rare = random.below(100) == 0 && now < end_us - 5'000'000;
+      core.tell(arrival{{slot, 0}, {rare ? 1u : 0u}, now + deadline_us}, now);
+      came[slot++] = {now, rare};
+      r.rare += rare ? 1 : 0;
+    }
+    for (const auto& l : std::vector(core.loads()))
+      if (ends.try_emplace(l.id.value << 1, now + load_us).first->second <= now)
+        core.tell(load_done{l.device, l.id}, now);
+    for (const auto& b : std::vector(core.batches())) {
+      if (!core.can_finish(b) || ends.try_emplace(b.id.value << 1 | 1, now + exec_us).first->second > now) continue;
+      const auto [at_us, rare] = came[b.requests.front().slot];
+      r.rare_on_time += rare && now <= at_us + deadline_us ? 1 : 0;
+      core.tell(batch_done{b.device, b.id, exec_us}, now);
+    }
+    if (core.timer_us() != 0 && core.timer_us() <= now) core.tell(timer{}, now);
+    std::erase_if(came, [&](const auto& one) {
+      if (core.holds_slot(one.first)) return false;
+      r.longest_wait_us = std::max(r.longest_wait_us, now - one.second.first);
+      return true;
+    });
+  }
+  for (const auto& [which, one] : came) r.longest_wait_us = std::max(r.longest_wait_us, end_us - one.first);
+  r.problems = core.problems();
+  return r;
+}
+
+TEST_P(Rules, NobodyStarvesUnderAFlood) {
+  constexpr duration_us most_us = 1'000'000 + 2'000'000 + 1'100'000; // Deadline, patience, a look around and a batch.
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    const flood_result r = flood(GetParam(), seed);
+    EXPECT_THAT(r.problems, testing::IsEmpty()) << "seed " << seed;
+    EXPECT_GT(r.rare, 5u) << "seed " << seed;
+    EXPECT_LE(r.longest_wait_us, most_us) << "seed " << seed;
+    if (GetParam() == "dxv") {
+      EXPECT_EQ(r.rare_on_time, r.rare) << "seed " << seed;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryStrategy, Rules, testing::ValuesIn(strategy_names()),
@@ -165,6 +238,28 @@ TEST(PlantedFault, ARefusalThatIsLostIsNoticed) {
                 std::erase_if(list, [](const command& c) { return std::holds_alternative<refuse>(c); });
               }),
               testing::AnyOf(testing::HasSubstr("answered"), testing::HasSubstr("waits for ever")));
+}
+
+TEST(PlantedFault, ARequestThatIsPassedOverForEverIsNoticed) {
+  EXPECT_THAT(found_by_the_rules([](auto& list, auto& requests) {
+                for (command& c : list) { // Whoever stands in the first slot leaves every batch.
+                  auto* r = std::get_if<run>(&c);
+                  if (r == nullptr || r->count < 2) continue;
+                  const auto last = r->first + r->count - 1;
+                  for (uint32_t i = r->first; i < last; ++i)
+                    if (requests[i].slot == 0) std::swap(requests[i], requests[last]);
+                  if (requests[last].slot == 0) --r->count;
+                }
+              }),
+              testing::AnyOf(testing::HasSubstr("waits for ever"), testing::HasSubstr("never answered")));
+}
+
+TEST(PlantedFault, CommandsThatDependOnMoreThanTheEventsAreNoticed) {
+  int calls = 0; // Of both runs together, like a clock or an address would be.
+  const auto other = planted([&](auto& list, auto&) {
+    if (++calls % 7 == 0) std::reverse(list.begin(), list.end());
+  });
+  EXPECT_NE(run_case("dxv", 1, 300, other).transcript, run_case("dxv", 1, 300, other).transcript);
 }
 
 TEST(PlantedFault, ATimerThatIsLostIsNoticed) {
