@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "actors/errors.hpp"
+#include "actors/refused.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
 #include "weights/manifest.hpp"
@@ -18,24 +19,10 @@ using std::chrono::microseconds;
 
 namespace {
 
-// One decision about more would keep the first of them waiting.
-constexpr size_t most_noted = 256;
-
-infer_reply refuse_reply(status end, std::string error, core::duration_us retry_after_us = 0) {
-  return {end, std::move(error), retry_after_us, {}, {}};
-}
-
 // What a run is assumed to cost until one was measured: 64 tokens at 50 GFLOP/s.
 policy::execution_cost assumed_cost(const weights::architecture& arch) {
   const uint64_t per_token = 2ull * arch.layers * arch.hidden * (4ull * arch.hidden + 2ull * arch.intermediate);
   return {500, std::max<core::duration_us>(50, static_cast<core::duration_us>(per_token * 64 / 50'000))};
-}
-
-infer_reply to_reply(scheduling::rejection reason) {
-  if (reason == scheduling::rejection::full)
-    return refuse_reply(status::refused, "the cluster's queue is full", 100'000);
-  return refuse_reply(status::unavailable,
-                      fmt::format("the scheduler does not take the request: {}", to_string(reason)));
 }
 
 core::duration_us overlap_us(core::time_us from, core::time_us to, core::time_us start, core::time_us end) {
@@ -78,8 +65,8 @@ scheduler::interface::behavior_type scheduler::make_behavior() {
 
 caf::result<infer_reply> scheduler::on_request(const schedule_request& request) {
   const auto model = model_index_.find(request.model);
-  if (model == model_index_.end()) return refuse_reply(status::not_found, "the model is not known to the scheduler");
-  if (tickets_.size() >= options_.queued) return to_reply(scheduling::rejection::full);
+  if (model == model_index_.end()) return refused(status::not_found, "the model is not known to the scheduler");
+  if (tickets_.size() >= options_.queued) return refused(scheduling::rejection::full);
   const auto index = take_slot();
   auto& taken = slots_[index];
   const auto now = options_.clock->now_us();
@@ -104,7 +91,7 @@ void scheduler::on_cancel(core::tenant_id tenant, uint64_t ticket) {
   const bool queued = slots_[index].batch.value == 0;
   const auto reason = tell(scheduling::cancelled{{index, slots_[index].generation}});
   if (!queued || reason != scheduling::rejection::none) return; // its batch will free it
-  answer(index, refuse_reply(status::deadline_exceeded, "cancelled"));
+  answer(index, refused(status::deadline_exceeded, "cancelled"));
   free_slot(index);
 }
 
@@ -294,157 +281,12 @@ void scheduler::on_timer(uint64_t timer) {
 
 void scheduler::on_stop() {
   for (uint32_t index = 0; index < slots_.size(); ++index)
-    if (slots_[index].used) answer(index, refuse_reply(status::unavailable, "the cluster is stopping"));
+    if (slots_[index].used) answer(index, refused(status::unavailable, "the cluster is stopping"));
   self_->quit(caf::exit_reason::user_shutdown);
 }
 
-// -- the core
-// ----------------------------------------------------------------------------------------------------------
-
-void scheduler::note(const scheduling::event& what) {
-  if (noted_.empty()) self_->send(self_, decide_atom_v);
-  noted_.push_back(what);
-  if (noted_.size() >= most_noted) decide();
-}
-
-void scheduler::decide() {
-  if (noted_.empty()) return;
-  const auto now = options_.clock->now_us();
-  reasons_.resize(noted_.size());
-  const auto start_ns = core::monotonic_now_ns();
-  const auto rejected = core_->on(noted_, now, commands_, reasons_);
-  if (metrics_) metrics_->decided(core_->counters(), core::monotonic_now_ns() - start_ns);
-  for (size_t i = 0; rejected > 0 && i < noted_.size(); ++i) {
-    if (reasons_[i] == scheduling::rejection::none) continue;
-    rejections_.rejected(reasons_[i], name_of(noted_[i]), now);
-    if (const auto* refused = std::get_if<scheduling::arrival>(&noted_[i])) {
-      answer(refused->request.slot, to_reply(reasons_[i]));
-      free_slot(refused->request.slot);
-    }
-  }
-  noted_.clear();
-  carry_out_all();
-}
-
-scheduling::rejection scheduler::tell(const scheduling::event& what) {
-  core::check(noted_.empty(), "what was noted before is decided upon first");
-  const auto now = options_.clock->now_us();
-  const auto start_ns = core::monotonic_now_ns();
-  const auto reason = core_->on(what, now, commands_);
-  if (metrics_) metrics_->decided(core_->counters(), core::monotonic_now_ns() - start_ns);
-  if (reason != scheduling::rejection::none) rejections_.rejected(reason, name_of(what), now);
-  carry_out_all();
-  return reason;
-}
-
-void scheduler::carry_out_all() {
-  for (const auto& command : commands_.all()) std::visit([this](const auto& one) { carry_out(one); }, command);
-  if (metrics_) metrics_->queued(queued_);
-}
-
-void scheduler::carry_out(const scheduling::load& command) {
-  auto& device = devices_[command.device.value];
-  const auto& model = models_[command.model.value];
-  device.loads[command.model.value] = {command.id, options_.clock->now_us(), 0};
-  load_order order{device.registration,     command.id,     model.row.id,
-                   model.row.name,          model.manifest, to_reason(command.reason),
-                   options_.load_timeout_us};
-  self_->request(device.worker, microseconds(options_.load_timeout_us + 1'000'000), std::move(order))
-      .then([this, d = command.device.value, m = command.model.value,
-             id = command.id](const load_reply& reply) { on_loaded(d, m, id, reply); },
-            [this, d = command.device.value, m = command.model.value, id = command.id](const caf::error& failure) {
-              on_load_failed(d, m, id, from_caf(failure));
-            });
-}
-
-void scheduler::carry_out(const scheduling::evict& command) {
-  auto& device = devices_[command.device.value];
-  device.loads.erase(command.model.value);
-  order_evict(device, models_[command.model.value].row.id);
-}
-
-void scheduler::carry_out(const scheduling::run& command) {
-  auto& device = devices_[command.device.value];
-  auto& batch = batches_[command.id];
-  batch = {command.device.value, command.model.value, command.waits_for, options_.clock->now_us(), {}, {}};
-  batch_inputs part{command.id, {}};
-  size_t part_bytes = 0;
-  core::time_us last_deadline_us = 0;
-  for (const auto& request : commands_.requests_of(command)) {
-    auto& input = slots_[request.slot];
-    set_batch(input, command.id);
-    last_deadline_us = std::max(last_deadline_us, input.deadline_us);
-    batch.requests.push_back(request);
-    if (part_bytes + input.input.bytes.size() > message_limit_bytes && part_bytes > 0) {
-      self_->send(device.worker, std::exchange(part, {command.id, {}}));
-      part_bytes = 0;
-    }
-    part_bytes += input.input.bytes.size();
-    part.inputs.push_back(input.input);
-  }
-  self_->send(device.worker, std::move(part));
-  self_
-      ->request(device.worker, microseconds(options_.run_timeout_us),
-                run_order{device.registration, command.id, models_[command.model.value].row.id,
-                          static_cast<uint32_t>(batch.requests.size()), options_.load_timeout_us})
-      .then([this](const run_reply& reply) { on_run(reply.batch, reply); },
-            [this, id = command.id](const caf::error& failure) { on_run_failed(id, from_caf(failure)); });
-}
-
-void scheduler::carry_out(const scheduling::set_timer& command) {
-  const auto pause_us = std::max<core::duration_us>(0, command.at_us - options_.clock->now_us());
-  self_->delayed_send(self_, microseconds(pause_us), tick_atom_v, ++last_timer_);
-}
-
-void scheduler::carry_out(const scheduling::refuse& command) {
-  const auto index = command.request.slot;
-  const auto& load_error = models_[slots_[index].model].load_error;
-  const auto why = load_error.empty() ? std::string() : "; its last load failed: " + load_error;
-  const auto& model = models_[slots_[index].model].row.name;
-  switch (command.reason) {
-    case scheduling::refusal::late:
-      answer(index, refuse_reply(status::deadline_exceeded, model + ": not served before its deadline" + why,
-                                 command.retry_after_us));
-      break;
-    case scheduling::refusal::unservable:
-      answer(index, refuse_reply(status::refused, model + ": no device can hold it" + why));
-      break;
-    case scheduling::refusal::unavailable:
-      answer(index,
-             refuse_reply(status::unavailable, model + ": no device could answer" + why, command.retry_after_us));
-      break;
-  }
-  free_slot(index);
-}
-
-// Not answered to anybody: the core counts the bytes as free from now on, and the device puts a following load behind
-// it.
-void scheduler::order_evict(device_entry& from, core::model_id model) {
-  self_->request(from.worker, microseconds(options_.load_timeout_us), evict_order{from.registration, model})
-      .then([](uint64_t) {},
-            [name = from.name](const caf::error& failure) {
-              core::log::debug("scheduler", "evict-failed", "on {}: {}", name, from_caf(failure).message);
-            });
-}
-
-// The core queues their requests again by itself.
-void scheduler::forget_batches(uint32_t device, std::optional<core::load_id> waiting_for) {
-  for (auto batch = batches_.begin(); batch != batches_.end();) {
-    const auto& one = batch->second;
-    if (one.device != device || (waiting_for && one.waits_for != *waiting_for)) {
-      ++batch;
-      continue;
-    }
-    for (const auto& request : one.requests) set_batch(slots_[request.slot], {});
-    batch = batches_.erase(batch);
-  }
-}
-
-void scheduler::answer(uint32_t index, infer_reply reply) {
-  auto& request = slots_[index];
-  if (request.promise.pending()) request.promise.deliver(std::move(reply));
-  request.promise = {};
-}
+// -- requests, indices
+// ------------------------------------------------------------------------------------------------
 
 account scheduler::account_of(const slot& request, const batch_entry& batch, const run_reply& reply) const {
   const auto& device = devices_[batch.device];

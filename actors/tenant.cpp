@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "actors/errors.hpp"
+#include "actors/refused.hpp"
 #include "core/check.hpp"
 
 namespace fastptm::actors {
@@ -15,10 +16,6 @@ namespace {
 
 // A late answer is still worth something; one second after the deadline at the latest there is some answer.
 constexpr core::duration_us patience_us = 900'000;
-
-infer_reply refuse(status end, std::string error, core::duration_us retry_after_us = 0) {
-  return {end, std::move(error), retry_after_us, {}, {}};
-}
 
 uint32_t version_of(const std::string& full_name) {
   const auto at = full_name.rfind('@');
@@ -81,17 +78,17 @@ tenant::interface::behavior_type tenant::make_behavior() {
 caf::result<infer_reply> tenant::on_infer(const infer_request& request) {
   const auto* model = find_model(request.model);
   if (model == nullptr)
-    return refuse(status::not_found, fmt::format("{} has no model '{}'", options_.name, request.model));
+    return refused(status::not_found, fmt::format("{} has no model '{}'", options_.name, request.model));
   if (const auto good = check_input(*model, request.task, request.input); !good)
-    return refuse(status::invalid, good.error().message);
+    return refused(status::invalid, good.error().message);
   if (request.deadline_us < 0)
-    return refuse(status::deadline_exceeded, "the deadline had passed before the request came");
+    return refused(status::deadline_exceeded, "the deadline had passed before the request came");
   const auto now = options_.clock->now_us();
   const auto wanted_us = request.deadline_us == 0 ? options_.default_deadline_us : request.deadline_us;
   // A larger number would overflow; admission cuts to its own bound anyway.
   const auto verdict = admission_.ask(options_.id, now, now + std::min<int64_t>(wanted_us, 1ll << 40));
   if (!verdict.accepted) {
-    return refuse(
+    return refused(
         status::quota_exceeded,
         fmt::format("{} has {} requests in flight, its limit", options_.name, admission_.in_flight(options_.id)),
         verdict.retry_after_us);
@@ -132,13 +129,13 @@ void tenant::on_reply(uint64_t ticket, infer_reply reply) {
 }
 
 void tenant::on_no_reply(uint64_t ticket, const core::error& why) {
-  if (why.code != core::errc::deadline_exceeded) return answer(ticket, refuse(status::unavailable, why.message));
+  if (why.code != core::errc::deadline_exceeded) return answer(ticket, refused(status::unavailable, why.message));
   self_->send(options_.scheduler, cancel_atom_v, options_.id, ticket);
-  answer(ticket, refuse(status::deadline_exceeded, "no answer within the deadline and one second"));
+  answer(ticket, refused(status::deadline_exceeded, "no answer within the deadline and one second"));
 }
 
 void tenant::on_stop() {
-  while (!pending_.empty()) answer(pending_.begin()->first, refuse(status::unavailable, "the cluster is stopping"));
+  while (!pending_.empty()) answer(pending_.begin()->first, refused(status::unavailable, "the cluster is stopping"));
   self_->quit(caf::exit_reason::user_shutdown);
 }
 

@@ -201,9 +201,9 @@ void print_queues(capnp::List<schema::ModelStatus>::Reader models) {
 } // namespace
 
 void print_table(schema::ClusterStatus::Reader status) {
-  print_line(fmt::format("{:<16} {:<8} {:>8} {:<14}", "NODE", "STATE", "PID", "ROLES"));
+  print_line(fmt::format("{:<16} {:<8} {:>8} {}", "NODE", "STATE", "PID", "ROLES"));
   for (const auto node : status.getNodes()) {
-    print_line(fmt::format("{:<16} {:<8} {:>8} {:<14}", view(node.getName()), name_of(node.getState()), node.getPid(),
+    print_line(fmt::format("{:<16} {:<8} {:>8} {}", view(node.getName()), name_of(node.getState()), node.getPid(),
                            joined(node.getRoles())));
   }
   print_line(fmt::format("\n  {:<22} {:>15}", "DEVICE", "MiB USED/OF"));

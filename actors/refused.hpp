@@ -1,0 +1,26 @@
+// Answers to requests that are not computed.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "actors/messages/serving.hpp"
+#include "core/clock.hpp"
+#include "policy/scheduling/events.hpp"
+
+namespace fastptm::actors {
+
+inline infer_reply refused(status end, std::string error, core::duration_us retry_after_us = 0) {
+  return {end, std::move(error), retry_after_us, {}, {}};
+}
+
+// A request that the scheduling core did not accept.
+inline infer_reply refused(policy::scheduling::rejection reason) {
+  if (reason == policy::scheduling::rejection::full)
+    return refused(status::refused, "the cluster's queue is full", 100'000);
+  return refused(status::unavailable, fmt::format("the scheduler does not take the request: {}", to_string(reason)));
+}
+
+} // namespace fastptm::actors
