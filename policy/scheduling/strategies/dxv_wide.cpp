@@ -28,8 +28,11 @@ void dxv_wide::request_queued(board& b, model_index x) {
     w.posts = 0;
     w.grows_at = 1;
   }
-  if (w.changed) return;
-  w.changed = true;
+  note_changed(x);
+}
+
+void dxv_wide::note_changed(model_index x) {
+  if (std::exchange(models_[x].changed, true)) return;
   changed_.push_back(x);
 }
 
@@ -37,6 +40,7 @@ void dxv_wide::set_ready(board& b, device_index d, model_index x) {
   models_.grow_to(x);
   if (b.model(x).live.empty() || !b.is_ready(x, d)) return;
   post_at(b, d, x);
+  note_changed(x); // It may want the next one, too.
   const device_state& device = b.device(d);
   for (uint32_t i = 0; i < device.lanes; ++i)
     if (const lane_index z{device.first_lane.value + i}; b.idle().has(z)) freed_.push_back(z);

@@ -79,6 +79,7 @@ private:
 
   // Timers.
   void arm(board& b, model_index x);
+  void note_changed(model_index x); // Looked at when all events of this instant are in.
   void fire(board& b, model_index x);
   duration_us typical_load_us(const board& b, model_index x) const;
   duration_us typical_run_us(const board& b, model_index x, uint32_t batch) const;

@@ -70,7 +70,8 @@ void dxv_wide::need_load(board& b, model_index x) {
 void dxv_wide::consider_replica(board& b, model_index x) {
   constexpr double nearly_lost = 0.4; // Share of its time that a head has left.
   const model_state& m = b.model(x);
-  if (!b.chosen().replicas || m.live.count <= 1 || m.holders.count == 0 || m.loading.count > m.holders.count) return;
+  // A cold model may be hot at once: a burst does not wait for the first load to tell.
+  if (!b.chosen().replicas || m.live.count <= 1 || m.loading.count > m.holders.count + 1) return;
   const uint32_t most = b.chosen().max_batch;
   const auto full_us = static_cast<double>(typical_run_us(b, x, most));
   const request_entry& head = b.request(b.live_head(x));
@@ -79,7 +80,7 @@ void dxv_wide::consider_replica(board& b, model_index x) {
   const bool behind = work_us > (m.holders.count + m.loading.count) * std::max(full_us, 0.5 * window_us);
   const bool pressed =
       m.live.count > 2 * most && m.loading.count <= m.holders.count / 8 && share_left(b, head) < nearly_lost;
-  if (behind || pressed) add_holder(b, x, load_reason::replica);
+  if (m.holders.count + m.loading.count > 0 && (behind || pressed)) add_holder(b, x, load_reason::replica);
 }
 
 bool dxv_wide::add_holder(board& b, model_index x, load_reason reason) {
