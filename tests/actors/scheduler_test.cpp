@@ -45,7 +45,7 @@ protected:
     publish(1);
   }
   ~Scheduler() override {
-    caf::anon_send_exit(scheduler_, caf::exit_reason::kill);
+    caf::anon_send(scheduler_, stop_atom_v); // Answers what it holds: a promise keeps its actor alive.
     for (const auto& worker : workers_) caf::anon_send_exit(worker, caf::exit_reason::kill);
     world_.run();
   }
