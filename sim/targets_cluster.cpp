@@ -15,10 +15,10 @@ namespace {
 
 constexpr uint64_t wanted_ppm = 990'000;
 
-// The highest multiple of the workload's rate with 99 % on time, to 4 %.
+// The highest multiple of the workload's rate with 99 % on time, to 1 %.
 core::result<double> highest_rate(const workload& w, cluster_options o) {
   double low = 1.0 / 16, high = 4.0;
-  for (int step = 0; step < 7; ++step) {
+  for (int step = 0; step < 9; ++step) {
     o.rate = std::sqrt(low * high);
     const auto r = replay_cluster(w, o);
     if (!r) return core::fail(r.error());

@@ -130,7 +130,7 @@ void measure_execution(const std::map<uint32_t, core::duration_us>& shortest_us,
     for (const auto& [size, least_us] : shortest_us) base_us = std::min(base_us, least_us - slope_us * size);
     if (slope_us < 0 || base_us < 0) continue;
     for (const auto& [size, least_us] : shortest_us) sum_us += base_us + slope_us * size;
-    if (sum_us <= best_us) continue;
+    if (sum_us < best_us || (sum_us == best_us && slope_us <= to.exec_us)) continue;
     best_us = sum_us;
     to.exec_base_us = base_us;
     to.exec_us = slope_us;
@@ -151,14 +151,13 @@ void measure_batches(const devices_by_name& devices, measured_constants& to) {
 }
 
 // A batch that began during its load ends at least its last part's execution after it. So many parts are enough for
-// all.
+// all: no batch needs more than it took.
 void measure_layers(const devices_by_name& devices, measured_constants& to) {
   for (const auto& [name, all] : devices) {
     for (const auto& [id, one] : all.batches) {
       if (one.start_us() >= one.on->ready_us) continue;
-      const auto need_us = to.exec_base_us + to.exec_us * static_cast<core::duration_us>(one.requests.size());
       const auto after_us = std::max<core::duration_us>(1, one.end_us - one.on->ready_us);
-      const auto parts = static_cast<uint32_t>(std::min<core::duration_us>(need_us / after_us + 1, most_layers));
+      const auto parts = static_cast<uint32_t>(std::min<core::duration_us>(one.run_us / after_us + 1, most_layers));
       to.layers = std::max({to.layers, 2u, parts});
     }
   }
@@ -220,10 +219,9 @@ core::result<ran_schedule> draw_up(const std::vector<ran_request>& requests, std
   ran_schedule made;
   auto& c = made.constants;
   measure_loads(devices, c);
-  measure_batches(devices, c);
   measure_layers(devices, c);
   made.cut_batches = cut_what_cannot_be_told(devices, c);
-  measure_batches(devices, c); // Again: shorter than before, so that the parts still suffice.
+  measure_batches(devices, c);
   made.log = rows_of(devices, start_us);
   return made;
 }
