@@ -1,0 +1,24 @@
+// Benchmarks that need no quiet machine: they run, lose nothing, and say what their figures are of.
+#include <gtest/gtest.h>
+
+#include "tests/integration/real_binary.hpp"
+
+namespace fastptm::integration {
+namespace {
+
+TEST(BenchScheduler, AnswersEveryRequestAndSaysThatTheDevicesAreDoubles) {
+  const workspace place;
+  const auto run = place.run({"bench", "scheduler", "--requests", "3000", "--devices", "3", "--models", "7", "--json"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto figures = run.json();
+  EXPECT_EQ(text_of(figures, "workers"), "loopback double");
+  for (const auto* key : {"requests_per_s", "limit_rps", "decision_ns_p99"}) {
+    const auto* value = figures.find(key);
+    ASSERT_NE(value, nullptr) << key;
+    EXPECT_GT(value->unsigned_integer().value_or(0), 0u) << key;
+  }
+  EXPECT_EQ(figures.find("failed")->unsigned_integer(), 0u);
+}
+
+} // namespace
+} // namespace fastptm::integration
