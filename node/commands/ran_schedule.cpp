@@ -78,9 +78,10 @@ core::result<void> find_loads(const std::string& name, device& all) {
     for (auto& load : all.loads)
       if (load.model == one.model && load.began_us < one.end_us && load.left_us >= one.end_us) one.on = &load;
     if (one.on == nullptr)
-      return core::fail(core::errc::not_found, fmt::format("no account of the load under batch {} on {}: the cluster "
-                                                           "keeps those of its newest loads only; use a shorter trace",
-                                                           id, name));
+      return core::fail(core::errc::not_found,
+                        fmt::format("no account of the load under batch {} on {}: the head keeps those of the newest "
+                                    "loads since it began; use a shorter trace, or start the cluster anew",
+                                    id, name));
   }
   return {};
 }

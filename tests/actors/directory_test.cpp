@@ -215,6 +215,24 @@ TEST_F(Directory, KeepsTheNewestReportsOfATenant) {
   EXPECT_EQ(acme->rows[0].id.value, 4u);
 }
 
+TEST_F(Directory, KeepsOneReportOfALoadWhenItsSetHasLeft) {
+  switch_report report;
+  report.id = {1};
+  report.device = "worker-0/host0";
+  report.model = "acme/a@1";
+  caf::anon_send(directory_, report);
+  report.device = "worker-1/host0"; // Another device's set stays.
+  caf::anon_send(directory_, report);
+  report.left_us = 99;
+  caf::anon_send(directory_, report);
+  report.id = {77}; // Forgotten long ago: not a load of now.
+  caf::anon_send(directory_, report);
+  const auto all = world_.ask<switch_list>(directory_, second_us, switches_atom_v, uint32_t{10}, std::string());
+  ASSERT_EQ(all->rows.size(), 2u);
+  EXPECT_EQ(all->rows[0].left_us, 0);
+  EXPECT_EQ(all->rows[1].left_us, 99);
+}
+
 TEST_F(Directory, RemembersThatADeviceIsCordoned) {
   ready("worker-0", 7);
   EXPECT_TRUE(world_.ask<bool>(directory_, second_us, cordon_atom_v, std::string("worker-0/host0"), true).has_value());
