@@ -33,7 +33,7 @@ double round_step(double range, int wanted) {
 }
 
 struct frame {
-  double left = 56, top = 14, width = 1040, height = 220;
+  double left = 56, top = 20, width = 1040, height = 220;
   double right() const { return left + width; }
   double bottom() const { return top + height; }
 };
@@ -47,11 +47,12 @@ std::string y_axis(const frame& f, double most, std::string_view name) {
   const double step = round_step(most, 4);
   for (double v = 0; v <= most * 1.001; v += step) {
     const double y = f.bottom() - f.height * v / most;
-    out += fmt::format("<line class=grid x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/><text class=dim x=\"{}\" "
-                       "y=\"{:.1f}\" text-anchor=end>{:g}</text>",
-                       f.left, f.right(), y, y, f.left - 6, y + 4, v);
+    out += fmt::format(
+        "<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/><text class=\"dim\" x=\"{}\" "
+        "y=\"{:.1f}\" text-anchor=\"end\">{:g}</text>",
+        f.left, f.right(), y, y, f.left - 6, y + 4, v);
   }
-  return out + fmt::format("<text class=dim x=\"{}\" y=\"{}\">{}</text>", f.left + 4, f.top + 8, name);
+  return out + fmt::format("<text class=\"dim\" x=\"{}\" y=\"{}\">{}</text>", f.left, f.top - 4, name);
 }
 
 std::string time_axis(const frame& f, double seconds, double labels_per_px) {
@@ -59,15 +60,15 @@ std::string time_axis(const frame& f, double seconds, double labels_per_px) {
   const double step = round_step(seconds, std::max(2, static_cast<int>(f.width * labels_per_px)));
   for (double s = 0; s <= seconds; s += step) {
     const double x = f.left + f.width * s / seconds;
-    out += fmt::format("<line class=grid x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/><text class=dim "
-                       "x=\"{0:.1f}\" y=\"{3}\" text-anchor=middle>{4:g} s</text>",
+    out += fmt::format("<line class=\"grid\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/><text class=\"dim\" "
+                       "x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4:g} s</text>",
                        x, f.top, f.bottom(), f.bottom() + 18, s);
   }
   return out;
 }
 
 std::string legend(const std::vector<std::pair<std::string, std::string>>& entries) {
-  std::string out = "<div class=legend>";
+  std::string out = "<div class=\"legend\">";
   for (const auto& [colour, name] : entries)
     out += fmt::format("<span><i style=\"background:{}\"></i>{}</span>", colour, name);
   return out + "</div>";
@@ -82,7 +83,7 @@ std::string legend_of(const std::vector<report_run>& runs) {
 std::string path_of(const std::vector<std::pair<double, double>>& points, std::string_view colour, double width) {
   std::string d;
   for (const auto& [x, y] : points) d += fmt::format("{}{:.1f} {:.1f}", d.empty() ? "M" : "L", x, y);
-  return fmt::format("<path d=\"{}\" fill=none stroke=\"{}\" stroke-width=\"{}\"/>", d, colour, width);
+  return fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\"/>", d, colour, width);
 }
 
 double last_end_ms(const replay_result& r) {
@@ -96,12 +97,13 @@ std::string timeline_chart(const trace& t, const replay_result& r, uint32_t lane
   const double seconds = std::max(0.1, last_end_ms(r) / 1000);
   const frame f{.width = std::clamp(seconds * px_per_s, 1040.0, 24'000.0), .height = lanes * lane_height};
   const auto x_of = [&](double ms) { return f.left + f.width * ms / 1000 / seconds; };
-  std::string out = "<div class=scroll>" + open_svg(f.right() + 20, f.bottom() + 30);
-  out += "<defs><pattern id=load width=5 height=5 patternUnits=userSpaceOnUse patternTransform=\"rotate(45)\"><rect "
-         "width=2.5 height=5 fill=\"#3b4452\"/></pattern></defs>";
+  std::string out = "<div class=\"scroll\">" + open_svg(f.right() + 20, f.bottom() + 30);
+  out += "<defs><pattern id=\"load\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" "
+         "patternTransform=\"rotate(45)\"><rect "
+         "width=2.5 height=\"5\" fill=\"#3b4452\"/></pattern></defs>";
   out += time_axis(f, seconds, 1.0 / 90);
   for (uint32_t z = 0; z < lanes; ++z)
-    out += fmt::format("<text x=8 y=\"{:.0f}\">lane {}</text>", f.top + z * lane_height + 30, z);
+    out += fmt::format("<text x=\"8\" y=\"{:.0f}\">lane {}</text>", f.top + z * lane_height + 30, z);
   std::map<uint32_t, bool> used;
   bool any_late = false;
   for (const schedule_row& row : r.log.rows) {
@@ -112,25 +114,27 @@ std::string timeline_chart(const trace& t, const replay_result& r, uint32_t lane
     if (row.what == schedule_row::kind::load) {
       const uint32_t lane = std::min(row.pool, lanes - 1);
       for (const std::string& fill : {colour_of(row.model), std::string("url(#load)")})
-        out += fmt::format("<rect x=\"{:.1f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=8 fill=\"{}\"><title>loading the "
-                           "weights of model {}: {:.0f} to {:.0f} ms</title></rect>",
-                           x, f.top + lane * lane_height + 3, width, fill, name_of(row.model), start_ms, end_ms);
+        out +=
+            fmt::format("<rect x=\"{:.1f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=\"8\" fill=\"{}\"><title>loading the "
+                        "weights of model {}: {:.0f} to {:.0f} ms</title></rect>",
+                        x, f.top + lane * lane_height + 3, width, fill, name_of(row.model), start_ms, end_ms);
       continue;
     }
     uint32_t late = 0;
     for (uint32_t i = row.first; i < row.first + row.count; ++i)
       late += r.end_ms[r.log.requests[i]] > t.requests[r.log.requests[i]].deadline_ms + 1e-6 ? 1 : 0;
     const double y = f.top + row.lane * lane_height + 12;
-    out += fmt::format("<rect x=\"{:.1f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=26 rx=2 fill=\"{}\"><title>model {}: "
-                       "{} request{}, {:.0f} to {:.0f} ms{}</title></rect>",
-                       x, y, width, colour_of(row.model), name_of(row.model), row.count, row.count == 1 ? "" : "s",
-                       start_ms, end_ms, late ? fmt::format(", {} late", late) : "");
+    out += fmt::format(
+        "<rect x=\"{:.1f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=\"26\" rx=\"2\" fill=\"{}\"><title>model {}: "
+        "{} request{}, {:.0f} to {:.0f} ms{}</title></rect>",
+        x, y, width, colour_of(row.model), name_of(row.model), row.count, row.count == 1 ? "" : "s", start_ms, end_ms,
+        late ? fmt::format(", {} late", late) : "");
     any_late = any_late || late > 0;
     if (late)
-      out +=
-          fmt::format("<rect x=\"{:.1f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=4 fill=\"#d92d20\"/>", x, y + 27, width);
+      out += fmt::format("<rect x=\"{:.1f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=\"4\" fill=\"#d92d20\"/>", x, y + 27,
+                         width);
     if (width > 16)
-      out += fmt::format("<text x=\"{:.1f}\" y=\"{:.0f}\" class=on>{}</text>", x + 4, y + 18, name_of(row.model));
+      out += fmt::format("<text x=\"{:.1f}\" y=\"{:.0f}\" class=\"on\">{}</text>", x + 4, y + 18, name_of(row.model));
   }
   std::vector<std::pair<std::string, std::string>> entries;
   for (const auto& [model, ignored] : used)
@@ -163,12 +167,12 @@ std::string waiting_chart(const trace& t, const std::vector<report_run>& runs) {
     // Slow policies go on for long after the last arrival: the interesting part is before.
     seconds = std::max(seconds, std::min(last_end_ms(run.result), 3 * t.end_ms) / 1000);
   }
-  std::string out = "<div class=scroll>" + open_svg(f.right() + 20, f.bottom() + 30) + time_axis(f, seconds, 1.0 / 90) +
-                    y_axis(f, most, "requests waiting");
+  std::string out = "<div class=\"scroll\">" + open_svg(f.right() + 20, f.bottom() + 30) +
+                    time_axis(f, seconds, 1.0 / 90) + y_axis(f, most, "requests waiting");
   const double last_x = f.left + f.width * t.requests.back().arrival_ms / 1000 / seconds;
-  out += fmt::format("<line class=mark x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/><text class=note "
+  out += fmt::format("<line class=\"mark\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/><text class=\"note\" "
                      "x=\"{3:.1f}\" y=\"{4}\" text-anchor={5}>the last request comes</text>",
-                     last_x, f.top, f.bottom(), last_x < f.right() - 160 ? last_x + 5 : last_x - 5, f.bottom() - 8,
+                     last_x, f.top, f.bottom(), last_x < f.right() - 160 ? last_x + 5 : last_x - 5, f.top - 4,
                      last_x < f.right() - 160 ? "start" : "end");
   for (size_t i = runs.size(); i-- > 0;) {
     std::vector<std::pair<double, double>> points;
@@ -196,20 +200,21 @@ std::string latency_chart(const trace& t, const std::vector<report_run>& runs) {
   }
   const double low = std::log10(least_ms) - 0.05, high = std::log10(most_ms) + 0.05;
   const auto x_of = [&](double ms) { return f.left + f.width * (std::log10(ms) - low) / (high - low); };
-  std::string out = "<div class=scroll>" + open_svg(f.right() + 20, f.bottom() + 30) +
+  std::string out = "<div class=\"scroll\">" + open_svg(f.right() + 20, f.bottom() + 30) +
                     y_axis(f, 100, "% of requests answered within");
   for (double power = std::floor(low); power <= high; ++power)
     for (const double lead : {1.0, 3.0})
       if (const double ms = lead * std::pow(10.0, power); std::log10(ms) >= low && std::log10(ms) <= high)
-        out += fmt::format("<line class=grid x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/><text class=dim "
-                           "x=\"{0:.1f}\" y=\"{3}\" text-anchor=middle>{4}</text>",
-                           x_of(ms), f.top, f.bottom(), f.bottom() + 18,
-                           ms < 1000 ? fmt::format("{:g} ms", ms) : fmt::format("{:g} s", ms / 1000));
+        out +=
+            fmt::format("<line class=\"grid\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/><text class=\"dim\" "
+                        "x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4}</text>",
+                        x_of(ms), f.top, f.bottom(), f.bottom() + 18,
+                        ms < 1000 ? fmt::format("{:g} ms", ms) : fmt::format("{:g} s", ms / 1000));
   if (const double deadline_ms = t.requests.front().deadline_ms - t.requests.front().arrival_ms;
       deadline_ms > least_ms && deadline_ms < most_ms)
     out += fmt::format("<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\" stroke=\"#d92d20\" "
-                       "stroke-dasharray=\"5 4\"/><text class=note x=\"{3:.1f}\" y=\"{4}\">deadline</text>",
-                       x_of(deadline_ms), f.top, f.bottom(), x_of(deadline_ms) + 5, f.bottom() - 8);
+                       "stroke-dasharray=\"5 4\"/><text class=\"note\" x=\"{3:.1f}\" y=\"{4}\">deadline</text>",
+                       x_of(deadline_ms), f.top, f.bottom(), x_of(deadline_ms) + 5, f.top - 4);
   for (size_t i = runs.size(); i-- > 0;) {
     std::vector<std::pair<double, double>> points;
     const size_t stride = std::max<size_t>(1, took[i].size() / 500);
@@ -242,17 +247,17 @@ std::string line_chart(const std::vector<chart_line>& lines, const std::string& 
     std::vector<std::pair<double, double>> points;
     for (const auto& [x, y] : lines[i].points) {
       points.emplace_back(x_of(x), f.bottom() - f.height * y / (1.1 * most_y));
-      out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=3 fill=\"{}\"/>", points.back().first,
+      out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" fill=\"{}\"/>", points.back().first,
                          points.back().second, line_colours[i % line_colours.size()]);
       if (i == 0)
-        out += fmt::format("<text class=dim x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=middle>{:g}</text>",
+        out += fmt::format("<text class=\"dim\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{:g}</text>",
                            points.back().first, f.bottom() + 18, x);
     }
     out += path_of(points, line_colours[i % line_colours.size()], 2);
     out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", points.back().first + 8, points.back().second + 4,
                        lines[i].name);
   }
-  return out + fmt::format("<text class=dim x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=middle>{}</text></svg>",
+  return out + fmt::format("<text class=\"dim\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text></svg>",
                            f.left + f.width / 2, f.bottom() + 38, x_name);
 }
 

@@ -84,7 +84,7 @@ core::result<target_table> decision_speed(uint64_t seed, uint64_t requests, cons
   };
   const auto far = best_of(*large, 1024, 10'000);
   if (!far) return core::fail(far.error());
-  chart_line cost{"ns per request", {}}, p50{"p50", {}}, p99{"p99", {}};
+  chart_line cost{"a request", {}}, p50{"a decision, p50", {}}, p99{"a decision, p99", {}};
   cluster_result first, last;
   for (const uint32_t gpus : {256u, 512u, 1024u, 2048u, 4096u}) {
     const auto r = best_of(*small, gpus, 1000);

@@ -48,6 +48,7 @@ TEST(Targets, SpeedIsMeasuredForEverySizeAndPlotted) {
   std::ifstream in(plot);
   const std::string svg{std::istreambuf_iterator<char>(in), {}};
   EXPECT_THAT(svg, testing::AllOf(testing::HasSubstr("</svg>"), testing::HasSubstr("4096")));
+  EXPECT_THAT(svg, testing::Not(testing::ContainsRegex(" [a-z-]+=[^\"]"))) << "SVG is XML: attributes are quoted";
 }
 
 TEST(Targets, HeadlinesNeedPublishedTraces) {
