@@ -11,8 +11,8 @@ namespace fastptm::transport {
 
 namespace {
 
-// Where processors are scarce, a batch that computes goes before bytes that are needed later: a third of its weight.
-constexpr int copy_niceness = 5;
+// Where processors are scarce, a batch that computes goes before bytes that are needed later: a tenth of its weight.
+constexpr int copy_niceness = 10;
 
 void yield_to_others() {
   // Of this thread alone, on Linux. A process that is nicer already stays so.
