@@ -11,6 +11,7 @@
 #include "actors/errors.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
+#include "policy/residency.hpp"
 
 namespace fastptm::actors {
 
@@ -254,9 +255,9 @@ void gpu_worker::start_load(queued_load next) {
   of->started_us = options_.environment->clock->now_us();
   of->loaded = next.promise;
   of->used = ++uses_;
-  const auto oldest = missing_bytes(*of) <= options_.device->memory().free_bytes() ? oldest_idle_set() : nullptr;
+  const auto missing = missing_bytes(*of), free = options_.device->memory().free_bytes();
   if (const auto acquired = acquire_shards(*of); !acquired) {
-    if (oldest) return load_again_without(oldest, of, std::move(next));
+    if (const auto victim = victim_for_place(missing, free)) return load_again_without(victim, of, std::move(next));
     drop(next, acquired.error());
     return leave(of);
   }
@@ -270,8 +271,7 @@ void gpu_worker::start_load(queued_load next) {
   finish_load(of);
 }
 
-// The free bytes would do, but not in these pieces: the scheduler counts bytes only, so the device makes room by
-// itself.
+// See policy::victim_for_place. The scheduler is told, and the load starts again.
 void gpu_worker::load_again_without(const set_pointer& victim, const set_pointer& failed, queued_load load) {
   core::log::info("gpu_worker", "defragmenting", "{}: {} leaves for {}", options_.name, victim->key.name,
                   failed->key.name);
@@ -285,11 +285,15 @@ void gpu_worker::load_again_without(const set_pointer& victim, const set_pointer
   release_if_idle(victim);
 }
 
-gpu_worker::set_pointer gpu_worker::oldest_idle_set() const {
-  set_pointer oldest;
-  for (const auto& [id, of] : sets_)
-    if (of->resident && of->runs == 0 && (!oldest || of->used < oldest->used)) oldest = of;
-  return oldest;
+gpu_worker::set_pointer gpu_worker::victim_for_place(uint64_t missing_bytes, uint64_t free_bytes) const {
+  std::vector<set_pointer> sets;
+  std::vector<policy::held_set> held;
+  for (const auto& [id, of] : sets_) {
+    sets.push_back(of);
+    held.push_back({of->used, !of->resident || of->runs > 0});
+  }
+  const auto victim = policy::victim_for_place(held, missing_bytes, free_bytes);
+  return victim ? sets[*victim] : nullptr;
 }
 
 uint64_t gpu_worker::missing_bytes(const set& of) const {

@@ -174,4 +174,12 @@ void residency::unlink(uint32_t entry) {
   (e.next == no_index ? last_ : sets_[e.next].previous) = e.previous;
 }
 
+std::optional<size_t> victim_for_place(std::span<const held_set> held, uint64_t missing_bytes, uint64_t free_bytes) {
+  if (missing_bytes > free_bytes) return std::nullopt;
+  std::optional<size_t> oldest;
+  for (size_t i = 0; i < held.size(); ++i)
+    if (!held[i].in_use && (!oldest || held[i].last_use < held[*oldest].last_use)) oldest = i;
+  return oldest;
+}
+
 } // namespace fastptm::policy

@@ -1,7 +1,9 @@
 // Which weight sets one memory of a given size holds, and which to give up for another: least recently used first.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -19,8 +21,8 @@ enum class fit : uint8_t {
 };
 
 // Sets are lists of shards; shards that sets share count once. A set is pinned (by count) or may be a victim, never
-// both. The worker of a device and the scheduler's picture of it use this class, so that both plan the same. One thread
-// at a time.
+// both. The scheduler's picture of a device; the device gives up what it is told to, and by itself only what
+// victim_for_place() says. One thread at a time.
 class residency {
 public:
   explicit residency(uint64_t capacity_bytes = 0) : capacity_bytes_(capacity_bytes) {}
@@ -83,6 +85,17 @@ private:
   std::vector<uint32_t> free_shards_;
   index_map shards_index_; // shard -> shards_
 };
+
+// A set as the device itself knows it.
+struct held_set {
+  uint64_t last_use = 0; // greater: later
+  bool in_use = false;   // being loaded, or a batch runs on it
+};
+
+// Bytes are counted, places are not: a load that fits may find the free bytes scattered. Which of the held sets to give
+// up for place then: the least recently used one that is idle. Nothing when there is none, or when bytes are missing
+// too, which is for the scheduler to mend.
+std::optional<size_t> victim_for_place(std::span<const held_set> held, uint64_t missing_bytes, uint64_t free_bytes);
 
 template <class Wanted>
 fit residency::plan(model_index set, std::span<const shard_size> shards, std::vector<model_index>& victims,

@@ -136,6 +136,17 @@ TEST(Residency, NeverExceedsItsSizeNorGivesUpMoreThanNeeded) {
   }
 }
 
+TEST(VictimForPlace, IsTheLeastRecentlyUsedIdleSet) {
+  const std::vector<held_set> held{{3, false}, {1, true}, {2, false}, {4, false}};
+  EXPECT_EQ(victim_for_place(held, 10, 10), 2u);
+}
+
+TEST(VictimForPlace, IsNoneWhereBytesAreMissingOrAllIsInUse) {
+  EXPECT_EQ(victim_for_place(std::vector<held_set>{{1, false}}, 11, 10), std::nullopt);
+  EXPECT_EQ(victim_for_place(std::vector<held_set>{{1, true}, {2, true}}, 10, 10), std::nullopt);
+  EXPECT_EQ(victim_for_place({}, 10, 10), std::nullopt);
+}
+
 TEST(ResidencyDeath, RefusesToDropAPinnedSet) {
   residency r(10);
   r.add(m(1), std::vector{s(1, 10)});
