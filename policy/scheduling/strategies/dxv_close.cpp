@@ -130,7 +130,8 @@ objection dxv_close::objection_to_visit(const board& b, lane_index z, model_inde
   if (!b.is_ready(x, d) && b.chosen().prefetch && lane_has_ready_work(b, z, x))
     return {objection_kind::other_work_ready};
   if (b.device(d).sets.holds(x)) return {};
-  if (const duration_us for_us = held_for_us(b, z, x, setup_us); for_us > 0) return {objection_kind::load_held, for_us};
+  const duration_us held_us = held_for_us(b, x, setup_us, b.execution_us(x, d, 1));
+  if (held_us > 0) return {objection_kind::load_held, held_us};
   return {};
 }
 
@@ -160,20 +161,6 @@ bool dxv_close::lane_has_ready_work(const board& b, lane_index z, model_index bu
   for (model_index v = sets.oldest(); v != no_model; v = sets.next(v))
     if (v != but && !b.model(v).live.empty() && b.load_under_way(v, d) == nullptr) return true;
   return false;
-}
-
-// Rent or buy: the load is paid for once its time has been waited `hold` times over, or when time gets short.
-// 0: it is not held.
-duration_us dxv_close::held_for_us(const board& b, lane_index z, model_index x, duration_us setup_us) const {
-  if (b.chosen().hold <= 0) return 0;
-  const request_queue& queue = b.model(x).live;
-  const double waited_us = static_cast<double>(b.now()) * queue.count - static_cast<double>(queue.arrival_sum_us);
-  const double price_us = b.chosen().hold * static_cast<double>(setup_us);
-  const duration_us slack_us =
-      b.head_deadline_us(x) - b.now() - setup_us - b.execution_us(x, b.lane(z).device, 1) - b.chosen().hold_guard_us;
-  if (waited_us >= price_us || slack_us <= 0) return 0;
-  const auto paid_after_us = static_cast<duration_us>((price_us - waited_us) / queue.count) + 1;
-  return std::min(paid_after_us, slack_us);
 }
 
 // Copy engines that have nothing to do fetch what will be visited next, where that displaces nothing that has live

@@ -29,7 +29,6 @@ private:
   bool worth_waiting_for_holder(const board& b, lane_index z, model_index x, duration_us setup_us) const;
   bool lane_has_ready_work(const board& b, lane_index z, model_index but) const;
   objection objection_to_visit(const board& b, lane_index z, model_index x, duration_us setup_us) const;
-  duration_us held_for_us(const board& b, lane_index z, model_index x, duration_us setup_us) const;
   bool must_leave(const board& b, lane_index z) const;
   void work_ahead(board& b);
   void serve_late(board& b);

@@ -31,4 +31,17 @@ inline double visit_value(const board& b, model_index x, device_index d, uint32_
   return counted / std::max(1.0, work_us) * std::exp(-std::max(0.0, slack_us) / static_cast<double>(scale_us));
 }
 
+// Rent or buy: a load is paid for once its requests have waited `hold` times its length together, or when the slack of
+// the first of them comes down to the guard. How long from now until then; 0: it is not held. Requires: live requests.
+inline duration_us held_for_us(const board& b, model_index x, duration_us load_us, duration_us run_us) {
+  if (b.chosen().hold <= 0) return 0;
+  const request_queue& queue = b.model(x).live;
+  const double waited_us = static_cast<double>(b.now()) * queue.count - static_cast<double>(queue.arrival_sum_us);
+  const double price_us = b.chosen().hold * static_cast<double>(load_us);
+  const duration_us slack_us = b.head_deadline_us(x) - b.now() - load_us - run_us - b.chosen().hold_guard_us;
+  if (waited_us >= price_us || slack_us <= 0) return 0;
+  const auto paid_after_us = static_cast<duration_us>((price_us - waited_us) / queue.count) + 1;
+  return std::min(paid_after_us, slack_us);
+}
+
 } // namespace fastptm::policy::scheduling

@@ -50,18 +50,8 @@ duration_us dxv_wide::typical_load_us(const board& b, model_index x) const {
 
 // Nobody has the set and it is not on its way.
 void dxv_wide::need_load(board& b, model_index x) {
-  if (b.chosen().hold > 0) {
-    const request_queue& queue = b.model(x).live;
-    const double waited_us = static_cast<double>(b.now()) * queue.count - static_cast<double>(queue.arrival_sum_us);
-    const duration_us load_us = typical_load_us(b, x);
-    const duration_us slack_us = b.head_deadline_us(x) - b.now() - load_us - typical_run_us(b, x, 1);
-    const double price_us = b.chosen().hold * static_cast<double>(load_us);
-    if (waited_us < price_us && slack_us > b.chosen().hold_guard_us) {
-      const auto paid_after_us = static_cast<duration_us>((price_us - waited_us) / queue.count) + 1;
-      timers_.set(x, b.now() + std::min(paid_after_us, slack_us - b.chosen().hold_guard_us), b.now());
-      return;
-    }
-  }
+  const duration_us held_us = held_for_us(b, x, typical_load_us(b, x), typical_run_us(b, x, 1));
+  if (held_us > 0) return timers_.set(x, b.now() + held_us, b.now());
   if (!add_holder(b, x, load_reason::request)) timers_.set(x, b.now() + retry_us, b.now());
 }
 
