@@ -5,6 +5,7 @@
 #include "node/commands/connection.hpp"
 #include "node/commands/json.hpp"
 #include "node/commands/output.hpp"
+#include "node/commands/report_output.hpp"
 
 namespace fastptm::node::commands {
 
@@ -12,10 +13,6 @@ namespace {
 
 using explanation = schema::Explanation::Reader;
 using device_terms = schema::Explanation::Device::Reader;
-
-std::string text_of(capnp::Text::Reader text) {
-  return {text.begin(), text.size()};
-}
 
 std::string milliseconds(int64_t us) {
   return fmt::format("{:.1f}", static_cast<double>(us) / 1000);

@@ -7,6 +7,8 @@
 
 namespace fastptm::node::commands {
 
+std::string text_of(capnp::Text::Reader text);
+
 std::string to_json(schema::ModelStatus::Reader model);
 std::string to_json(schema::ClusterStatus::Reader status);
 std::string to_json(schema::SwitchReport::Reader report);
