@@ -10,6 +10,7 @@
 #include "actors/scheduler.hpp"
 #include "actors/system_config.hpp"
 #include "core/metrics.hpp"
+#include "weights/hash.hpp"
 #include "weights/layout.hpp"
 #include "weights/manifest.hpp"
 
@@ -23,6 +24,7 @@ constexpr size_t actor_threads = 2; // as a node has
 constexpr uint64_t in_flight = 1024;
 constexpr core::duration_us deadline_us = 10'000'000;
 constexpr uint32_t tokens = 32;
+constexpr uint64_t slowest_rps = 5'000; // a twentieth of what is wanted: below it something is lost
 
 // Answers every order at once, with an output of one number per input.
 class loopback_worker {
@@ -119,16 +121,10 @@ weights::manifest small_set(uint32_t number) {
     const auto name = fmt::format("{} {}", number, set.shards.size());
     std::copy(name.begin(), name.end(), reinterpret_cast<char*>(entry.digest.bytes.data()));
     entry.size_bytes = shard.size_bytes;
-    entry.chunk_checksums.resize((shard.size_bytes + (4 << 20) - 1) / (4 << 20));
+    entry.chunk_checksums.resize(weights::chunk_count(shard.size_bytes));
     set.shards.push_back(entry);
   }
   return set;
-}
-
-uint64_t bytes_of(const weights::manifest& set) {
-  uint64_t bytes = 0;
-  for (const auto& shard : set.shards) bytes += shard.size_bytes;
-  return bytes;
 }
 
 // Models and devices, as the weight store and the directory would tell of them.
@@ -137,7 +133,7 @@ std::vector<gpu_worker_actor> furnish(caf::actor_system& system, const scheduler
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < options.models; ++i) {
     const auto set = small_set(i);
-    bytes = bytes_of(set);
+    bytes = set.total_bytes();
     model_added added;
     added.row.id = {1 + i};
     added.row.name = fmt::format("bench/m{}@1", i);
@@ -163,6 +159,12 @@ sent run_once(caf::actor_system& system, const scheduler_actor& scheduler, const
   auto result = done->get_future();
   const auto from = system.spawn<actor_from_state<sender>>(scheduler, options.models, done);
   caf::anon_send(from, tick_atom_v, options.requests);
+  // A request that was lost would be waited for without end: the sender sets no timers.
+  const auto patience = std::chrono::seconds(60 + options.requests / slowest_rps);
+  if (result.wait_for(patience) != std::future_status::ready) {
+    caf::anon_send_exit(from, caf::exit_reason::kill);
+    return {options.requests, std::chrono::microseconds(patience).count()};
+  }
   return result.get();
 }
 

@@ -8,7 +8,7 @@ namespace fastptm::bench {
 struct scheduler_bench_options {
   uint64_t requests = 400'000; // of each repetition
   uint32_t devices = 8;
-  uint32_t models = 32;     // of equal size, twice as many as fit on the devices
+  uint32_t models = 32;     // of equal size; the devices have room for each of them twice
   unsigned repetitions = 7; // after one that is not counted
 };
 

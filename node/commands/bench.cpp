@@ -221,15 +221,16 @@ constexpr uint64_t scheduler_limit_rps = 100'000; // what the scheduler must tak
 
 int run_scheduler(const bench::scheduler_bench_options& options) {
   const auto got = bench::run_scheduler_bench(options);
-  return print(json_object()
-                   .number("requests_per_s", got.requests_per_s)
-                   .number("limit_rps", scheduler_limit_rps)
-                   .number("decision_ns_p50", got.decision_ns_p50)
-                   .number("decision_ns_p99", got.decision_ns_p99)
-                   .real("requests_per_decision", got.requests_per_decision)
-                   .number("loads", got.loads)
-                   .number("failed", got.failed)
-                   .text("workers", "loopback double"));
+  print(json_object()
+            .number("requests_per_s", got.requests_per_s)
+            .number("limit_rps", scheduler_limit_rps)
+            .number("decision_ns_p50", got.decision_ns_p50)
+            .number("decision_ns_p99", got.decision_ns_p99)
+            .real("requests_per_decision", got.requests_per_decision)
+            .number("loads", got.loads)
+            .number("failed", got.failed)
+            .text("workers", "loopback double"));
+  return got.failed == 0 ? 0 : 1;
 }
 
 void add_scheduler(CLI::App& bench, invocation& chosen) {
