@@ -251,24 +251,25 @@ void scheduler::on_run_failed(core::batch_id id, const core::error& why) {
 
 caf::result<uint64_t> scheduler::on_evict(const std::string& name, const std::string& model) {
   decide();
-  const auto device = std::find_if(devices_.begin(), devices_.end(), [&](const auto& d) { return d.name == name; });
-  if (device == devices_.end() || !device->present)
+  const auto known = device_index_.find(name);
+  if (known == device_index_.end() || !devices_[known->second].present)
     return to_caf(core::errc::not_found, fmt::format("no device '{}' is up", name));
   const auto wanted = find_model(model);
   if (!wanted) return to_caf(core::errc::not_found, fmt::format("no model '{}'", model));
-  const auto device_at = static_cast<uint32_t>(device - devices_.begin()), model_at = *wanted;
+  const uint32_t device_at = known->second, model_at = *wanted;
+  auto& device = devices_[device_at];
   for (const auto& [id, batch] : batches_)
     if (batch.device == device_at && batch.model == model_at)
       return to_caf(core::errc::busy, "requests use it: try again");
-  if (const auto load = device->loads.find(model_at); load != device->loads.end() && load->second.end_us == 0)
+  if (const auto load = device.loads.find(model_at); load != device.loads.end() && load->second.end_us == 0)
     return to_caf(core::errc::busy, "it is being loaded: try again");
   auto promise = self_->make_response_promise<uint64_t>();
   self_
-      ->request(device->worker, microseconds(options_.load_timeout_us),
-                evict_order{device->registration, models_[model_at].row.id})
+      ->request(device.worker, microseconds(options_.load_timeout_us),
+                evict_order{device.registration, models_[model_at].row.id})
       .then([promise](uint64_t freed_bytes) mutable { promise.deliver(freed_bytes); },
             [promise](caf::error& failure) mutable { promise.deliver(std::move(failure)); });
-  device->loads.erase(model_at);
+  device.loads.erase(model_at);
   // Told after the order was sent: a load that the core asks for now arrives behind it.
   tell(scheduling::set_evicted{{device_at}, {model_at}});
   return promise;

@@ -34,7 +34,7 @@ std::optional<uint64_t> best_rate_bps(const measurement& once) {
 }
 
 // A file of measured_bytes that is on the disk, not only in memory.
-bool write_file(const std::filesystem::path& path, core::memory_region from) {
+bool put_on_disk(const std::filesystem::path& path, core::memory_region from) {
   const int file = ::open(path.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
   if (file < 0) return false;
   uint64_t written = 0;
@@ -65,7 +65,7 @@ std::vector<actors::link_rate> calibrate(const std::filesystem::path& folder) {
   }
   add("tcp", [&] { return bench::bare_socket_us(to, from); });
   const auto file = folder / "calibration";
-  if (write_file(file, from)) add("io_uring", [&] { return bench::bare_disk_us({file}, to); });
+  if (put_on_disk(file, from)) add("io_uring", [&] { return bench::bare_disk_us({file}, to); });
   std::error_code ignored;
   std::filesystem::remove(file, ignored);
   for (const auto& link : links)
