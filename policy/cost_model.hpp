@@ -10,7 +10,7 @@
 
 namespace fastptm::policy {
 
-// exec(b) = base + b * each, on a device of speed 1.
+// exec(b) = base + b * each.
 struct execution_cost {
   core::duration_us base_us = 0;
   core::duration_us each_us = 1000;
@@ -31,22 +31,27 @@ struct link_rates {
 
 // Estimates only rank choices and place timers: a wrong one costs time and nothing else. Measurements far from the
 // estimate move it by a bounded factor, so that one outlier (a page fault storm, a clock step) changes little and a
-// lasting change is learned within tens of measurements. One thread at a time.
+// lasting change is learned within tens of measurements.
+//
+// Devices of a kind share what is learned: where a class never ran, a device is taken to be as fast as the fastest of
+// its kind that ran it, so that nobody is preferred for having been measured. The height of a prior yields to the first
+// measurement of its kind, its shape (base to each) stays until batches of different size tell. So does that of a link.
+// One thread at a time.
 class cost_model {
 public:
   explicit cost_model(const link_rates& links) : links_(links) {}
 
   // The first prior of a class stands; models of one class are taken as equally fast.
   void set_class(uint32_t cost_class, const execution_cost& prior);
-  // A device's past is forgotten: it may be another machine under the same index.
-  void set_device(device_index device, double speed);
+  // A device's past is forgotten: it may be another machine under the same index. `kind`: equal hardware, dense.
+  void set_device(device_index device, uint32_t kind);
 
   // Requires: class and device were set.
   core::duration_us execution_us(uint32_t cost_class, device_index device, uint32_t batch) const {
-    const line& l = devices_[device].classes[cost_class].fitted;
-    return static_cast<core::duration_us>(l.base_us + l.each_us * static_cast<float>(batch));
+    const device_entry& d = devices_[device];
+    const fit_state& own = d.classes[cost_class];
+    return (own.measured ? own.fitted : kinds_[d.kind].classes[cost_class].fitted).at(batch);
   }
-  execution_cost execution(uint32_t cost_class, device_index device) const;
   core::duration_us load_us(source_tier tier, uint64_t bytes) const {
     const uint64_t rate = links_.bytes_per_s[static_cast<size_t>(tier)];
     return links_.base_us +
@@ -60,22 +65,38 @@ public:
 private:
   struct line {
     float base_us = 0, each_us = 0;
+    core::duration_us at(uint32_t batch) const {
+      return static_cast<core::duration_us>(base_us + each_us * static_cast<float>(batch));
+    }
   };
-  // Least squares over (batch, time) whose past fades; the prior counts as two measurements, at 1 and at 8.
+  // Least squares over (batch, time) whose past fades; what it starts from counts as two measurements, at 1 and at 8.
   struct fit_state {
     line fitted;
+    bool measured = false;
     double weight = 0, batch = 0, batch_batch = 0, time = 0, batch_time = 0;
+    void start(const line& from);
     void add(double b, double t, double w);
     void solve();
   };
   struct device_entry {
-    double speed = 1.0;
+    uint32_t kind = 0;
     std::vector<fit_state> classes;
   };
-  void start(device_entry& d, uint32_t cost_class) const;
+  struct kind_class {
+    line fitted;                      // The prior, then that of the fastest device that ran the class.
+    device_index fastest = no_device; // No device: none ran it.
+  };
+  struct kind_entry {
+    std::vector<kind_class> classes;
+    std::vector<device_index> devices;
+  };
+  static line line_of(const execution_cost& prior);
+  void choose_fastest(uint32_t kind, uint32_t cost_class, device_index changed);
 
   link_rates links_;
+  std::array<bool, source_tier_count> link_measured_{};
   std::vector<execution_cost> priors_;
+  std::vector<kind_entry> kinds_;
   table<device_index, device_entry> devices_;
 };
 

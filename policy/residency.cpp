@@ -1,4 +1,4 @@
-// Reference counts of shards, the order of use, and minimal victims.
+// Reference counts of shards, the order of use, and the cheapest victims.
 #include "policy/residency.hpp"
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 namespace fastptm::policy {
 
 fit residency::plan(model_index set, std::span<const shard_size> shards, std::vector<model_index>& victims) const {
-  return plan(set, shards, victims, [](model_index) { return false; });
+  return plan(set, shards, victims, [](model_index, uint64_t) { return set_cost{}; });
 }
 
 fit residency::begin_plan(model_index set, std::span<const shard_size> shards, uint64_t& lacking) const {
@@ -26,6 +26,34 @@ fit residency::begin_plan(model_index set, std::span<const shard_size> shards, u
     if (at != no_index) shards_[at].kept = true;
   }
   return fit::evicting;
+}
+
+bool residency::candidate::after(const candidate& other) const {
+  if (cost.wanted != other.cost.wanted) return cost.wanted;
+  if (cost.price_us != other.cost.price_us) return cost.price_us > other.cost.price_us;
+  return age > other.age;
+}
+
+uint64_t residency::own_bytes(const set_entry& set) const {
+  uint64_t bytes = 0;
+  for (const uint32_t s : set.shards)
+    if (shards_[s].sets == 1) bytes += shards_[s].bytes;
+  return bytes;
+}
+
+// A heap, since only a few of many candidates go.
+uint64_t residency::choose_victims(std::vector<model_index>& victims, uint64_t lacking) const {
+  const auto after = [](const candidate& a, const candidate& b) { return a.after(b); };
+  std::make_heap(candidates_.begin(), candidates_.end(), after);
+  uint64_t gained = 0;
+  while (gained < lacking && !candidates_.empty()) {
+    std::pop_heap(candidates_.begin(), candidates_.end(), after);
+    const set_entry& victim = sets_[candidates_.back().entry];
+    candidates_.pop_back();
+    victims.push_back(victim.model);
+    gained += take(victim);
+  }
+  return gained;
 }
 
 fit residency::end_plan(std::span<const shard_size> shards, std::vector<model_index>& victims, uint64_t lacking,
@@ -104,6 +132,7 @@ void residency::add(model_index set, std::span<const shard_size> shards) {
   core::check(used_bytes_ <= capacity_bytes_, "more resident bytes than the memory has");
   index_.insert(set.value, at);
   append(at);
+  candidates_.reserve(sets_.capacity());
 }
 
 void residency::remove(model_index set) {

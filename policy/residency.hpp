@@ -1,6 +1,7 @@
-// Which weight sets one memory of a given size holds, and which to give up for another: least recently used first.
+// Which weight sets one memory of a given size holds, and which to give up for another: the cheapest ones first.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -20,6 +21,12 @@ enum class fit : uint8_t {
   too_large // Larger than the whole memory.
 };
 
+// What giving up a set costs. Whatever is wanted now stays before anything that is not.
+struct set_cost {
+  bool wanted = false; // Requests wait for it.
+  double price_us = 0; // Of bringing it back times how soon that is expected.
+};
+
 // Sets are lists of shards; shards that sets share count once. A set is pinned (by count) or may be a victim, never
 // both. The scheduler's picture of a device; the device gives up what it is told to, and by itself only what
 // victim_for_place() says. One thread at a time.
@@ -28,9 +35,11 @@ public:
   explicit residency(uint64_t capacity_bytes = 0) : capacity_bytes_(capacity_bytes) {}
 
   // What making the set resident would take; changes nothing. With fit::evicting `victims` is what to remove, in that
-  // order, and no victim could be left out. `wanted(model)`: a set that should stay if another will do.
-  template <class Wanted>
-  fit plan(model_index set, std::span<const shard_size> shards, std::vector<model_index>& victims, Wanted wanted) const;
+  // order, and no victim could be left out. `worth(model, bytes)` says what giving up a set costs that frees so
+  // many; those with the least cost per byte go first, among equals the least recently used ones (Greedy-Dual-Size, Cao
+  // and Irani 1997, without its clock: the cost itself follows what is asked for).
+  template <class Worth>
+  fit plan(model_index set, std::span<const shard_size> shards, std::vector<model_index>& victims, Worth worth) const;
   fit plan(model_index set, std::span<const shard_size> shards, std::vector<model_index>& victims) const;
 
   // Requires: absent, and plan() would say fits. It is the most recently used one then, and not pinned.
@@ -45,6 +54,7 @@ public:
   bool holds(shard_index shard) const { return shards_index_.find(shard.value) != no_index; }
   uint32_t pins(model_index set) const;
   uint64_t missing_bytes(std::span<const shard_size> shards) const;
+  uint64_t own_bytes(model_index set) const { return own_bytes(sets_[entry_of(set)]); } // That no other set here uses.
   uint64_t used_bytes() const { return used_bytes_; }
   uint64_t capacity_bytes() const { return capacity_bytes_; }
   uint32_t set_count() const { return index_.size(); }
@@ -67,7 +77,15 @@ private:
     mutable uint32_t going = 0;
     mutable bool kept = false;
   };
+  struct candidate {
+    set_cost cost;
+    uint32_t entry = no_index;
+    uint32_t age = 0;                         // Place in the order of use: 0 is the least recently used one.
+    bool after(const candidate& other) const; // Is given up later.
+  };
   uint32_t entry_of(model_index set) const;
+  uint64_t own_bytes(const set_entry& set) const;
+  uint64_t choose_victims(std::vector<model_index>& victims, uint64_t lacking) const;
   uint64_t take(const set_entry& victim) const;   // Bytes that become free with it, given those taken before.
   uint64_t untake(const set_entry& victim) const; // The reverse.
   fit begin_plan(model_index set, std::span<const shard_size> shards, uint64_t& lacking) const;
@@ -79,7 +97,8 @@ private:
   uint64_t capacity_bytes_ = 0;
   uint64_t used_bytes_ = 0;
   std::vector<set_entry> sets_;
-  index_map index_; // model -> sets_
+  mutable std::vector<candidate> candidates_; // Scratch of plan().
+  index_map index_;                           // model -> sets_
   uint32_t first_ = no_index, last_ = no_index, free_set_ = no_index;
   std::vector<shard_entry> shards_;
   std::vector<uint32_t> free_shards_;
@@ -97,23 +116,23 @@ struct held_set {
 // too, which is for the scheduler to mend.
 std::optional<size_t> victim_for_place(std::span<const held_set> held, uint64_t missing_bytes, uint64_t free_bytes);
 
-template <class Wanted>
+template <class Worth>
 fit residency::plan(model_index set, std::span<const shard_size> shards, std::vector<model_index>& victims,
-                    Wanted wanted) const {
+                    Worth worth) const {
   uint64_t lacking = 0;
   victims.clear();
   const fit quick = begin_plan(set, shards, lacking);
   if (quick != fit::evicting) return quick;
-  uint64_t gained = 0;
-  for (const bool spare_wanted : {true, false}) {
-    for (uint32_t e = first_; e != no_index && gained < lacking; e = sets_[e].next) {
-      const set_entry& candidate = sets_[e];
-      if (candidate.pins > 0 || wanted(candidate.model) == spare_wanted) continue;
-      victims.push_back(candidate.model);
-      gained += take(candidate);
-    }
+  candidates_.clear();
+  uint32_t age = 0;
+  for (uint32_t e = first_; e != no_index; e = sets_[e].next, ++age) {
+    if (sets_[e].pins > 0) continue;
+    const uint64_t bytes = own_bytes(sets_[e]);
+    set_cost cost = worth(sets_[e].model, bytes);
+    cost.price_us /= static_cast<double>(std::max<uint64_t>(1, bytes));
+    candidates_.push_back({cost, e, age});
   }
-  return end_plan(shards, victims, lacking, gained);
+  return end_plan(shards, victims, lacking, choose_victims(victims, lacking));
 }
 
 } // namespace fastptm::policy

@@ -63,10 +63,20 @@ time_us board::barred_until_us(const device_state& d, model_index x) const {
 
 fit board::plan(model_index x, device_index d, std::vector<model_index>& victims) const {
   return devices_[d].sets.plan(x, models_[x].shards, victims,
-                               [this](model_index v) { return !models_[v].live.empty(); });
+                               [this, d](model_index v, uint64_t bytes) { return worth(v, d, bytes); });
 }
 
-objection board::objection_to_load(model_index x, device_index d, bool only_unwanted) const {
+// How soon: the chance that the next of as many requests as there are sets is for it. Other copies can serve meanwhile,
+// so that one of n is missed only n times as late, and brought back only where the others do not do.
+set_cost board::worth(model_index x, device_index d, uint64_t bytes) const {
+  const model_state& m = models_[x];
+  const double copies = std::max(1u, m.holders.count + m.loading.count);
+  const double expected = demand_.share(x) * sets_held_ / copies;
+  const double soon = expected / (1.0 + expected) / copies;
+  return {!m.live.empty(), soon * static_cast<double>(costs_.load_us(tier(x, d), bytes))};
+}
+
+objection board::objection_to_load(model_index x, device_index d) const {
   const device_state& device = devices_[d];
   if (!device.joined) return {objection_kind::gone};
   if (device.cordoned) return {objection_kind::cordoned};
@@ -74,13 +84,29 @@ objection board::objection_to_load(model_index x, device_index d, bool only_unwa
     return {objection_kind::load_failed, retry_us - now_us_};
   if (const time_us until_us = barred_until_us(device, x); until_us != 0)
     return {objection_kind::did_not_fit, until_us - now_us_};
-  const fit f = plan(x, d, victims_);
-  if (f == fit::too_large) return {objection_kind::too_large};
-  if (f != fit::fits && f != fit::evicting) return {objection_kind::no_room};
-  const auto wanted = [this](model_index v) { return !models_[v].live.empty(); };
-  if (f == fit::evicting && only_unwanted && std::any_of(victims_.begin(), victims_.end(), wanted))
-    return {objection_kind::no_room};
   return {};
+}
+
+room board::room_for(model_index x, device_index d) const {
+  room out{.against = objection_to_load(x, d)};
+  if (out.against.why != objection_kind::none) return out;
+  const fit f = plan(x, d, victims_);
+  if (f == fit::too_large) out.against = {objection_kind::too_large};
+  if (f == fit::resident || f == fit::pinned) out.against = {objection_kind::no_room};
+  if (f != fit::evicting) return out;
+  out.displaces = true;
+  for (const model_index v : victims_) {
+    const set_cost cost = worth(v, d, devices_[d].sets.own_bytes(v));
+    out.wanted |= cost.wanted;
+    out.price_us += cost.price_us;
+  }
+  return out;
+}
+
+std::vector<model_index> board::would_go(model_index x, device_index d) const {
+  std::vector<model_index> victims;
+  if (plan(x, d, victims) != fit::evicting) victims.clear();
+  return victims;
 }
 
 } // namespace fastptm::policy::scheduling

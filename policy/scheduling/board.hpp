@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "policy/cost_model.hpp"
+#include "policy/demand.hpp"
 #include "policy/fairness.hpp"
 #include "policy/indices.hpp"
 #include "policy/residency.hpp"
 #include "policy/scheduling/core.hpp"
 #include "policy/scheduling/events.hpp"
+#include "policy/scheduling/free_room.hpp"
 #include "policy/scheduling/index_lists.hpp"
 #include "policy/scheduling/lane_set.hpp"
 #include "policy/scheduling/objection.hpp"
@@ -73,6 +75,14 @@ struct lane_state {
 
 enum class queue_kind : uint8_t { live, late };
 
+// What making room for a set on a device takes.
+struct room {
+  objection against;      // Why it cannot be made.
+  bool displaces = false; // Sets have to go,
+  bool wanted = false;    // some of which have requests waiting.
+  double price_us = 0;    // What giving them up is expected to cost: bringing each back, times how soon.
+};
+
 class board {
 public:
   explicit board(const options& chosen);
@@ -114,11 +124,14 @@ public:
   source_tier tier(model_index x, device_index d) const;
   bool is_ready(model_index x, device_index d) const;
   const planned_load* load_under_way(model_index x, device_index d) const; // Null: none.
-  // Could the set be loaded there now, giving up sets that are not in use? `only_unwanted`: and have no live work.
-  bool can_load(model_index x, device_index d, bool only_unwanted) const {
-    return objection_to_load(x, d, only_unwanted).why == objection_kind::none;
-  }
-  objection objection_to_load(model_index x, device_index d, bool only_unwanted) const;
+  // Could the set be loaded there now, giving up sets that are not in use? And at what price.
+  bool can_load(model_index x, device_index d) const { return room_for(x, d).against.why == objection_kind::none; }
+  room room_for(model_index x, device_index d) const;
+  device_index roomiest() const { return free_room_.most(); } // Most free bytes; no_device: nobody has any.
+  // The sets that would go, in that order, where room can be made. For people: it allocates.
+  std::vector<model_index> would_go(model_index x, device_index d) const;
+  // Giving up the set there, which frees so many bytes: what bringing it back takes, times how soon that is expected.
+  set_cost worth(model_index x, device_index d, uint64_t bytes) const;
   bool holds(request_ref r) const; // Is the slot the core's, and for this request?
   bool tenant_ahead(model_index x) const { return shares_.ahead(models_[x].tenant); }
 
@@ -186,6 +199,9 @@ private:
   const planned_load* plan_load(device_index d, model_index x, load_reason reason);
   bool prepare(lane_index z, model_index x);
   void commit(lane_index z, model_index x);
+  objection objection_to_load(model_index x, device_index d) const; // Whatever room there is.
+  void add_set(device_index d, model_index x);
+  void note_free_room(device_index d);
   time_us barred_until_us(const device_state& d, model_index x) const; // 0: it is not.
   fit plan(model_index x, device_index d, std::vector<model_index>& victims) const;
 
@@ -201,6 +217,7 @@ private:
   uint64_t next_batch_ = 1, next_load_ = 1;
   uint32_t joined_ = 0;
   uint64_t largest_arena_bytes_ = 0; // Of the devices that are there.
+  uint32_t sets_held_ = 0;           // By all of them, on their way included.
   core_counters counters_;
 
   table<model_index, model_state> models_;
@@ -211,6 +228,8 @@ private:
   std::vector<model_index> live_models_, late_models_;
   lane_set idle_;
   cost_model costs_;
+  demand demand_;
+  free_room free_room_;
   fairness shares_;
   table<tenant_index, late_rule> late_rules_;
   mutable std::vector<model_index> victims_; // Scratch of plan().

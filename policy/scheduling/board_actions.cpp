@@ -107,7 +107,7 @@ bool board::load_set(device_index d, model_index x, load_reason reason) {
 }
 
 const planned_load* board::plan_load(device_index d, model_index x, load_reason reason) {
-  if (!can_load(x, d, false)) return nullptr;
+  if (!can_load(x, d)) return nullptr;
   device_state& device = devices_[d];
   model_state& m = models_[x];
   planned_load l{core::load_id{next_load_++}, x, 0, load_us(x, d), tier(x, d), reason};
@@ -120,7 +120,7 @@ const planned_load* board::plan_load(device_index d, model_index x, load_reason 
   }
   time_us& engine = *std::min_element(device.engine_free_us.begin(), device.engine_free_us.end());
   engine = l.ready_us = std::max(engine, now_us_) + l.takes_us;
-  device.sets.add(x, m.shards);
+  add_set(d, x);
   device.sets.pin(x);
   device.loads.push_back(l);
   lists_.add(m.loading, d);

@@ -12,7 +12,8 @@ namespace {
 // Beyond these a value is a mistake, not a machine.
 constexpr duration_us longest_cost_us = 3'600'000'000; // One hour for one request.
 constexpr uint64_t most_bytes = uint64_t{1} << 50;
-constexpr uint32_t most_lanes = 256, most_classes = 4096, most_tenants = 1u << 20, most_share = 10'000;
+constexpr uint32_t most_lanes = 256, most_classes = 4096, most_kinds = 4096, most_tenants = 1u << 20,
+                   most_share = 10'000;
 constexpr time_us farthest_us = time_us{1} << 52; // 142 years: keeps sums of times far from overflow.
 constexpr uint8_t most_attempts = 3;
 constexpr uint8_t most_doublings = 6;
@@ -54,6 +55,8 @@ rejection board::apply(const model_added& e) {
   m.home_node = e.home_node;
   m.shards.assign(e.shards.begin(), e.shards.end());
   costs_.set_class(e.cost_class, e.cost);
+  demand_.reserve(e.model);
+  demand_.forget(e.model);
   reserve_for_models();
   return rejection::none;
 }
@@ -86,7 +89,7 @@ rejection board::apply(const model_removed& e) {
 
 rejection board::apply(const device_joined& e) {
   if (e.device.value >= options_.max_devices || e.arena_bytes == 0 || e.arena_bytes > most_bytes || e.lanes == 0 ||
-      e.lanes > most_lanes || e.copy_engines == 0 || e.copy_engines > most_lanes || !(e.speed > 1e-3 && e.speed < 1e3))
+      e.lanes > most_lanes || e.copy_engines == 0 || e.copy_engines > most_lanes || e.kind >= most_kinds)
     return rejection::absurd;
   if (knows(e.device)) return rejection::duplicate;
   device_state& d = devices_.grow_to(e.device);
@@ -99,12 +102,13 @@ rejection board::apply(const device_joined& e) {
   d.loads.clear();
   d.loads.reserve(16);
   d.barred.clear();
-  costs_.set_device(e.device, e.speed);
+  costs_.set_device(e.device, e.kind);
   ++joined_;
+  note_free_room(e.device);
   largest_arena_bytes_ = std::max(largest_arena_bytes_, e.arena_bytes);
   for (const model_index x : e.resident) {
     if (!knows(x) || d.sets.plan(x, models_[x].shards, victims_) != fit::fits) continue;
-    d.sets.add(x, models_[x].shards);
+    add_set(e.device, x);
     lists_.add(models_[x].holders, e.device);
     if (e.lanes == 1) lanes_[d.first_lane].active = x; // The most recently used one is what the lane ran last.
   }
@@ -141,7 +145,9 @@ rejection board::apply(const device_lost& e) {
     if (other.joined) largest_arena_bytes_ = std::max(largest_arena_bytes_, other.sets.capacity_bytes());
   for (model_index x = d.sets.oldest(); x != no_model; x = d.sets.next(x))
     if (!lists_.remove(models_[x].holders, e.device)) lists_.remove(models_[x].loading, e.device);
+  sets_held_ -= d.sets.set_count();
   d.sets = residency(0);
+  note_free_room(e.device);
   d.loads.clear();
   for (uint32_t i = 0; i < d.lanes; ++i) idle_.remove(lane_index{d.first_lane.value + i});
   strategy_->device_gone(*this, e.device);
@@ -156,6 +162,7 @@ rejection board::apply(const device_cordoned& e) {
   if (!knows(e.device)) return rejection::unknown_device;
   device_state& d = devices_[e.device];
   d.cordoned = e.cordoned;
+  note_free_room(e.device);
   for (uint32_t i = 0; i < d.lanes; ++i) {
     const lane_index z{d.first_lane.value + i};
     if (e.cordoned) {
@@ -184,6 +191,8 @@ rejection board::apply(const arrival& e) {
   r.generation = e.request.generation;
   r.model = e.model;
   ++counters_.arrivals;
+  // What comes together needs the set once.
+  if (models_[e.model].live.empty()) demand_.requested(e.model, std::min(sets_held_, models_.size()));
   if (joined_ > 0 && models_[e.model].bytes > largest_arena_bytes_) {
     refuse_request(e.request.slot, refusal::unservable);
   } else {
@@ -369,8 +378,22 @@ rejection board::apply(const set_evicted& e) {
   return rejection::none;
 }
 
+void board::add_set(device_index d, model_index x) {
+  devices_[d].sets.add(x, models_[x].shards);
+  ++sets_held_;
+  note_free_room(d);
+}
+
+void board::note_free_room(device_index d) {
+  const device_state& device = devices_[d];
+  const bool takes = device.joined && !device.cordoned;
+  free_room_.set(d, takes ? device.sets.capacity_bytes() - device.sets.used_bytes() : 0);
+}
+
 void board::drop_set(device_index d, model_index x) {
   devices_[d].sets.remove(x);
+  --sets_held_;
+  note_free_room(d);
   lists_.remove(models_[x].holders, d);
 }
 

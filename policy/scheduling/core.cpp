@@ -111,6 +111,8 @@ std::string_view to_string(objection_kind kind) noexcept {
       return "tenant_ahead";
     case objection_kind::holder_is_sooner:
       return "holder_is_sooner";
+    case objection_kind::better_place:
+      return "better_place";
     case objection_kind::other_work_ready:
       return "other_work_ready";
     case objection_kind::load_held:

@@ -63,7 +63,7 @@ struct device_joined { // Of an index that is in use: rejected as duplicate (rep
   uint32_t lanes = 1;
   uint32_t copy_engines = 1;               // Loads of this device that may be under way at once.
   uint32_t node = 0;                       // Devices of one node reach each other faster.
-  double speed = 1.0;                      // Of execution, relative to the models' costs.
+  uint32_t kind = 0;                       // Equal hardware, dense: devices of a kind share what is measured. < 4096.
   std::span<const model_index> resident{}; // Sets that are already verified there, least recently used first. Copied.
 };
 

@@ -28,7 +28,7 @@ lane_index first_lane(const board& b, device_index d, model_index x) {
 void judge(const scheduling_core& core, lane_index z, model_index x, device_terms& to) {
   const board& b = core.state();
   const bool load_needed = !b.device(to.device).sets.holds(x);
-  to.against = load_needed ? b.objection_to_load(x, to.device, false) : objection{};
+  to.against = load_needed ? b.room_for(x, to.device).against : objection{};
   if (b.device(to.device).cordoned) to.against = {objection_kind::cordoned};
   if (b.model(x).live.empty()) return;
   const judgement of = core.judge(z, x);
@@ -53,6 +53,8 @@ device_terms terms_of(const scheduling_core& core, device_index d, model_index x
     out.tier = b.tier(x, d);
     out.load_us = b.load_us(x, d);
     out.engine_wait_us = b.engine_wait_us(d);
+    out.would_go = b.would_go(x, d);
+    out.price_us = b.room_for(x, d).price_us;
   }
   out.lane_wait_us = wait_us(b, z);
   out.batch = std::clamp(waiting, 1u, b.chosen().max_batch);

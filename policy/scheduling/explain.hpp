@@ -19,6 +19,8 @@ struct device_terms {
   source_tier tier = source_tier::home; // From where.
   duration_us load_us = 0;              // Moving them with a copy engine at hand; 0: the set is here or on its way.
   duration_us engine_wait_us = 0;       // Until a copy engine is free.
+  std::vector<model_index> would_go;    // What a load would displace, in that order,
+  double price_us = 0;                  // and what that is expected to cost: see board::worth.
   duration_us lane_wait_us = 0;         // Until a lane is free; 0: one is.
   duration_us run_one_us = 0;           // Execution of one request,
   uint32_t batch = 1;                   // and of the batch that would be made of what waits,

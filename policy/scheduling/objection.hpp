@@ -24,7 +24,8 @@ enum class objection_kind : uint8_t {
 
   // To a visit: the strategy's reasons.
   tenant_ahead,     // Its tenant has had more than its share: others go first.
-  holder_is_sooner, // Another device that has the set will be through with the queue before a load would end.
+  holder_is_sooner, // A device that has the set will be through with the queue in good time.
+  better_place,     // A load goes to another device: it has room, or gives up less.
   other_work_ready, // The lane need not wait for a load: another set is here and has requests.
   load_held         // Too little waits to pay for a load yet (options::hold).
 };

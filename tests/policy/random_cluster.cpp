@@ -86,7 +86,7 @@ private:
                              .lanes = static_cast<uint32_t>(1 + random_.below(3)),
                              .copy_engines = static_cast<uint32_t>(1 + random_.below(2)),
                              .node = d % 2,
-                             .speed = 0.5 + random_.unit(),
+                             .kind = d % 2,
                              .resident = resident},
                now_);
   }

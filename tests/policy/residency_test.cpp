@@ -1,7 +1,9 @@
 // Sets that share shards in one memory.
 #include "policy/residency.hpp"
+#include <array>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -20,7 +22,7 @@ shard_size s(uint32_t shard, uint64_t bytes) {
 }
 } // namespace
 
-TEST(Residency, GivesUpTheLeastRecentlyUsedFirst) {
+TEST(Residency, GivesUpTheLeastRecentlyUsedFirstWhereAllAreWorthTheSame) {
   residency r(30);
   const std::vector one{s(1, 10)}, two{s(2, 10)}, three{s(3, 10)}, four{s(4, 10)};
   r.add(m(1), one);
@@ -33,8 +35,38 @@ TEST(Residency, GivesUpTheLeastRecentlyUsedFirst) {
   r.pin(m(2));
   ASSERT_EQ(r.plan(m(4), four, victims), fit::evicting);
   EXPECT_EQ(victims, std::vector{m(3)});
-  ASSERT_EQ(r.plan(m(4), four, victims, [](model_index x) { return x == m(3); }), fit::evicting);
+  const auto wanted = [](model_index x, uint64_t) { return set_cost{.wanted = x == m(3)}; };
+  ASSERT_EQ(r.plan(m(4), four, victims, wanted), fit::evicting);
   EXPECT_EQ(victims, std::vector{m(1)}) << "a wanted set stays while another will do";
+}
+
+TEST(Residency, GivesUpWhatIsCheapestPerByte) {
+  residency r(40);
+  r.add(m(1), std::vector{s(1, 10)});
+  r.add(m(2), std::vector{s(2, 20)});
+  r.add(m(3), std::vector{s(3, 10)});
+  const auto prices = [](model_index x, uint64_t) {
+    return set_cost{.price_us = std::array{0.0, 9.0, 10.0, 8.0}[x.value]};
+  };
+  std::vector<model_index> victims;
+  ASSERT_EQ(r.plan(m(4), std::vector{s(4, 10)}, victims, prices), fit::evicting);
+  EXPECT_EQ(victims, std::vector{m(2)}) << "0.5 a byte beats 0.8 and 0.9";
+  ASSERT_EQ(r.plan(m(4), std::vector{s(4, 30)}, victims, prices), fit::evicting);
+  EXPECT_EQ(victims, (std::vector{m(2), m(3)}));
+}
+
+TEST(Residency, AsksForThePriceOfTheBytesThatAreASetsOwn) {
+  residency r(30);
+  r.add(m(1), std::vector{s(1, 20), s(2, 5)});
+  r.add(m(2), std::vector{s(1, 20), s(3, 4)});
+  std::vector<uint64_t> asked;
+  std::vector<model_index> victims;
+  const auto price = [&](model_index, uint64_t bytes) {
+    asked.push_back(bytes);
+    return set_cost{};
+  };
+  r.plan(m(3), std::vector{s(4, 10)}, victims, price);
+  EXPECT_EQ(asked, (std::vector<uint64_t>{5, 4}));
 }
 
 TEST(Residency, CountsSharedShardsOnce) {

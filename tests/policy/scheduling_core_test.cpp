@@ -79,7 +79,7 @@ TEST_P(Core, RejectsWhatCannotBe) {
   EXPECT_EQ(on(set_evicted{{0}, {2}}), rejection::stale);
   EXPECT_EQ(on(device_joined{.device = {0}, .arena_bytes = 5}), rejection::duplicate);
   EXPECT_EQ(on(device_joined{.device = {1}, .arena_bytes = 0}), rejection::absurd);
-  EXPECT_EQ(on(device_joined{.device = {1}, .arena_bytes = 5, .speed = 0.0}), rejection::absurd);
+  EXPECT_EQ(on(device_joined{.device = {1}, .arena_bytes = 5, .kind = 1u << 20}), rejection::absurd);
   EXPECT_EQ(on(device_lost{{3}}), rejection::unknown_device);
   EXPECT_EQ(on(model_added{.model = {0}, .shards = std::array{shard_size{{0}, 1}}}), rejection::duplicate);
   EXPECT_EQ(on(model_added{.model = {5}}), rejection::absurd);

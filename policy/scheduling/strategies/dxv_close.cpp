@@ -26,6 +26,17 @@ duration_us rest_us(const board& b, lane_index z) {
   return std::max<duration_us>(0, b.lane(z).free_us - b.now());
 }
 
+// Until a busy lane is through with what waits for its model now: a visit is exhaustive.
+duration_us visit_rest_us(const board& b, lane_index z) {
+  const model_index x = b.lane(z).active;
+  const uint32_t count = b.model(x).live.count;
+  if (count == 0) return rest_us(b, z);
+  const device_index d = b.lane(z).device;
+  const duration_us one_us = b.execution_us(x, d, 1), each_us = b.execution_us(x, d, 2) - one_us;
+  const duration_us batches = (count + b.chosen().max_batch - 1) / b.chosen().max_batch;
+  return rest_us(b, z) + batches * (one_us - each_us) + count * each_us;
+}
+
 } // namespace
 
 void dxv_close::decide(board& b) {
@@ -84,7 +95,7 @@ bool dxv_close::must_leave(const board& b, lane_index z) const {
   const request_entry& head = b.request(b.live_head(lane.active));
   if (b.now() - lane.visit_since_us <= (head.deadline_us - head.arrival_us) / 2) return false;
   return std::any_of(b.live_models().begin(), b.live_models().end(), [&](model_index x) {
-    return x != lane.active && b.holders(x).empty() && b.loading(x).empty() && b.can_load(x, lane.device, false);
+    return x != lane.active && b.holders(x).empty() && b.loading(x).empty() && b.can_load(x, lane.device);
   });
 }
 
@@ -110,23 +121,78 @@ dxv_close::choice dxv_close::best_visit(board& b, bool only_fair) {
   choice best;
   for (const model_index x : b.live_models()) {
     if (!may_serve(b, x, only_fair)) continue;
-    for (lane_index z = b.idle().first(); z != no_lane; z = b.idle().after(z)) {
-      if (std::find(failed_.begin(), failed_.end(), z) != failed_.end()) continue;
-      const device_index d = b.lane(z).device;
-      const duration_us setup_us = b.setup_us(z, x);
-      const objection against = objection_to_visit(b, z, x, setup_us);
-      if (against.for_us > 0) b.wake_at(b.now() + against.for_us);
-      if (against.why != objection_kind::none) continue;
-      const choice candidate{z, x, visit_value(b, x, d, b.model(x).live.count, setup_us)};
-      if (candidate.over(best, b) && (b.device(d).sets.holds(x) || b.can_load(x, d, false))) best = candidate;
-    }
+    const lane_index z = lane_for(b, x);
+    if (z == no_lane) continue;
+    const choice candidate{z, x, visit_value(b, x, b.lane(z).device, b.model(x).live.count, b.setup_us(z, x))};
+    if (candidate.over(best, b)) best = candidate;
+  }
+  return best;
+}
+
+// The idle lane that the model should have now; no_lane: none. One that has the set, if its requests can be on time
+// there; else the best place for a load, when a lane there is idle and no holder will do.
+lane_index dxv_close::lane_for(board& b, model_index x) {
+  const lane_index holder = first_holder(b, x);
+  if (holder != no_lane) {
+    const device_index d = b.lane(holder).device;
+    const duration_us end_us = b.setup_us(holder, x) + b.execution_us(x, d, 1);
+    const objection against = objection_to_visit(b, holder, x, b.setup_us(holder, x));
+    if (against.why != objection_kind::none) return no_lane;
+    if (b.now() + end_us <= b.head_deadline_us(x)) return holder;
+  }
+  if (holder_is_soon(b, x)) return holder;
+  const placement best = best_place(b, x);
+  if (!best.exists() || (holder != no_lane && !best.in_time)) return holder;
+  lane_index chosen = no_lane;
+  for (lane_index z = b.idle().first(); z != no_lane; z = b.idle().after(z)) {
+    if (b.lane(z).device != best.device || has_failed(z)) continue;
+    const objection against = objection_to_visit(b, z, x, b.setup_us(z, x));
+    if (against.for_us > 0) b.wake_at(b.now() + against.for_us);
+    if (against.why != objection_kind::none) continue;
+    if (chosen == no_lane || choice{z, x, 0}.over({chosen, x, 0}, b)) chosen = z;
+  }
+  return chosen != no_lane ? chosen : holder;
+}
+
+bool dxv_close::has_failed(lane_index z) const {
+  return std::find(failed_.begin(), failed_.end(), z) != failed_.end();
+}
+
+// Of the idle lanes that have the set, or, if none has, of those that will: the one that is through with a request
+// first.
+lane_index dxv_close::first_holder(const board& b, model_index x) const {
+  lane_index best = no_lane;
+  std::pair<bool, duration_us> best_key;
+  for (lane_index z = b.idle().first(); z != no_lane; z = b.idle().after(z)) {
+    const device_index d = b.lane(z).device;
+    if (!b.device(d).sets.holds(x) || has_failed(z)) continue;
+    const std::pair key{!b.is_ready(x, d), b.setup_us(z, x) + b.execution_us(x, d, 1)};
+    if (best == no_lane || key < best_key || (key == best_key && choice{z, x, 0}.over({best, x, 0}, b)))
+      best = z, best_key = key;
+  }
+  return best;
+}
+
+// Of all devices without the set. Lanes that are busy count with the rest of their visit; where nothing works ahead,
+// only idle ones do.
+placement dxv_close::best_place(const board& b, model_index x) const {
+  placement best;
+  lane_index best_lane = no_lane;
+  for (uint32_t i = 0; i < b.lane_count(); ++i) {
+    const lane_index z{i};
+    const device_index d = b.lane(z).device;
+    if (!usable(b, z) || b.device(d).sets.holds(x) || has_failed(z)) continue;
+    if (!b.idle().has(z) && !b.chosen().prefetch) continue;
+    const placement candidate = place(b, x, d, b.idle().has(z) ? 0 : visit_rest_us(b, z));
+    if (!candidate.exists() || best.better_than(candidate)) continue;
+    if (!candidate.better_than(best) && !choice{z, x, 0}.over({best_lane, x, 0}, b)) continue;
+    best = candidate, best_lane = z;
   }
   return best;
 }
 
 objection dxv_close::objection_to_visit(const board& b, lane_index z, model_index x, duration_us setup_us) const {
   const device_index d = b.lane(z).device;
-  if (worth_waiting_for_holder(b, z, x, setup_us)) return {objection_kind::holder_is_sooner};
   if (!b.is_ready(x, d) && b.chosen().prefetch && lane_has_ready_work(b, z, x))
     return {objection_kind::other_work_ready};
   if (b.device(d).sets.holds(x)) return {};
@@ -136,21 +202,38 @@ objection dxv_close::objection_to_visit(const board& b, lane_index z, model_inde
 }
 
 judgement dxv_close::judge(const board& b, lane_index z, model_index x) const {
+  const device_index d = b.lane(z).device;
   const duration_us setup_us = b.setup_us(z, x);
   objection against = objection_to_visit(b, z, x, setup_us);
+  if (against.why == objection_kind::none && !b.device(d).sets.holds(x)) {
+    if (first_holder(b, x) != no_lane || holder_is_soon(b, x)) {
+      against = {objection_kind::holder_is_sooner};
+    } else if (const placement best = best_place(b, x); best.exists() && best.device != d) {
+      against = {objection_kind::better_place};
+    }
+  }
   if (b.tenant_ahead(x)) against = {objection_kind::tenant_ahead};
-  return {visit_value(b, x, b.lane(z).device, b.model(x).live.count, setup_us), against};
+  return {visit_value(b, x, d, b.model(x).live.count, setup_us), against};
 }
 
-// Another lane runs the model: it will be through with this queue before a copy of the weights would be here.
-bool dxv_close::worth_waiting_for_holder(const board& b, lane_index z, model_index x, duration_us setup_us) const {
-  const device_index d = b.lane(z).device;
-  if (b.device(d).sets.holds(x)) return false;
-  const lane_index y = lane_running(b, x);
-  if (y == no_lane) return false;
-  const duration_us one_us = b.execution_us(x, d, 1);
-  const duration_us each_us = b.execution_us(x, b.lane(y).device, 2) - b.execution_us(x, b.lane(y).device, 1);
-  return b.model(x).live.count * each_us + rest_us(b, y) <= setup_us + one_us;
+// Devices that have the set, or will have, get through with all that waits for it in time, with a tenth of that time to
+// spare: a copy would cost a load, and what it displaces, for nothing that anybody asked for.
+bool dxv_close::holder_is_soon(const board& b, model_index x) const {
+  constexpr duration_us spare_part = 10;
+  const request_entry& head = b.request(b.live_head(x));
+  const duration_us given_us = head.deadline_us - head.arrival_us;
+  const uint32_t count = b.model(x).live.count, most = b.chosen().max_batch;
+  for (uint32_t i = 0; i < b.lane_count(); ++i) {
+    const lane_index z{i};
+    const device_index d = b.lane(z).device;
+    if (!usable(b, z) || !b.device(d).sets.holds(x)) continue;
+    const duration_us start_us = std::max(b.setup_us(z, x), b.idle().has(z) ? 0 : visit_rest_us(b, z));
+    const duration_us batches = (count + most - 1) / most;
+    const duration_us run_us =
+        batches * b.execution_us(x, d, (count + static_cast<uint32_t>(batches) - 1) / static_cast<uint32_t>(batches));
+    if (b.now() + start_us + run_us <= head.deadline_us - given_us / spare_part) return true;
+  }
+  return false;
 }
 
 // A lane never waits for a load while its device has another set that is ready and has live work.
@@ -163,8 +246,8 @@ bool dxv_close::lane_has_ready_work(const board& b, lane_index z, model_index bu
   return false;
 }
 
-// Copy engines that have nothing to do fetch what will be visited next, where that displaces nothing that has live
-// work.
+// Copy engines that have nothing to do fetch what will be visited next to where it is best placed, if that displaces
+// nothing that has live work.
 void dxv_close::work_ahead(board& b) {
   for (uint32_t i = 0; i < b.device_count(); ++i) {
     const device_index d{i};
@@ -176,7 +259,10 @@ void dxv_close::work_ahead(board& b) {
       const double value = visit_value(b, x, d, b.model(x).live.count, b.load_us(x, d));
       if (best == no_model || value > best_value) best = x, best_value = value;
     }
-    if (best != no_model && b.can_load(best, d, true)) b.load_set(d, best, load_reason::prefetch);
+    if (best == no_model) return;
+    const placement target = best_place(b, best);
+    if (!target.exists() || target.made.wanted || b.engine_wait_us(target.device) > 0) continue;
+    b.load_set(target.device, best, load_reason::prefetch);
   }
 }
 
@@ -193,7 +279,7 @@ void dxv_close::serve_late(board& b) {
     model_index best = no_model;
     for (const model_index x : b.late_models()) {
       if (lane_running(b, x) != no_lane) continue;
-      if (!b.device(d).sets.holds(x) && !b.can_load(x, d, false)) continue;
+      if (!b.device(d).sets.holds(x) && !b.can_load(x, d)) continue;
       if (best == no_model || worth(x) > worth(best) || (worth(x) == worth(best) && x < best)) best = x;
     }
     if (best != no_model) b.start(z, best, queue_kind::late, b.chosen().max_batch);

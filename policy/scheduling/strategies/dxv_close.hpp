@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "policy/scheduling/placement.hpp"
 #include "policy/scheduling/strategy.hpp"
 
 namespace fastptm::policy::scheduling {
@@ -26,9 +27,13 @@ private:
   void stay(board& b, bool only_fair);
   void visit(board& b, bool only_fair);
   choice best_visit(board& b, bool only_fair);
-  bool worth_waiting_for_holder(const board& b, lane_index z, model_index x, duration_us setup_us) const;
+  lane_index lane_for(board& b, model_index x);
+  lane_index first_holder(const board& b, model_index x) const;
+  placement best_place(const board& b, model_index x) const;
+  bool holder_is_soon(const board& b, model_index x) const;
   bool lane_has_ready_work(const board& b, lane_index z, model_index but) const;
   objection objection_to_visit(const board& b, lane_index z, model_index x, duration_us setup_us) const;
+  bool has_failed(lane_index z) const;
   bool must_leave(const board& b, lane_index z) const;
   void work_ahead(board& b);
   void serve_late(board& b);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/random.hpp"
+#include "policy/scheduling/placement.hpp"
 #include "policy/scheduling/strategy.hpp"
 #include "policy/scheduling/timer_wheel.hpp"
 
@@ -74,7 +75,7 @@ private:
   void note_ease(device_index d, double ease);
   bool add_holder(board& b, model_index x, load_reason reason);
   device_index sample_target(board& b, model_index x, load_reason reason);
-  duration_us expected_start_us(const board& b, device_index d, model_index x) const;
+  duration_us lane_wait_us(const board& b, device_index d, model_index x) const;
   void run_while_loading(board& b, device_index d, model_index x);
 
   // Timers.

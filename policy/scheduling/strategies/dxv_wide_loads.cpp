@@ -8,7 +8,7 @@ namespace fastptm::policy::scheduling {
 
 namespace {
 constexpr duration_us retry_us = 2'000; // Everything sampled was in use.
-constexpr size_t samples = 8, home_samples = 3;
+constexpr size_t samples = 8, home_samples = 3, looked_at_whole = 32;
 } // namespace
 
 void dxv_wide::device_came(board& b, device_index d) {
@@ -80,44 +80,38 @@ bool dxv_wide::add_holder(board& b, model_index x, load_reason reason) {
   return true;
 }
 
-// When a request could start there: engine, lane, load, and what is usually lost in waiting on this device.
-duration_us dxv_wide::expected_start_us(const board& b, device_index d, model_index x) const {
+// Until a lane takes the model up: the rest of a batch, and what is usually lost in waiting on this device.
+duration_us dxv_wide::lane_wait_us(const board& b, device_index d, model_index x) const {
   const device_state& device = b.device(d);
   time_us free_us = b.lane(device.first_lane).free_us;
   for (uint32_t i = 1; i < device.lanes; ++i)
     free_us = std::min(free_us, b.lane(lane_index{device.first_lane.value + i}).free_us);
   const request_entry& head = b.request(b.live_head(x));
   const double waiting_us = (1.0 - devices_[d].ease) * static_cast<double>(head.deadline_us - head.arrival_us);
-  return b.engine_wait_us(d) + std::max<duration_us>(0, free_us - b.now()) + b.load_us(x, d) +
-         static_cast<duration_us>(waiting_us);
+  return std::max<duration_us>(0, free_us - b.now()) + static_cast<duration_us>(waiting_us);
 }
 
-// The best of a few: three of the node that has the bytes, the others anywhere. Small clusters are looked at whole.
+// The best of a few: the one with most room, three of the node that has the bytes, the others anywhere. Small clusters
+// are looked at whole.
 device_index dxv_wide::sample_target(board& b, model_index x, load_reason reason) {
   constexpr double at_ease = 0.4; // A replica helps only where requests still have time when they start.
-  std::array<std::pair<duration_us, device_index>, samples> found;
-  size_t count = 0;
+  placement best;
   const auto consider = [&](device_index d) {
-    if (b.device(d).sets.holds(x) || (reason == load_reason::replica && devices_[d].ease < at_ease)) return;
-    for (size_t i = 0; i < count; ++i)
-      if (found[i].second == d) return;
-    const duration_us start_us = expected_start_us(b, d, x);
-    size_t at = count++;
-    for (; at > 0 && start_us < found[at - 1].first; --at) found[at] = found[at - 1];
-    found[at] = {start_us, d};
+    if (d == best.device || b.device(d).sets.holds(x)) return;
+    if (reason == load_reason::replica && devices_[d].ease < at_ease) return;
+    const placement candidate = place(b, x, d, lane_wait_us(b, d, x));
+    if (candidate.better_than(best)) best = candidate;
   };
-  if (all_devices_.size() <= samples) {
+  if (all_devices_.size() <= looked_at_whole) {
     for (const device_index d : all_devices_) consider(d);
   } else {
+    if (const device_index d = b.roomiest(); d != no_device) consider(d);
     const uint32_t home = b.model(x).home_node;
     if (home < nodes_.size() && !nodes_[home].empty())
       for (size_t i = 0; i < home_samples; ++i) consider(nodes_[home][random_.below(nodes_[home].size())]);
     for (size_t i = home_samples; i < samples; ++i) consider(all_devices_[random_.below(all_devices_.size())]);
   }
-  for (const bool only_unwanted : {true, false})
-    for (size_t i = 0; i < count; ++i)
-      if (b.can_load(x, found[i].second, only_unwanted)) return found[i].second;
-  return no_device;
+  return best.device;
 }
 
 // With a pipelined switch an idle lane that has nothing else begins with the first part of the set.
