@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -37,6 +38,11 @@ core::result<void> check(const cluster_options& o) {
   if (o.copy_engines < 1 || o.copy_engines > 64) return bad("--copy-engines must be 1 to 64");
   for (const double gb : o.links_gb)
     if (!(gb > 0 && gb <= 1e5)) return bad("--links must be three rates in GB/s above 0");
+  if (o.speeds.empty()) return bad("--speeds must name at least one");
+  for (const double speed : o.speeds)
+    if (!(speed >= 0.01 && speed <= 100)) return bad("--speeds must be 0.01 to 100");
+  for (const double prior : {o.execution_prior, o.links_prior})
+    if (!(prior >= 0.01 && prior <= 100)) return bad("--execution-prior and --links-prior must be 0.01 to 100");
   return {};
 }
 
@@ -46,9 +52,9 @@ options core_options(const cluster_options& o) {
   c.max_batch = o.max_batch;
   c.layers = 1;
   c.load_base_us = 0;
-  c.peer_bytes_per_s = static_cast<uint64_t>(o.links_gb[0] * 1e9);
-  c.home_bytes_per_s = static_cast<uint64_t>(o.links_gb[1] * 1e9);
-  c.remote_bytes_per_s = static_cast<uint64_t>(o.links_gb[2] * 1e9);
+  c.peer_bytes_per_s = static_cast<uint64_t>(o.links_prior * o.links_gb[0] * 1e9);
+  c.home_bytes_per_s = static_cast<uint64_t>(o.links_prior * o.links_gb[1] * 1e9);
+  c.remote_bytes_per_s = static_cast<uint64_t>(o.links_prior * o.links_gb[2] * 1e9);
   c.late_patience_us = 0;
   return c;
 }
@@ -79,8 +85,10 @@ private:
 class cluster_replayer {
 public:
   cluster_replayer(const workload& w, const cluster_options& o, std::unique_ptr<scheduling_core> core)
-      : w_(w), core_(std::move(core)), world_(w, o.gpus, o.gpus_per_node, o.copy_engines, o.links_gb), running_(o.gpus),
-        rate_(o.rate), served_of_(w.class_of.size()), asked_of_(w.class_of.size()) {
+      : w_(w), core_(std::move(core)), world_(w, o.gpus, o.gpus_per_node, o.copy_engines, o.links_gb, o.speeds),
+        running_(o.gpus), rate_(o.rate),
+        tells_(o.execution_prior != 1.0 || o.links_prior != 1.0 || o.speeds.size() > 1), places_(w.class_of.size()),
+        served_of_(w.class_of.size()), asked_of_(w.class_of.size()) {
     for (const workload_class& c : w.classes) deadline_us_.push_back(std::llround(c.deadline_ms * 1000));
     set_up(o);
   }
@@ -115,6 +123,7 @@ private:
   static constexpr core::time_us never_us = std::numeric_limits<core::time_us>::max();
   struct running_batch {
     std::vector<uint32_t> slots;
+    core::duration_us takes_us = 0;
   };
 
   core::time_us at_us(size_t i) const {
@@ -130,7 +139,8 @@ private:
       const std::array shards{shard_size{{x}, static_cast<uint64_t>(c.bytes)}};
       core_->on(model_added{.model = {x},
                             .shards = shards,
-                            .cost = {std::llround(c.base_ms * 1000), std::max(1LL, std::llround(c.each_ms * 1000))},
+                            .cost = {std::llround(o.execution_prior * c.base_ms * 1000),
+                                     std::max(1LL, std::llround(o.execution_prior * c.each_ms * 1000))},
                             .cost_class = w_.class_of[x],
                             .home_node = x % nodes},
                 0, out_);
@@ -139,7 +149,8 @@ private:
       core_->on(device_joined{.device = {d},
                               .arena_bytes = static_cast<uint64_t>(o.pool_gb * 1e9),
                               .copy_engines = o.copy_engines,
-                              .node = d / o.gpus_per_node},
+                              .node = d / o.gpus_per_node,
+                              .kind = static_cast<uint32_t>(d % o.speeds.size())},
                 0, out_);
   }
 
@@ -157,26 +168,31 @@ private:
 
   void carry_out(const command& c) {
     if (const auto* r = std::get_if<policy::scheduling::run>(&c)) {
-      auto& slots = running_[r->device.value].slots;
-      core::check(slots.empty(), "a GPU gets a batch while it runs another");
-      for (const request_ref q : out_.requests_of(*r)) slots.push_back(q.slot);
-      world_.begin(now_us_, *r);
+      auto& batch = running_[r->device.value];
+      core::check(batch.slots.empty(), "a GPU gets a batch while it runs another");
+      for (const request_ref q : out_.requests_of(*r)) batch.slots.push_back(q.slot);
+      batch.takes_us = world_.begin(now_us_, *r);
     } else if (const auto* f = std::get_if<refuse>(&c)) {
       ++dropped_;
       ++asked_of_[w_.requests[open_.give_back(f->request.slot)].model];
     } else if (const auto* t = std::get_if<set_timer>(&c)) {
       timer_us_ = t->at_us;
     } else if (const auto* l = std::get_if<load>(&c)) {
+      if (places_[l->model.value]++ > 0) {
+        ++copies_;
+        copied_bytes_ += static_cast<uint64_t>(w_.classes[w_.class_of[l->model.value]].bytes);
+      }
       world_.begin(now_us_, *l);
     } else if (const auto* e = std::get_if<evict>(&c)) {
+      --places_[e->model.value];
       world_.begin(now_us_, *e);
     }
   }
 
   void finish(const gpu_event& e) {
     if (e.what == gpu_event::kind::load_done) {
-      world_.loaded(e.gpu, e.id);
-      return decide(load_done{{e.gpu}, {e.id}});
+      const gpu_load done = world_.loaded(e.gpu, e.id);
+      return decide(tells_ ? load_done{{e.gpu}, {e.id}, done.bytes, done.took_us} : load_done{{e.gpu}, {e.id}});
     }
     auto& slots = running_[e.gpu].slots;
     for (const uint32_t slot : slots) {
@@ -190,7 +206,7 @@ private:
       ++asked_of_[model];
     }
     slots.clear();
-    decide(batch_done{{e.gpu}, {e.id}});
+    decide(batch_done{{e.gpu}, {e.id}, tells_ ? running_[e.gpu].takes_us : 0});
   }
 
   const workload& w_;
@@ -200,9 +216,12 @@ private:
   std::vector<running_batch> running_; // By GPU.
   commands out_;
   double rate_;
+  bool tells_;                                 // What batches and loads took.
   std::vector<core::duration_us> deadline_us_; // By class.
   core::time_us now_us_ = 0, timer_us_ = 0;
   uint64_t on_time_ = 0, late_ = 0, dropped_ = 0, calls_ = 0;
+  uint64_t copies_ = 0, copied_bytes_ = 0;
+  std::vector<uint32_t> places_;               // GPUs that have the set, or will, by model.
   std::vector<uint32_t> served_of_, asked_of_; // On time, and all, by model.
   decision_clock clock_, latency_;
 };
@@ -215,6 +234,8 @@ cluster_result cluster_replayer::result(const cluster_options& o, double seconds
   r.dropped = dropped_;
   core::check(on_time_ + late_ + dropped_ == r.requests, "a request was lost or answered twice");
   r.loads = world_.loads();
+  r.copies = copies_;
+  r.copied_bytes = copied_bytes_;
   const double span_s = std::max(1e-6, 1e-6 * static_cast<double>(at_us(r.requests - 1)));
   r.offered_rps = static_cast<double>(r.requests) / span_s;
   r.goodput_rps = static_cast<double>(on_time_) / span_s;
@@ -253,19 +274,23 @@ core::result<cluster_result> replay_cluster(const workload& w, const cluster_opt
   return r.result(chosen, cpu_s() - begin);
 }
 
+uint64_t cluster_result::bytes() const {
+  return std::accumulate(bytes_by_source.begin(), bytes_by_source.end(), uint64_t{0});
+}
+
 std::string to_json(const cluster_result& r) {
   return fmt::format(
-      "{{\"requests\":{},\"offered_rps\":{:.0f},\"goodput_rps\":{:.0f},\"on_time_ppm\":{},\"loads\":{},"
+      "{{\"requests\":{},\"offered_rps\":{:.0f},\"goodput_rps\":{:.0f},\"on_time_ppm\":{},\"loads\":{},\"copies\":{},"
       "\"bytes_by_source\":{{\"peer_device\":{},\"home_host\":{},\"remote\":{}}},\"on_time\":{},\"late\":{},"
       "\"dropped\":{},"
       "\"p50_us\":{},\"p99_us\":{},\"p999_us\":{},\"worst_model_ppm\":{},\"median_model_ppm\":{},\"lane_use\":{:.3f},"
       "\"engine_use\":{:.3f},\"requests_per_s_core\":{:.0f},\"decisions\":{},\"decision_ns_p50\":{},\"decision_ns_"
       "p99\":{},"
       "\"decision_ns_p999\":{}}}",
-      r.requests, r.offered_rps, r.goodput_rps, r.on_time_ppm, r.loads, r.bytes_by_source[0], r.bytes_by_source[1],
-      r.bytes_by_source[2], r.on_time, r.late, r.dropped, r.p50_us, r.p99_us, r.p999_us, r.worst_model_ppm,
-      r.median_model_ppm, r.lane_use, r.engine_use, r.requests_per_s_core, r.decisions.decisions, r.decisions.p50_ns,
-      r.decisions.p99_ns, r.p999_decision_ns);
+      r.requests, r.offered_rps, r.goodput_rps, r.on_time_ppm, r.loads, r.copies, r.bytes_by_source[0],
+      r.bytes_by_source[1], r.bytes_by_source[2], r.on_time, r.late, r.dropped, r.p50_us, r.p99_us, r.p999_us,
+      r.worst_model_ppm, r.median_model_ppm, r.lane_use, r.engine_use, r.requests_per_s_core, r.decisions.decisions,
+      r.decisions.p50_ns, r.decisions.p99_ns, r.p999_decision_ns);
 }
 
 } // namespace fastptm::sim

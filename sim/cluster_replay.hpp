@@ -24,14 +24,20 @@ struct cluster_options {
   uint32_t copy_engines = 1;
   // GB/s by tier: from a GPU of the node, from the node's host memory, from another node.
   std::array<double, policy::source_tier_count> links_gb{300, 50, 40};
+  // Speed of execution by kind of GPU; GPU g is of kind g modulo their number.
+  std::vector<double> speeds{1.0};
+  // The core's first estimates, times what is true. Off from 1, the core is told what batches and loads really took.
+  double execution_prior = 1.0, links_prior = 1.0;
   bool refuse_late = true; // Requests that cannot be on time are dropped; else they are served last.
 };
 
 struct cluster_result {
   uint64_t requests = 0, on_time = 0, late = 0, dropped = 0, loads = 0;
+  uint64_t copies = 0, copied_bytes = 0; // Of `loads`: of sets that another GPU had, or was about to have.
   double goodput_rps = 0, offered_rps = 0;
   uint64_t on_time_ppm = 0, worst_model_ppm = 0, median_model_ppm = 0; // By model: those with 100 requests and more.
   std::array<uint64_t, policy::source_tier_count> bytes_by_source{};
+  uint64_t bytes() const;
   uint64_t p50_us = 0, p99_us = 0, p999_us = 0; // Of the served.
   double lane_use = 0, engine_use = 0;
   double requests_per_s_core = 0; // By the CPU time of the replay loop, world included.

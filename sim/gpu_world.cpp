@@ -12,9 +12,9 @@ using policy::source_tier;
 using policy::source_tier_count;
 
 gpu_world::gpu_world(const workload& w, uint32_t gpus, uint32_t gpus_per_node, uint32_t copy_engines,
-                     const std::array<double, source_tier_count>& links_gb)
-    : w_(w), gpus_per_node_(gpus_per_node), nodes_((gpus + gpus_per_node - 1) / gpus_per_node), gpus_(gpus),
-      copies_(w.class_of.size() * nodes_) {
+                     const std::array<double, source_tier_count>& links_gb, std::span<const double> speeds)
+    : w_(w), gpus_per_node_(gpus_per_node), nodes_((gpus + gpus_per_node - 1) / gpus_per_node), speeds_(speeds),
+      gpus_(gpus), copies_(w.class_of.size() * nodes_) {
   for (size_t tier = 0; tier < source_tier_count; ++tier) us_per_byte_[tier] = 1e6 / (links_gb[tier] * 1e9);
   for (const workload_class& c : w.classes)
     costs_us_.push_back({std::llround(c.base_ms * 1000), std::max(1LL, std::llround(c.each_ms * 1000))});
@@ -34,7 +34,7 @@ void gpu_world::begin(core::time_us now, const policy::scheduling::load& l) {
   gpu_state& g = gpus_[gpu];
   core::time_us& engine = *std::min_element(g.engine_free_us.begin(), g.engine_free_us.end());
   engine = std::max(engine, now) + takes_us;
-  g.loads.push_back({l.id.value, model, engine});
+  g.loads.push_back({l.id.value, model, engine, takes_us});
   coming_.add(engine, {gpu_event::kind::load_done, gpu, l.id.value});
   ++loads_;
   bytes_[static_cast<size_t>(tier)] += static_cast<uint64_t>(bytes);
@@ -47,23 +47,27 @@ void gpu_world::begin(core::time_us, const policy::scheduling::evict& e) {
   --n;
 }
 
-void gpu_world::begin(core::time_us now, const policy::scheduling::run& r) {
+core::duration_us gpu_world::begin(core::time_us now, const policy::scheduling::run& r) {
   const auto [base_us, each_us] = costs_us_[w_.class_of[r.model.value]];
   core::time_us start_us = now;
   if (r.waits_for.value != 0)
     for (const load_state& l : gpus_[r.device.value].loads)
       if (l.id == r.waits_for.value) start_us = std::max(start_us, l.ready_us);
-  const core::duration_us takes_us = base_us + each_us * r.count;
+  const double speed = speeds_[r.device.value % speeds_.size()];
+  const auto takes_us = std::llround(static_cast<double>(base_us + each_us * r.count) / speed);
   coming_.add(start_us + takes_us, {gpu_event::kind::batch_done, r.device.value, r.id.value});
   busy_us_ += takes_us;
+  return takes_us;
 }
 
-void gpu_world::loaded(uint32_t gpu, uint64_t load) {
+gpu_load gpu_world::loaded(uint32_t gpu, uint64_t load) {
   auto& loads = gpus_[gpu].loads;
   const auto found = std::find_if(loads.begin(), loads.end(), [&](const load_state& l) { return l.id == load; });
   core::check(found != loads.end(), "a load ends that never began");
   ++copies(found->model, node_of(gpu));
+  const gpu_load done{static_cast<uint64_t>(w_.classes[w_.class_of[found->model]].bytes), found->takes_us};
   loads.erase(found);
+  return done;
 }
 
 } // namespace fastptm::sim

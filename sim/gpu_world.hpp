@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "policy/scheduling/events.hpp"
@@ -17,17 +18,22 @@ struct gpu_event {
   uint64_t id = 0;
 };
 
+struct gpu_load {
+  uint64_t bytes = 0;
+  core::duration_us took_us = 0; // Without the wait for a copy engine.
+};
+
 // One lane per GPU. Not modelled: contention between links, host memory limits, failures.
 class gpu_world {
 public:
+  // `speeds`: of execution, by kind; GPU g is of kind g modulo their number. Borrowed.
   gpu_world(const workload& w, uint32_t gpus, uint32_t gpus_per_node, uint32_t copy_engines,
-            const std::array<double, policy::source_tier_count>& links_gb);
+            const std::array<double, policy::source_tier_count>& links_gb, std::span<const double> speeds);
 
   void begin(core::time_us now, const policy::scheduling::load& l);
   void begin(core::time_us now, const policy::scheduling::evict& e);
-  void begin(core::time_us now, const policy::scheduling::run& r);
-  // The set of the load is there. Returns when its GPU's lane is done with what waited for it, through the event queue.
-  void loaded(uint32_t gpu, uint64_t load);
+  core::duration_us begin(core::time_us now, const policy::scheduling::run& r); // What the execution takes.
+  gpu_load loaded(uint32_t gpu, uint64_t load);                                 // The set of the load is there.
 
   event_wheel<gpu_event>& coming() { return coming_; }
   uint64_t loads() const { return loads_; }
@@ -40,6 +46,7 @@ private:
     uint64_t id = 0;
     uint32_t model = 0;
     core::time_us ready_us = 0;
+    core::duration_us takes_us = 0;
   };
   struct gpu_state {
     std::vector<core::time_us> engine_free_us;
@@ -51,6 +58,7 @@ private:
   const workload& w_;
   uint32_t gpus_per_node_, nodes_;
   std::array<double, policy::source_tier_count> us_per_byte_{};
+  std::span<const double> speeds_;
   std::vector<std::array<core::duration_us, 2>> costs_us_; // By class: base, each.
   std::vector<gpu_state> gpus_;
   std::vector<uint16_t> copies_; // Ready sets by model and node.

@@ -136,6 +136,13 @@ void add_cluster_replay(CLI::App& app) {
       ->delimiter(',')
       ->expected(policy::source_tier_count)
       ->capture_default_str();
+  c.add_option("--speeds", o->speeds, "of execution, by kind of GPU: GPU g is of kind g modulo their number")
+      ->delimiter(',')
+      ->capture_default_str();
+  c.add_option("--execution-prior", o->execution_prior, "first estimates of executions, times what is true")
+      ->capture_default_str();
+  c.add_option("--links-prior", o->links_prior, "first estimates of the links' rates, times what is true")
+      ->capture_default_str();
   add_flag(c, "--refuse-late", o->refuse_late, "drop what cannot be on time, else serve it last");
   c.callback([o, file, links] {
     std::copy(links->begin(), links->end(), o->links_gb.begin());
@@ -172,6 +179,8 @@ void add_targets(CLI::App& app) {
       [](const auto& x) { return cluster_ranks(x.seed, x.requests, standard_places()); })
       ->add_option("--requests", a->requests)
       ->capture_default_str();
+  add("light", "loads and bytes at low rates, from a cold start with wrong estimates",
+      [](const auto& x) { return light_load(x.seed, light_places()); });
   CLI::App& speed = *add("speed", "requests/s and decision times, 256 to 4096 GPUs",
                          [](const auto& x) { return decision_speed(x.seed, x.requests, x.plot); });
   speed.add_option("--requests", a->requests)->capture_default_str();

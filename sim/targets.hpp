@@ -38,6 +38,17 @@ struct cluster_place {
 const std::vector<cluster_place>& standard_places(); // 1000 models on 256 GPUs with 40 and 16 GB, 10,000 on 512.
 // Maximum rate at 99 % on time, of dxv beside affinity and omls.
 core::result<target_table> cluster_ranks(uint64_t seed, uint64_t requests, const std::vector<cluster_place>& places);
+struct light_place {
+  uint32_t models, gpus;
+  uint64_t requests;
+};
+// A few lanes, where all pairs of lane and model are compared, and many, where they are not. A GPU has room for dozens
+// of sets on average, and for two of the largest at least.
+const std::vector<light_place>& light_places();
+// Loads and bytes at 0.1 to 50 % of the sustainable rate: steady and in bursts, where all sets fit and where half of
+// them do, on GPUs of one and of two kinds, from a cold start with estimates that are off by 3 either way; beside rules
+// that know more (memory_rules.hpp). Copies for deadlines are counted beside.
+core::result<target_table> light_load(uint64_t seed, const std::vector<light_place>& places);
 // Requests/s per core and decision times; and how decision time grows from 256 to 4096 GPUs, with a plot as SVG.
 core::result<target_table> decision_speed(uint64_t seed, uint64_t requests, const std::filesystem::path& plot);
 
