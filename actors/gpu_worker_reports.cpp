@@ -1,6 +1,8 @@
 // What a gpu_worker tells the directory: its device, its holdings, its loads.
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "actors/gpu_worker.hpp"
 
 namespace fastptm::actors {
@@ -45,7 +47,9 @@ void gpu_worker::report_device() {
   if (!directory_) return;
   device_row row;
   row.name = options_.name;
-  row.kind = to_string(options_.device->info().kind);
+  const auto& info = options_.device->info();
+  row.kind = to_string(info.kind);
+  row.hardware = fmt::format("{} {} x{}", row.kind, info.isa, info.threads);
   row.arena_bytes = options_.device->memory().size_bytes();
   row.used_bytes = options_.device->memory().used_bytes();
   std::vector<const set*> resident;

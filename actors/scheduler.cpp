@@ -144,6 +144,7 @@ void scheduler::on_device_joined(const device_joined& joined) {
   event.device = {index};
   event.arena_bytes = joined.row.arena_bytes;
   event.node = host_index(joined.boot_id);
+  event.kind = hardware_.try_emplace(joined.row.hardware, static_cast<uint32_t>(hardware_.size())).first->second;
   event.resident = resident;
   const auto reason = tell(event);
   if (reason != scheduling::rejection::none)

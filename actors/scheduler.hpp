@@ -152,6 +152,7 @@ private:
   std::vector<device_entry> devices_;
   std::unordered_map<std::string, uint32_t> device_index_;
   std::unordered_map<std::string, uint32_t> host_index_;
+  std::unordered_map<std::string, uint32_t> hardware_;      // Kinds of device, as they describe themselves.
   std::unordered_map<core::batch_id, batch_entry> batches_; // under way: at most one per lane
   uint64_t last_timer_ = 0;
 

@@ -1,5 +1,6 @@
 // The scheduler's answers to administrators: names for the indices of policy/scheduling/explain.
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -43,6 +44,7 @@ explained_device row_of(const scheduling::device_terms& terms, const std::string
   row.missing_bytes = terms.missing_bytes;
   row.load_us = terms.load_us;
   row.engine_wait_us = terms.engine_wait_us;
+  row.price_us = std::llround(terms.price_us);
   row.lane_wait_us = terms.lane_wait_us;
   row.run_one_us = terms.run_one_us;
   row.batch = terms.batch;
@@ -85,7 +87,10 @@ caf::result<explanation> scheduler::on_explain(const std::string& model) {
   out.tenant_service_us = static_cast<uint64_t>(std::max(0.0, told.tenant_service_us));
   out.tenant_share = told.tenant_share;
   out.tenant_ahead = told.tenant_ahead;
-  for (const auto& terms : told.devices) out.devices.push_back(row_of(terms, devices_[terms.device.value].name));
+  for (const auto& terms : told.devices) {
+    out.devices.push_back(row_of(terms, devices_[terms.device.value].name));
+    for (const auto victim : terms.would_go) out.devices.back().would_go.push_back(models_[victim.value].row.name);
+  }
   return out;
 }
 

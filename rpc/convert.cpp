@@ -193,6 +193,8 @@ void set_explanation(schema::Explanation::Builder to, const actors::explanation&
     row.setMissingBytes(device.missing_bytes);
     row.setLoadUs(unsigned_of(device.load_us));
     row.setEngineWaitUs(unsigned_of(device.engine_wait_us));
+    set_texts(row.initWouldGo(static_cast<unsigned>(device.would_go.size())), device.would_go);
+    row.setPriceUs(unsigned_of(device.price_us));
     row.setLaneWaitUs(unsigned_of(device.lane_wait_us));
     row.setRunOneUs(unsigned_of(device.run_one_us));
     row.setBatch(device.batch);

@@ -98,6 +98,8 @@ struct Explanation {
     valueMicroRps @14 :UInt64; # of a visit: discounted requests per second, in millionths
     against @15 :Text;      # why it is not served here now; none
     againstForUs @16 :UInt64; # until that ends by itself; 0: not known
+    wouldGo @17 :List(Text); # models that a load would displace
+    priceUs @18 :UInt64;    # what giving them up is expected to cost: bringing each back, times how soon
   }
 }
 

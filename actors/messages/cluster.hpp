@@ -11,7 +11,7 @@
 namespace fastptm::actors {
 
 // Raised with every change of anything in actors/messages or interfaces.hpp: two builds that differ do not join.
-constexpr uint32_t protocol_version = 2;
+constexpr uint32_t protocol_version = 3;
 
 struct model_key {
   core::model_id id;
@@ -23,15 +23,16 @@ template <class I> typename I::result_type inspect(I& f, model_key& x) {
 
 // A device as its worker describes it, when joining and after every change.
 struct device_row {
-  std::string name; // "worker-0/host0", unique in the cluster
-  std::string kind; // "host", "cuda"
+  std::string name;     // "worker-0/host0", unique in the cluster
+  std::string kind;     // "host", "cuda"
+  std::string hardware; // "host avx512 x2": devices of equal hardware are taken to be equally fast
   uint64_t arena_bytes = 0;
   uint64_t used_bytes = 0;
   bool cordoned = false;           // filled in by the directory
   std::vector<model_key> resident; // complete sets only
 };
 template <class I> typename I::result_type inspect(I& f, device_row& x) {
-  return fields(f, "device_row", x.name, x.kind, x.arena_bytes, x.used_bytes, x.cordoned, x.resident);
+  return fields(f, "device_row", x.name, x.kind, x.hardware, x.arena_bytes, x.used_bytes, x.cordoned, x.resident);
 }
 
 struct lease_terms {

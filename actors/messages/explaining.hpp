@@ -20,6 +20,8 @@ struct explained_device {
   uint64_t missing_bytes = 0;
   int64_t load_us = 0;
   int64_t engine_wait_us = 0;
+  std::vector<std::string> would_go; // models that a load would displace
+  int64_t price_us = 0;              // of giving them up
   int64_t lane_wait_us = 0;
   int64_t run_one_us = 0;
   uint32_t batch = 0;
@@ -31,8 +33,8 @@ struct explained_device {
 };
 template <class I> typename I::result_type inspect(I& f, explained_device& x) {
   return fields(f, "explained_device", x.device, x.resident, x.loading, x.reason, x.loading_left_us, x.tier,
-                x.missing_bytes, x.load_us, x.engine_wait_us, x.lane_wait_us, x.run_one_us, x.batch, x.run_batch_us,
-                x.has_value, x.value_micro_rps, x.against, x.against_for_us);
+                x.missing_bytes, x.load_us, x.engine_wait_us, x.would_go, x.price_us, x.lane_wait_us, x.run_one_us,
+                x.batch, x.run_batch_us, x.has_value, x.value_micro_rps, x.against, x.against_for_us);
 }
 
 struct explanation {

@@ -37,7 +37,9 @@ std::string to_json(device_terms device) {
     out.number("missing_bytes", device.getMissingBytes())
         .text("source", text_of(device.getTier()))
         .number("load_us", device.getLoadUs())
-        .number("engine_wait_us", device.getEngineWaitUs());
+        .number("engine_wait_us", device.getEngineWaitUs())
+        .raw("would_go", texts(device.getWouldGo()))
+        .number("price_us", device.getPriceUs());
   }
   out.number("lane_wait_us", device.getLaneWaitUs())
       .number("run_one_us", device.getRunOneUs())
@@ -79,6 +81,14 @@ std::string place_of(device_terms device) {
                      text_of(device.getTier()));
 }
 
+std::string price_of(device_terms device) {
+  return device.getWouldGo().size() == 0 ? "-" : milliseconds(device.getPriceUs());
+}
+
+std::string victims_of(device_terms device) {
+  return device.getWouldGo().size() == 0 ? std::string() : "; a load gives up " + joined(device.getWouldGo());
+}
+
 std::string reason_of(device_terms device) {
   auto reason = text_of(device.getAgainst());
   if (reason == "none") return "-";
@@ -94,16 +104,17 @@ void print_table(explanation told) {
                              : std::string()));
   print_line(fmt::format("tenant {}: share {}, served {} ms{}", text_of(told.getTenant()), told.getTenantShare(),
                          milliseconds(told.getTenantServiceUs()), told.getTenantAhead() ? ", ahead of its share" : ""));
-  print_line(fmt::format("\n{:<22} {:<24} {:>9} {:>10} {:>9} {:>8} {:>14} {:>12} {}", "DEVICE", "WEIGHTS", "LOAD ms",
-                         "ENGINE ms", "LANE ms", "RUN ms", "RUN BATCH ms", "VALUE req/s", "AGAINST"));
+  print_line(fmt::format("\n{:<22} {:<24} {:>9} {:>9} {:>10} {:>9} {:>8} {:>14} {:>12} {}", "DEVICE", "WEIGHTS",
+                         "LOAD ms", "PRICE ms", "ENGINE ms", "LANE ms", "RUN ms", "RUN BATCH ms", "VALUE req/s",
+                         "AGAINST"));
   for (const auto device : told.getDevices()) {
     print_line(fmt::format(
-        "{:<22} {:<24} {:>9} {:>10} {:>9} {:>8} {:>14} {:>12} {}", text_of(device.getName()), place_of(device),
-        milliseconds(device.getLoadUs()), milliseconds(device.getEngineWaitUs()), milliseconds(device.getLaneWaitUs()),
-        milliseconds(device.getRunOneUs()),
+        "{:<22} {:<24} {:>9} {:>9} {:>10} {:>9} {:>8} {:>14} {:>12} {}{}", text_of(device.getName()), place_of(device),
+        milliseconds(device.getLoadUs()), price_of(device), milliseconds(device.getEngineWaitUs()),
+        milliseconds(device.getLaneWaitUs()), milliseconds(device.getRunOneUs()),
         fmt::format("{} ({})", milliseconds(device.getRunBatchUs()), device.getBatch()),
         device.getHasValue() ? fmt::format("{:.3f}", static_cast<double>(device.getValueMicroRps()) / 1e6) : "-",
-        reason_of(device)));
+        reason_of(device), victims_of(device)));
   }
 }
 

@@ -14,6 +14,18 @@ std::string text_of(capnp::Text::Reader text) {
   return {text.begin(), text.size()};
 }
 
+std::string texts(capnp::List<capnp::Text>::Reader from) {
+  json_array out;
+  for (const auto each : from) out.add(json_text(text_of(each)));
+  return out.str();
+}
+
+std::string joined(capnp::List<capnp::Text>::Reader from) {
+  std::string out;
+  for (const auto each : from) out += (out.empty() ? "" : ", ") + text_of(each);
+  return out.empty() ? "-" : out;
+}
+
 namespace {
 
 std::string_view name_of(schema::NodeState state) {
@@ -28,20 +40,8 @@ std::string_view name_of(schema::NodeState state) {
   return "lost";
 }
 
-std::string texts(capnp::List<capnp::Text>::Reader from) {
-  json_array out;
-  for (const auto each : from) out.add(json_text(text_of(each)));
-  return out.str();
-}
-
 double mib(uint64_t bytes) {
   return static_cast<double>(bytes) / (1 << 20);
-}
-
-std::string joined(capnp::List<capnp::Text>::Reader from) {
-  std::string out;
-  for (const auto each : from) out += (out.empty() ? "" : ", ") + text_of(each);
-  return out.empty() ? "-" : out;
 }
 
 } // namespace

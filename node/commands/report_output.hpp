@@ -8,6 +8,8 @@
 namespace fastptm::node::commands {
 
 std::string text_of(capnp::Text::Reader text);
+std::string texts(capnp::List<capnp::Text>::Reader from);  // a JSON list
+std::string joined(capnp::List<capnp::Text>::Reader from); // "a, b"; "-" when empty
 
 std::string to_json(schema::ModelStatus::Reader model);
 std::string to_json(schema::ClusterStatus::Reader status);
