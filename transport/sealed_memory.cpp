@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "core/host_memory.hpp"
 #include "core/units.hpp"
 
 namespace fastptm::transport {
@@ -18,7 +19,7 @@ namespace {
 constexpr uint64_t page_bytes = 4096;
 
 core::error out_of(int number, const std::string& name, uint64_t size_bytes) {
-  auto error = core::from_errno(number, fmt::format("{} bytes of shared memory for {}", size_bytes, name));
+  auto error = core::from_errno(number, fmt::format("{} MiB of shared memory for {}", size_bytes >> 20, name));
   if (number == ENOSPC || number == ENOMEM) error.code = core::errc::quota_exceeded;
   return error;
 }
@@ -27,6 +28,8 @@ core::error out_of(int number, const std::string& name, uint64_t size_bytes) {
 
 core::result<sealed_memory> sealed_memory::create(const std::string& name, uint64_t size_bytes) {
   const auto size = core::round_up(size_bytes, page_bytes);
+  if (auto enough = core::check_memory(size, "shared memory for " + name, "configure less of it"); !enough)
+    return core::fail(enough.error());
   const int file = memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (file < 0) return core::fail(out_of(errno, name, size));
   sealed_memory made(file, {});

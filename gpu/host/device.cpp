@@ -9,6 +9,9 @@ namespace fastptm::gpu::host {
 
 namespace {
 
+// Longer than a machine takes to start its nodes, shorter than a user to ask for the first model.
+constexpr core::duration_us warm_after_us = 2'000'000;
+
 class host_buffer final : public buffer {
 public:
   explicit host_buffer(mapping memory) : memory_(std::move(memory)) {}
@@ -22,15 +25,17 @@ class host_device final : public device {
 public:
   host_device(const device_options& options, isa set, mapping slab)
       : info_{options.name, device_kind::host, std::string(to_string(set)), options.threads}, slab_(std::move(slab)),
-        arena_(slab_.region()), kernels_(options.threads, set), executor_(options.name, queue_bound) {}
+        arena_(slab_.region()), warmer_(slab_.region(), warm_after_us), kernels_(options.threads, set),
+        executor_(options.name, queue_bound) {}
 
   const device_info& info() const override { return info_; }
   arena& memory() override { return arena_; }
   kernels& operators() override { return kernels_; }
 
   core::result<std::unique_ptr<buffer>> allocate(uint64_t size_bytes) override {
-    auto memory = mapping::make(size_bytes, 1);
+    auto memory = mapping::make(size_bytes);
     if (!memory) return core::fail(std::move(memory.error()));
+    populate(memory->region());
     return std::make_unique<host_buffer>(std::move(*memory));
   }
 
@@ -40,6 +45,7 @@ private:
   const device_info info_;
   mapping slab_;
   arena arena_;
+  page_warmer warmer_;
   host_kernels kernels_;
   executor executor_; // last: its work uses the others until it ends
 };
@@ -50,7 +56,7 @@ core::result<std::unique_ptr<device>> make_host_device(const device_options& opt
   if (options.threads == 0 || options.threads > 1024) {
     return core::fail(core::errc::invalid, "device " + options.name + ": threads must be between 1 and 1024");
   }
-  auto slab = mapping::make(options.arena_bytes, options.threads);
+  auto slab = mapping::make(options.arena_bytes);
   if (!slab) return core::fail("device " + options.name, slab.error());
   return std::make_unique<host_device>(options, set, std::move(*slab));
 }

@@ -9,7 +9,8 @@
 
 namespace fastptm::gpu::host {
 
-// Touches the whole arena before it returns. `set` is best_isa() everywhere but in tests.
+// The arena's pages come into memory later, in the background or when they are first used. `set` is best_isa()
+// everywhere but in tests.
 core::result<std::unique_ptr<device>> make_host_device(const device_options& options, isa set);
 
 } // namespace fastptm::gpu::host

@@ -1,71 +1,46 @@
-// mmap with alignment, madvise and pre-faulting; see memory.hpp.
+// mmap with alignment and madvise; see memory.hpp.
 #include "gpu/host/memory.hpp"
 
+#include <pthread.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
-#include <thread>
+#include <chrono>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
+#include "core/host_memory.hpp"
 #include "core/units.hpp"
 
 namespace fastptm::gpu::host {
 
 namespace {
 
-// MemAvailable of the kernel, 0 when unknown. Touching more would not fail but have some process killed.
-uint64_t available_bytes() {
-  std::FILE* const file = std::fopen("/proc/meminfo", "re");
-  if (file == nullptr) return 0;
-  char line[128];
-  unsigned long long available_kib = 0;
-  while (std::fgets(line, sizeof line, file) != nullptr) {
-    if (std::sscanf(line, "MemAvailable: %llu kB", &available_kib) == 1) break;
-  }
-  std::fclose(file);
-  return available_kib << 10;
-}
-
-void touch(std::byte* from, uint64_t size_bytes) {
-  const uint64_t page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  for (uint64_t at = 0; at < size_bytes; at += page_bytes) {
-    const_cast<volatile std::byte*>(from)[at] = std::byte{0};
-  }
-}
-
-void touch_by(unsigned threads, core::memory_region region) {
-  const uint64_t share_bytes = core::round_up(region.size_bytes / std::max(threads, 1u) + 1, huge_page_bytes);
-  std::vector<std::thread> helpers;
-  for (uint64_t at = share_bytes; at < region.size_bytes; at += share_bytes) {
-    helpers.emplace_back([=] { touch(region.address + at, std::min(share_bytes, region.size_bytes - at)); });
-  }
-  touch(region.address, std::min(share_bytes, region.size_bytes));
-  for (std::thread& helper : helpers) helper.join();
-}
+constexpr uint64_t step_bytes = huge_page_bytes; // the kernel's lock on the address space is held for one step
+constexpr int niceness = 10;                     // a tenth of the weight of what computes
 
 } // namespace
 
-core::result<mapping> mapping::make(uint64_t size_bytes, unsigned threads) {
+core::result<mapping> mapping::make(uint64_t size_bytes) {
   constexpr uint64_t largest_bytes = uint64_t{1} << 46;
-  const uint64_t free_bytes = available_bytes();
-  if (size_bytes > largest_bytes || (free_bytes != 0 && size_bytes > free_bytes)) {
-    return core::fail(core::errc::does_not_fit,
-                      fmt::format("{} bytes of memory asked, {} available on this host: configure "
-                                  "less for the device",
-                                  size_bytes, free_bytes));
-  }
+  if (size_bytes > largest_bytes)
+    return core::fail(core::errc::does_not_fit, fmt::format("{} bytes are more than any host has", size_bytes));
+  if (auto enough = core::check_memory(size_bytes, "device memory", "configure less for the device (arenaMib)");
+      !enough)
+    return core::fail(enough.error());
   const uint64_t wanted_bytes = core::round_up(std::max<uint64_t>(size_bytes, 1), huge_page_bytes);
   void* const raw =
       mmap(nullptr, wanted_bytes + huge_page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (raw == MAP_FAILED) {
     if (errno == ENOMEM)
-      return core::fail(core::errc::does_not_fit, fmt::format("no {} bytes of address space", wanted_bytes));
+      return core::fail(core::errc::does_not_fit,
+                        fmt::format("no {} MiB of address space: raise `ulimit -v`, or configure less for the "
+                                    "device (arenaMib)",
+                                    wanted_bytes >> 20));
     return core::fail(core::from_errno(errno, fmt::format("mapping {} bytes", wanted_bytes)));
   }
   // Give back what lies before and behind the aligned part.
@@ -77,7 +52,6 @@ core::result<mapping> mapping::make(uint64_t size_bytes, unsigned threads) {
   const core::memory_region region{start + before_bytes, wanted_bytes, core::memory_kind::host};
   // Refused where the kernel has no huge pages: only slower.
   madvise(region.address, region.size_bytes, MADV_HUGEPAGE);
-  touch_by(threads, region);
   return mapping(region);
 }
 
@@ -90,6 +64,37 @@ mapping& mapping::operator=(mapping&& other) noexcept {
 
 mapping::~mapping() {
   if (region_.address != nullptr) munmap(region_.address, region_.size_bytes);
+}
+
+// -- pages ----------------------------------------------------------------------------------------
+
+void populate(core::memory_region region) {
+  madvise(region.address, region.size_bytes, MADV_POPULATE_WRITE);
+}
+
+page_warmer::page_warmer(core::memory_region region, core::duration_us delay_us)
+    : region_(region), delay_us_(delay_us), thread_([this] { run(); }) {
+  pthread_setname_np(thread_.native_handle(), "page-warmer");
+}
+
+page_warmer::~page_warmer() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stopped_.notify_one();
+  thread_.join();
+}
+
+void page_warmer::run() {
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), niceness); // of this thread alone, on Linux
+  std::unique_lock lock(mutex_);
+  if (stopped_.wait_for(lock, std::chrono::microseconds(delay_us_), [this] { return stopping_; })) return;
+  for (uint64_t at = 0; at < region_.size_bytes && !stopping_; at += step_bytes) {
+    lock.unlock();
+    populate(region_.slice(at, std::min(step_bytes, region_.size_bytes - at)));
+    lock.lock();
+  }
 }
 
 } // namespace fastptm::gpu::host

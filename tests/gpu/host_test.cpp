@@ -6,7 +6,9 @@
 #include <thread>
 
 #include <gmock/gmock.h>
+#include <sys/mman.h>
 
+#include "core/clock.hpp"
 #include "gpu/backends.hpp"
 #include "gpu/host/kernel_table.hpp"
 #include "gpu/host/memory.hpp"
@@ -15,8 +17,8 @@
 namespace fastptm::gpu::host {
 namespace {
 
-TEST(HostMemory, IsAlignedZeroAndResident) {
-  const auto made = mapping::make((5u << 20) + 1, 2);
+TEST(HostMemory, IsAlignedAndZero) {
+  const auto made = mapping::make((5u << 20) + 1);
   ASSERT_TRUE(made) << made.error().message;
   const core::memory_region region = made->region();
   EXPECT_EQ(region.size_bytes, 6u << 20);
@@ -25,8 +27,36 @@ TEST(HostMemory, IsAlignedZeroAndResident) {
       std::all_of(region.address, region.address + region.size_bytes, [](std::byte b) { return b == std::byte{0}; }));
 }
 
+// Whether the kernel has every page of it in memory.
+bool is_resident(core::memory_region region) {
+  std::vector<unsigned char> pages(region.size_bytes / 4096);
+  EXPECT_EQ(mincore(region.address, region.size_bytes, pages.data()), 0);
+  return std::all_of(pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) != 0; });
+}
+
+TEST(HostMemory, PagesComeLaterAndLeaveAloneWhatWasWritten) {
+  const auto made = mapping::make(8u << 20);
+  ASSERT_TRUE(made) << made.error().message;
+  const core::memory_region region = made->region();
+  EXPECT_FALSE(is_resident(region));
+  region.address[(3u << 20) + 5] = std::byte{7};
+  {
+    const page_warmer warmer(region, 0);
+    while (!is_resident(region)) std::this_thread::yield();
+  }
+  EXPECT_EQ(region.address[(3u << 20) + 5], std::byte{7});
+}
+
+TEST(HostMemory, AWarmerThatIsStoppedDoesNotWaitForItsDelay) {
+  const auto made = mapping::make(2u << 20);
+  ASSERT_TRUE(made) << made.error().message;
+  const auto start_us = core::monotonic_now_us();
+  { const page_warmer warmer(made->region(), 60'000'000); }
+  EXPECT_LT(core::monotonic_now_us() - start_us, 30'000'000);
+}
+
 TEST(HostMemory, RefusesMoreThanTheHostHas) {
-  const auto refused = mapping::make(uint64_t{1} << 45, 1);
+  const auto refused = mapping::make(uint64_t{1} << 45);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, core::errc::does_not_fit);
 }
