@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "actors/errors.hpp"
+#include "core/network_address.hpp"
 
 namespace fastptm::actors {
 
@@ -46,11 +47,12 @@ core::result<int> connect_socket(const endpoint& to, core::duration_us timeout_u
   addrinfo hints{}, *found = nullptr;
   hints.ai_socktype = SOCK_STREAM;
   if (const int failure = getaddrinfo(to.host.c_str(), std::to_string(to.port).c_str(), &hints, &found); failure != 0)
-    return core::fail(core::errc::unavailable, fmt::format("{}: {}", to.host, gai_strerror(failure)));
+    return core::fail(core::errc::unavailable,
+                      fmt::format("the host name '{}' does not resolve: {}", to.host, gai_strerror(failure)));
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
   core::result<int> socket = core::fail(core::errc::unavailable, "no address");
   for (const addrinfo* at = found; at != nullptr && !socket; at = at->ai_next) socket = connect_one(*at, timeout_us);
-  if (!socket) return core::fail(fmt::format("{}:{}", to.host, to.port), socket.error());
+  if (!socket) return core::fail(core::to_text({to.host, to.port}), socket.error());
   return socket;
 }
 
@@ -59,7 +61,7 @@ void hand_over(caf::event_based_actor* self, int socket, const endpoint& to, std
   auto& middleman = self->system().middleman();
   auto& multiplexer = static_cast<caf::io::network::default_multiplexer&>(middleman.backend());
   const auto broker = middleman.named_broker<caf::io::basp_broker>(caf::atom("BASP"));
-  const auto where = fmt::format("{}:{}", to.host, to.port);
+  const auto where = core::to_text({to.host, to.port});
   self->request(broker, std::chrono::microseconds(timeout_us), caf::connect_atom_v, multiplexer.new_scribe(socket),
                 to.port)
       .then(
@@ -97,8 +99,8 @@ core::result<uint16_t> publish_at(caf::actor_system& system, const caf::strong_a
       .receive([&](uint16_t chosen) { port = chosen; }, [&](caf::error& failure) { port = std::move(failure); });
   if (!port) {
     return core::fail(core::errc::unavailable,
-                      fmt::format("cannot listen on {}:{}: is the port in use, or the address not this machine's?",
-                                  at.host, at.port));
+                      fmt::format("cannot listen on {}: is the port in use, or the address not this machine's?",
+                                  core::to_text({at.host, at.port})));
   }
   return *port;
 }

@@ -130,6 +130,8 @@ private:
   void set_batch(slot& request, core::batch_id batch); // 0: back to the queue
   void free_slot(uint32_t slot);
   std::optional<uint32_t> find_model(const std::string& full_name) const;
+  // "tenant/name@version", or "tenant/name" for the newest.
+  std::optional<uint32_t> find_version(const std::string& name) const;
   device_plan plan_of(uint32_t device) const;
   uint32_t index_of(const std::string& device);
   uint32_t host_index(const std::string& boot_id);

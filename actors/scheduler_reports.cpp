@@ -70,14 +70,25 @@ load_reason to_reason(scheduling::load_reason reason) {
   return load_reason::request;
 }
 
+std::optional<uint32_t> scheduler::find_version(const std::string& name) const {
+  if (name.find('@') != std::string::npos) return find_model(name);
+  std::optional<uint32_t> newest;
+  for (uint32_t i = 0; i < models_.size(); ++i) {
+    const auto& row = models_[i].row;
+    if (row.name.substr(0, row.name.rfind('@')) != name) continue;
+    if (!newest || models_[*newest].row.id < row.id) newest = i;
+  }
+  return newest;
+}
+
 caf::result<explanation> scheduler::on_explain(const std::string& model) {
-  const auto wanted = find_model(model);
+  const auto wanted = find_version(model);
   if (!wanted) return to_caf(core::errc::not_found, fmt::format("no model '{}'", model));
   decide();
   tell(scheduling::timer{}); // the core's estimates are of its last event
   const auto told = scheduling::explain(*core_, {*wanted});
   explanation out;
-  out.model = model;
+  out.model = models_[*wanted].row.name;
   out.strategy = options_.core.strategy;
   out.tenant = models_[*wanted].row.tenant;
   out.queued = told.queue.queued;

@@ -138,6 +138,7 @@ void transfer::stage(uint32_t shard) {
 
 void transfer::on_staged(uint32_t shard, const stage_reply& reply) {
   auto& state = shards_[shard];
+  disk_path_ = reply.disk_path;
   if (reply.bad_chunks > 0) loader_->note_bad_chunks(store_source(policy::source_kind::disk), reply.bad_chunks);
   if (reply.staged) {
     state.stage = staging::staged;
@@ -165,7 +166,7 @@ uint32_t transfer::store_source(policy::source_kind kind) {
   made.kind = kind;
   made.peer = to_address(options_.store);
   made.via = options_.environment->fetcher_to(made.peer);
-  if (kind == policy::source_kind::disk) made.reported_path = "io_uring";
+  if (kind == policy::source_kind::disk) made.reported_path = disk_path_;
   source = loader_->add_source(std::move(made));
   return *source;
 }

@@ -113,6 +113,7 @@ private:
   // Of the store: one for what was in memory, one for what it read from disk. Made anew after a failure.
   std::optional<uint32_t> cache_source_;
   std::optional<uint32_t> disk_source_;
+  std::string disk_path_; // as the store said with its last stage
 };
 
 } // namespace fastptm::actors

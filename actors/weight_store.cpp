@@ -155,6 +155,7 @@ void weight_store::on_stage_ended(stage_ended& ended) {
   if (!entry) return;
   auto& [promise, holder, shard] = entry.mapped();
   stage_reply reply;
+  reply.disk_path = options_.cache->disk_path();
   reply.bad_chunks = ended.result.bad_chunks;
   if (!ended.result.lease) {
     const auto& why = ended.result.lease.error();

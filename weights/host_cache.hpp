@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -70,6 +71,9 @@ public:
 
   // The slab, to be exported once; offsets of staged shards count from its start.
   transport::exportable slab() const { return memory_.to_export(); }
+
+  // How its reader reads: see disk_reader::path().
+  std::string_view disk_path() const { return disk_.path(); }
 
   uint64_t size_bytes() const { return memory_.region().size_bytes; }
   uint64_t used_bytes() const;

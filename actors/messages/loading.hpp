@@ -134,9 +134,11 @@ struct stage_reply {
   bool was_cached = false; // false: it was read from disk for this request
   uint32_t bad_chunks = 0; // found while reading
   int64_t read_us = 0;
+  std::string disk_path; // how this store reads its disk: io_uring or pread
 };
 template <class I> typename I::result_type inspect(I& f, stage_reply& x) {
-  return fields(f, "stage_reply", x.staged, x.try_again, x.error, x.location, x.was_cached, x.bad_chunks, x.read_us);
+  return fields(f, "stage_reply", x.staged, x.try_again, x.error, x.location, x.was_cached, x.bad_chunks, x.read_us,
+                x.disk_path);
 }
 
 } // namespace fastptm::actors
