@@ -23,7 +23,7 @@ constexpr uint64_t read_bytes = 4 << 20;
 constexpr unsigned reads_in_flight = 8;
 
 // A connected pair of TCP sockets over the loopback interface.
-std::pair<int, int> connected_pair() {
+core::result<std::pair<int, int>> connected_pair() {
   const int listener = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -35,9 +35,11 @@ std::pair<int, int> connected_pair() {
                          getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
                          connect(from, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   const int to = connected ? accept(listener, nullptr, nullptr) : -1;
-  core::check(to >= 0, "loopback TCP works");
+  const int number = errno;
   close(listener);
-  return {from, to};
+  if (to >= 0) return std::pair{from, to};
+  close(from);
+  return core::fail(core::from_errno(number, "a TCP connection over the loopback interface"));
 }
 
 core::duration_us since(core::time_us start_us) {
@@ -83,9 +85,11 @@ core::duration_us bare_memcpy_us(core::memory_region target, core::memory_region
   return since(start_us);
 }
 
-core::duration_us bare_socket_us(core::memory_region target, core::memory_region source) {
+core::result<core::duration_us> bare_socket_us(core::memory_region target, core::memory_region source) {
   const auto start_us = core::monotonic_now_us();
-  const auto [from, to] = connected_pair();
+  const auto connection = connected_pair();
+  if (!connection) return core::fail(connection.error());
+  const int from = connection->first, to = connection->second;
   std::thread sender([source, out = from] {
     for (uint64_t sent = 0; sent < source.size_bytes;) {
       const auto wrote = write(out, source.address + sent, std::min(socket_write_bytes, source.size_bytes - sent));
@@ -101,6 +105,19 @@ core::duration_us bare_socket_us(core::memory_region target, core::memory_region
   sender.join();
   close(from);
   close(to);
+  return since(start_us);
+}
+
+core::result<core::duration_us> bare_pread_us(const std::filesystem::path& path, core::memory_region target) {
+  const auto start_us = core::monotonic_now_us();
+  const int file = open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
+  if (file < 0) return core::fail(core::from_errno(errno, path.string()));
+  ssize_t got = 1;
+  for (uint64_t have = 0; have < target.size_bytes && got > 0; have += static_cast<uint64_t>(std::max<ssize_t>(got, 0)))
+    got = pread(file, target.address + have, std::min(read_bytes, target.size_bytes - have), static_cast<off_t>(have));
+  const int number = errno;
+  close(file);
+  if (got < 0) return core::fail(core::from_errno(number, path.string()));
   return since(start_us);
 }
 

@@ -200,9 +200,11 @@ core::result<core::duration_us> time_fetch(scene& on) {
   return std::max<core::duration_us>(on.clock.now_us() - start_us, 1);
 }
 
-core::duration_us time_bare(scene& on) {
-  auto* const copy = on.options.way == transport::path::tcp ? bare_socket_us : bare_memcpy_us;
-  return copy(on.target->region().slice(0, on.options.bytes), on.original->region().slice(0, on.options.bytes));
+core::result<core::duration_us> time_bare(scene& on) {
+  const auto target = on.target->region().slice(0, on.options.bytes);
+  const auto source = on.original->region().slice(0, on.options.bytes);
+  if (on.options.way == transport::path::tcp) return bare_socket_us(target, source);
+  return bare_memcpy_us(target, source);
 }
 
 template <class T> T median(std::vector<T> values) {
@@ -241,7 +243,9 @@ core::result<fetch_bench_result> run_fetch_bench(const fetch_bench_options& opti
   std::vector<uint64_t> fractions_ppm;
   core::duration_us used_us = 0;
   for (unsigned i = 0; i < options.repetitions; ++i) {
-    bare_us.push_back(time_bare(on));
+    const auto bare = time_bare(on);
+    if (!bare) return core::fail(bare.error());
+    bare_us.push_back(*bare);
     const auto before_us = cpu_us(on);
     const auto took_us = time_fetch(on);
     if (!took_us) return core::fail(took_us.error());

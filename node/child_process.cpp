@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/units.hpp"
+#include "node/own_log.hpp"
 #include "node/readiness.hpp"
 
 namespace fastptm::node {
@@ -26,7 +27,7 @@ int open_log(const std::filesystem::path& file) {
   if (const auto size = std::filesystem::file_size(file, trouble); !trouble && size > longest_log_bytes) {
     std::filesystem::rename(file, file.string() + ".1", trouble);
   }
-  return ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  return open_log_file(file);
 }
 
 // Strings prepared before fork: the child of a process with threads may only make system calls.
@@ -42,6 +43,7 @@ image make_image(const child_options& options, int ready_descriptor) {
   for (char** each = environ; *each != nullptr; ++each) out.environment.emplace_back(*each);
   for (const auto& [name, value] : options.environment) out.environment.push_back(name + "=" + value);
   out.environment.push_back(fmt::format("{}={}", readiness_variable, ready_descriptor));
+  out.environment.push_back(fmt::format("{}={}", log_file_variable, options.log_file.string()));
   for (auto& text : out.arguments) out.argument_pointers.push_back(text.data());
   for (auto& text : out.environment) out.environment_pointers.push_back(text.data());
   out.argument_pointers.push_back(nullptr);
@@ -53,9 +55,11 @@ image make_image(const child_options& options, int ready_descriptor) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1); // it died before the line above
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  // A hang-up is forwarded at any time: it waits until the child looks for it.
+  sigset_t only_hang_up;
+  sigemptyset(&only_hang_up);
+  sigaddset(&only_hang_up, SIGHUP);
+  ::sigprocmask(SIG_SETMASK, &only_hang_up, nullptr);
   const int empty = ::open("/dev/null", O_RDONLY);
   ::dup2(empty, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
@@ -66,6 +70,11 @@ image make_image(const child_options& options, int ready_descriptor) {
 }
 
 } // namespace
+
+core::error fork_error(int number) {
+  return {core::errc::quota_exceeded, core::from_errno(number, "a process cannot be started").message +
+                                          ": raise `ulimit -u`, or pids.max of the container"};
+}
 
 core::result<child> start_child(const child_options& options) {
   const int log = open_log(options.log_file);
@@ -84,7 +93,7 @@ core::result<child> start_child(const child_options& options) {
   ::close(ends[1]);
   if (pid < 0) {
     ::close(ends[0]);
-    return core::fail(core::from_errno(number, "fork"));
+    return core::fail(fork_error(number));
   }
   ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
   return child{pid, ends[0]};

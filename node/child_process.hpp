@@ -23,6 +23,9 @@ struct child {
   int readiness = -1; // read end of its readiness pipe, non-blocking; the caller closes it
 };
 
+// What a fork that failed with this errno means, and the way out.
+core::error fork_error(int number);
+
 // Forks and executes this same program. The kernel kills it when the calling thread ends, however that happens, so call
 // it from the main thread. Its own process group: a Ctrl-C in the terminal reaches only the parent.
 core::result<child> start_child(const child_options& options);

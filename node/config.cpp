@@ -7,13 +7,11 @@
 #include <set>
 #include <sstream>
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <ifaddrs.h>
-#include <netinet/in.h>
 
 #include "core/check.hpp"
 #include "core/log.hpp"
+#include "core/network_address.hpp"
 #include "core/units.hpp"
 #include "node/config_text.hpp"
 #include "policy/scheduling/core.hpp"
@@ -62,7 +60,7 @@ node_config node_of(schema::Node::Reader in) {
     out.store |= role == schema::Role::STORE;
     out.worker |= role == schema::Role::WORKER;
   }
-  out.address = text_of(in.getAddress());
+  out.address = core::bare_host(text_of(in.getAddress()));
   out.control_port = in.getControlPort();
   out.data_port = in.getDataPort();
   for (const auto device : in.getDevices()) {
@@ -75,9 +73,10 @@ node_config node_of(schema::Node::Reader in) {
 }
 
 gateway_config gateway_of(schema::Gateway::Reader in) {
-  return {.address = text_of(in.getAddress()),
+  return {.address = core::bare_host(text_of(in.getAddress())),
           .port = in.getPort(),
           .admin_port = in.getAdminPort(),
+          .http_address = core::bare_host(text_of(in.getHttpAddress())),
           .http_port = in.getHttpPort(),
           .max_connections = in.getMaxConnections(),
           .login_timeout_us = from_ms(in.getLoginTimeoutMs()),
@@ -152,11 +151,6 @@ bool is_name(std::string_view name) {
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") == name.npos;
 }
 
-bool is_ipv4(const std::string& address) {
-  in_addr parsed{};
-  return inet_pton(AF_INET, address.c_str(), &parsed) == 1;
-}
-
 class checker {
 public:
   checker(const cluster_config& config, std::string_view text) : config_(config), text_(text) {}
@@ -184,8 +178,8 @@ private:
       fault(line_of(text_, node.name, 2), fmt::format("node '{}' is there twice: names are unique", node.name));
     }
     if (!node.head && !node.store && !node.worker) fault(line, fmt::format("node '{}' has no role", node.name));
-    if (!is_ipv4(node.address)) {
-      fault(line, fmt::format("node '{}': address '{}' is not an IPv4 address", node.name,
+    if (!core::is_host(node.address)) {
+      fault(line, fmt::format("node '{}': address '{}' is no IPv4 or IPv6 address and no host name", node.name,
                               core::printable(node.address, 60)));
     }
     if (node.worker && node.devices.empty()) fault(line, fmt::format("worker '{}' has no devices", node.name));
@@ -232,8 +226,10 @@ private:
   }
 
   void check_reachable(const node_config& head) {
-    const bool elsewhere = std::any_of(config_.nodes.begin(), config_.nodes.end(),
-                                       [&](const auto& node) { return node.address != head.address; });
+    const bool elsewhere = std::any_of(config_.nodes.begin(), config_.nodes.end(), [&](const auto& node) {
+      const bool both_loopback = core::is_loopback_host(node.address) && core::is_loopback_host(head.address);
+      return node.address != head.address && !both_loopback;
+    });
     if (elsewhere && head.control_port == 0) {
       fault(line_of(text_, head.name),
             fmt::format("head '{}' needs a fixed controlPort: other nodes have other addresses and cannot look it up",
@@ -259,14 +255,19 @@ private:
     }
   }
 
+  void check_listening(std::string_view field, const std::string& address) {
+    if (core::is_host(address)) return;
+    fault(0, fmt::format("{} '{}' is no IPv4 or IPv6 address and no host name", field, core::printable(address, 60)));
+  }
+
   void at_least(std::string_view field, uint64_t value, uint64_t least) {
     if (value < least) fault(0, fmt::format("{} is {}, use {} or more", field, value, least));
   }
 
   void check_limits() {
     const auto& gateway = config_.gateway;
-    if (!is_ipv4(gateway.address))
-      fault(0, fmt::format("gateway.address '{}' is not an IPv4 address", core::printable(gateway.address, 60)));
+    check_listening("gateway.address", gateway.address);
+    check_listening("gateway.httpAddress", gateway.http_address);
     at_least("gateway.maxConnections", gateway.max_connections, 1);
     at_least("gateway.loginTimeoutMs", gateway.login_timeout_us / 1000, 100);
     at_least("gateway.maxMessageKib", gateway.max_message_bytes / 1_KiB, 2048);
@@ -372,21 +373,6 @@ core::result<cluster_config> load_config(const std::filesystem::path& file) {
   text << in.rdbuf();
   if (!in) return core::fail(core::from_errno(errno, file.string()));
   return parse_config(text.str(), file.string());
-}
-
-std::string interface_of(std::string_view address) {
-  if (address.starts_with("127.")) return "lo";
-  ifaddrs* all = nullptr;
-  if (getifaddrs(&all) != 0) return {};
-  std::string found;
-  for (const auto* each = all; each != nullptr && found.empty(); each = each->ifa_next) {
-    if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET) continue;
-    char text[INET_ADDRSTRLEN] = {};
-    inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(each->ifa_addr)->sin_addr, text, sizeof text);
-    if (address == text) found = each->ifa_name;
-  }
-  freeifaddrs(all);
-  return found;
 }
 
 } // namespace fastptm::node

@@ -26,7 +26,7 @@ struct node_config {
   bool head = false;
   bool store = false;
   bool worker = false;
-  std::string address;
+  std::string address; // IPv4, IPv6 without brackets, or a name
   uint16_t control_port = 0;
   uint16_t data_port = 0;
   std::vector<device_config> devices;
@@ -48,6 +48,7 @@ struct gateway_config {
   std::string address;
   uint16_t port = 0;
   uint16_t admin_port = 0;
+  std::string http_address;
   uint16_t http_port = 0;
   uint32_t max_connections = 0;
   core::duration_us login_timeout_us = 0;
@@ -110,14 +111,5 @@ core::result<cluster_config> load_config(const std::filesystem::path& file);
 
 // The same from text; `display_name` stands in front of the messages.
 core::result<cluster_config> parse_config(std::string_view text, std::string_view display_name);
-
-// The network interface of this machine that has the IPv4 address, "lo" for all of 127.0.0.0/8; empty: not this
-// machine's.
-std::string interface_of(std::string_view address);
-
-// True when `address` is one of this machine's: its nodes are started here.
-inline bool is_local_address(std::string_view address) {
-  return !interface_of(address).empty();
-}
 
 } // namespace fastptm::node

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/log.hpp"
+#include "core/network_address.hpp"
 #include "transport/ucx/environment.hpp"
 
 namespace fastptm::node {
@@ -18,10 +19,12 @@ std::vector<std::pair<std::string, std::string>> missing_environment(const clust
       {environment_variable, "1"},
       {"UCX_TLS", config.transfers.ucx_transports},
   };
-  // Only the interface with the node's address: UCX would also try others, which peers may not reach.
+  // Only the interface with the node's address: UCX would also try others, which peers may not reach. What does not
+  // resolve is told when the node starts.
+  const auto own = core::resolve_own(self.address);
   const transport::ucx::environment_options options{.allow_cma = config.transfers.ucx_transports.find("cma") !=
                                                                  std::string::npos,
-                                                    .net_devices = interface_of(self.address)};
+                                                    .net_devices = own ? core::interface_of(*own) : ""};
   for (const auto& entry : transport::ucx::environment(options)) {
     if (entry.name != "UCX_TLS") wanted.emplace_back(entry.name, entry.value);
   }

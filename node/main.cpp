@@ -3,8 +3,10 @@
 #include <exception>
 
 #include "core/log.hpp"
+#include "node/commands/arguments.hpp"
 #include "node/commands/commands.hpp"
 #include "node/commands/output.hpp"
+#include "node/host_limits.hpp"
 #include "sim/replay_command.hpp"
 
 namespace {
@@ -51,11 +53,12 @@ int end_of_parsing(CLI::App& app, const CLI::ParseError& end) {
 } // namespace
 
 int main(int count, char** arguments) {
+  node::end_plainly_on_exceptions();
   CLI::App app("FastPTM serves many more models than fit into a fleet's memory: models stay, weights move.", "fastptm");
   invocation chosen;
   add_all(app, chosen);
   try {
-    app.parse(count, arguments);
+    parse_arguments(app, count, arguments);
   } catch (const CLI::ParseError& end) {
     return end_of_parsing(app, end);
   }
@@ -65,6 +68,6 @@ int main(int count, char** arguments) {
     if (std::fflush(stdout) != 0) return failed({core::errc::io, "cannot write to stdout"});
     return code;
   } catch (const std::exception& cause) {
-    return failed({core::errc::internal, cause.what()});
+    return failed({core::errc::internal, node::plain_reason(cause)});
   }
 }

@@ -11,9 +11,11 @@
 #include "actors/system_config.hpp"
 #include "core/log.hpp"
 #include "core/metrics.hpp"
+#include "core/network_address.hpp"
 #include "engine/session.hpp"
 #include "gpu/backends.hpp"
 #include "node/calibration.hpp"
+#include "node/host_limits.hpp"
 #include "node/node_record.hpp"
 #include "node/state_folder.hpp"
 #include "node/stop_signal.hpp"
@@ -29,6 +31,8 @@ namespace {
 // Actors only pass messages on: two threads keep up with the machine, and `sharing` sleeps when idle.
 constexpr size_t actor_threads = 2;
 constexpr core::duration_us failed_start_us = 200'000;
+// The same node of an `up` that was killed takes a moment to give back its memory.
+constexpr core::duration_us ended_before_us = 3'000'000;
 
 struct owned_device {
   std::string name; // node/device
@@ -49,6 +53,14 @@ core::result<std::vector<owned_device>> make_devices(const node_config& self) {
     out.push_back({name, std::move(*device), std::move(runner)});
   }
   return out;
+}
+
+// The address as a number of this machine: what sockets are bound to and peers are told.
+core::result<node_config> with_own_address(node_config self) {
+  auto found = core::resolve_to_listen(self.address);
+  if (!found) return core::fail(fmt::format("node '{}'", self.name), found.error());
+  self.address = std::move(*found);
+  return self;
 }
 
 policy::allowed_sources allowed_of(const cluster_config& config, const node_config& self) {
@@ -92,16 +104,22 @@ actors::endpoint_finder head_finder(const cluster_config& config, const state_fo
     if (port != 0) return actors::endpoint{address, port};
     auto record = find_head(run);
     if (!record) return core::fail(record.error());
-    auto split = split_address(record->control);
-    if (!split) return core::fail(split.error());
-    return actors::endpoint{split->host, split->port};
+    auto parsed = core::parse_network_address(record->control);
+    if (!parsed) return core::fail(parsed.error());
+    return actors::endpoint{parsed->host, parsed->port};
   };
 }
 
 core::result<rpc::front_end_options> front_end_options_of(const cluster_config& config, const state_folder& folder) {
   const auto& gateway = config.gateway;
   rpc::front_end_options out;
-  out.address = gateway.address;
+  auto address = core::resolve_to_listen(gateway.address), http_address = core::resolve_to_listen(gateway.http_address);
+  if (!address) return core::fail("gateway", address.error());
+  if (!http_address) return core::fail("gateway.httpAddress", http_address.error());
+  if (auto loopback = core::resolve_to_listen("127.0.0.1"); !loopback)
+    return core::fail("administration", loopback.error());
+  out.address = *address;
+  out.http_address = *http_address;
   out.port = gateway.port;
   out.admin_port = gateway.admin_port;
   out.http_port = gateway.http_port;
@@ -144,10 +162,10 @@ void stop_actors(caf::actor_system& system, actors::node_actors& node) {
 
 } // namespace
 
-core::result<void> run_node(const node_options& options, readiness_reporter& reporter) {
+core::result<void> run_node(const node_options& options, readiness_reporter& reporter, own_log& log) {
   const auto& config = options.config;
-  const auto* self = config.find_node(options.name);
-  if (self == nullptr) {
+  const auto* named = config.find_node(options.name);
+  if (named == nullptr) {
     return core::fail(core::errc::not_found,
                       fmt::format("the configuration has no node '{}'", core::printable(options.name)));
   }
@@ -156,11 +174,16 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
   // -- the place of this node ---------------------------------------------------------------------
   auto folder = state_folder::open(options.state);
   if (!folder) return core::fail(folder.error());
-  auto lock = file_lock::take(folder->run() / (self->name + ".lock"));
-  if (!lock) return core::fail(fmt::format("node '{}' already runs here", self->name), lock.error());
-  lock->write_pid();
+  auto lock = file_lock::take(folder->run() / (named->name + ".lock"), ended_before_us);
+  if (!lock) return core::fail(fmt::format("node '{}' already runs here", named->name), lock.error());
+  lock->own();
   const auto secret = folder->cluster_secret();
   if (!secret) return core::fail(secret.error());
+  if (auto enough = check_host(needs_of(config, *named)); !enough)
+    return core::fail(fmt::format("node '{}'", named->name), enough.error());
+  auto resolved = with_own_address(*named);
+  if (!resolved) return core::fail(resolved.error());
+  const auto* self = &*resolved;
   core::metrics_registry metrics;
   const core::monotonic_clock clock;
 
@@ -197,7 +220,7 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
   for (const auto& each : *devices) parts.devices.push_back({each.name, each.device.get(), each.runner.get()});
   if (self->head) {
     parts.head = head_parts_of(config, *self, *kept);
-    parts.head->links = calibrate(folder->store());
+    parts.head->links = calibrate(folder->store(), kept->cache().disk_path(), kept->cache().slab().memory);
   }
   parts.find_head = head_finder(config, *folder);
   parts.connect_timeout_us = config.liveness.connect_timeout_us;
@@ -226,7 +249,7 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
   std::unique_ptr<rpc::front_end> face;
   core::result<void> ended;
   if (self->head) {
-    record.control = fmt::format("{}:{}", self->address, node->head->control_port);
+    record.control = core::to_text({self->address, node->head->control_port});
     auto wanted = front_end_options_of(config, *folder);
     auto started = wanted ? rpc::front_end::start(*system, targets_of(*node->head), std::move(*wanted), metrics)
                           : core::result<std::unique_ptr<rpc::front_end>>(core::fail(wanted.error()));
@@ -243,9 +266,11 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
 
   // -- until something ends it --------------------------------------------------------------------
   if (ended) {
-    ended = stop.wait([&] {
-      if (joined) reporter.ready();
-    });
+    ended = stop.wait(
+        [&] {
+          if (joined) reporter.ready();
+        },
+        [&] { return log.on_hang_up(); });
   }
   if (!ended) reporter.failed(ended.error().message);
   core::log::info("node", "stopping", "{}", ended ? "asked to stop" : ended.error().message);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "node/config.hpp"
+#include "node/own_log.hpp"
 #include "node/readiness.hpp"
 
 namespace fastptm::node {
@@ -15,8 +16,8 @@ struct node_options {
   std::filesystem::path state;
 };
 
-// Runs until SIGTERM, SIGINT or SIGHUP, on the main thread, before any other exists. Reports when the node is ready;
-// an error is why it could not become ready.
-core::result<void> run_node(const node_options& options, readiness_reporter& reporter);
+// Runs until SIGTERM or SIGINT, on the main thread, before any other exists. Reports when the node is ready; an error
+// is why it could not become ready.
+core::result<void> run_node(const node_options& options, readiness_reporter& reporter, own_log& log);
 
 } // namespace fastptm::node

@@ -2,7 +2,6 @@
 #include "node/node_record.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
@@ -65,18 +64,6 @@ core::result<node_record> find_head(const fs::path& run_folder) {
   return core::fail(
       core::errc::unavailable,
       fmt::format("{} has no address of a head: is the cluster running on this host?", run_folder.string()));
-}
-
-core::result<host_and_port> split_address(const std::string& address) {
-  const auto colon = address.rfind(':');
-  host_and_port out;
-  if (colon != std::string::npos) {
-    out.host = address.substr(0, colon);
-    const auto* end = address.data() + address.size();
-    const auto [stop, trouble] = std::from_chars(address.data() + colon + 1, end, out.port);
-    if (trouble == std::errc() && stop == end && !out.host.empty() && out.port != 0) return out;
-  }
-  return core::fail(core::errc::invalid, fmt::format("'{}' is not HOST:PORT", address));
 }
 
 } // namespace fastptm::node

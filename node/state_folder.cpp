@@ -2,8 +2,9 @@
 #include "node/state_folder.hpp"
 
 #include <cerrno>
-#include <charconv>
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -40,11 +41,6 @@ core::result<void> make_secret(const fs::path& file) {
   return write_file(file, core::random_secret_hex() + "\n", 0600);
 }
 
-std::string trimmed(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.pop_back();
-  return text;
-}
-
 core::result<std::string> read_secret(const fs::path& file, std::string_view what) {
   struct stat found {};
   if (::stat(file.c_str(), &found) != 0) {
@@ -56,7 +52,7 @@ core::result<std::string> read_secret(const fs::path& file, std::string_view wha
   }
   auto text = read_file(file);
   if (!text) return core::fail(what, text.error());
-  return trimmed(std::move(*text));
+  return trimmed(*text);
 }
 
 core::result<void> check_version(const fs::path& path) {
@@ -67,7 +63,7 @@ core::result<void> check_version(const fs::path& path) {
         core::errc::version_mismatch,
         fmt::format("state folder {}: has version '{}', this program needs '{}': use the program that made it, "
                     "or another folder",
-                    path.string(), core::printable(trimmed(*text), 40), trimmed(std::string(version_text))));
+                    path.string(), core::printable(trimmed(*text), 40), trimmed(version_text)));
   }
   return {};
 }
@@ -145,10 +141,25 @@ core::result<std::string> state_folder::cluster_secret() const {
 
 // -- locks ----------------------------------------------------------------------------------------
 
-core::result<file_lock> file_lock::take(const fs::path& file) {
+namespace {
+
+constexpr auto lock_pause = std::chrono::milliseconds(10);
+
+bool lock_within(int descriptor, core::duration_us patience_us) {
+  const auto give_up_us = core::monotonic_now_us() + patience_us;
+  while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (core::monotonic_now_us() >= give_up_us) return false;
+    std::this_thread::sleep_for(lock_pause);
+  }
+  return true;
+}
+
+} // namespace
+
+core::result<file_lock> file_lock::take(const fs::path& file, core::duration_us patience_us) {
   const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0) return core::fail(core::from_errno(errno, file.string()));
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_within(descriptor, patience_us)) {
     ::close(descriptor);
     return core::fail(core::errc::already_exists,
                       fmt::format("{} is held by pid {}", file.string(), holder(file).value_or(0)));
@@ -156,24 +167,33 @@ core::result<file_lock> file_lock::take(const fs::path& file) {
   return file_lock(descriptor);
 }
 
+// Two locks: flock is inherited by a fork, so that no moment is without a holder; that of fcntl knows its process. A
+// pid from the file could be that of an earlier life, and somebody else's by now.
 std::optional<int> file_lock::holder(const fs::path& file) {
   const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return std::nullopt;
   const bool free = ::flock(descriptor, LOCK_SH | LOCK_NB) == 0;
-  char text[32] = {};
-  const auto length = ::read(descriptor, text, sizeof text - 1);
+  struct flock asked {};
+  asked.l_type = F_WRLCK;
+  asked.l_whence = SEEK_SET;
+  const bool told = ::fcntl(descriptor, F_GETLK, &asked) == 0 && asked.l_type != F_UNLCK;
   ::close(descriptor);
   if (free) return std::nullopt;
-  int pid = 0;
-  std::from_chars(text, text + std::max<ssize_t>(length, 0), pid);
-  return pid;
+  return told && asked.l_pid > 0 ? asked.l_pid : 0;
 }
 
 file_lock::~file_lock() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-void file_lock::write_pid() const {
+void file_lock::own() const {
+  struct flock wanted {};
+  wanted.l_type = F_WRLCK;
+  wanted.l_whence = SEEK_SET;
+  if (::fcntl(descriptor_, F_SETLK, &wanted) != 0) {
+    core::log::warn("node", "lock-owner", "`fastptm down` will not find this process: {}",
+                    core::from_errno(errno, "fcntl").message);
+  }
   const auto text = fmt::format("{}\n", ::getpid());
   if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, text.data(), text.size(), 0) < 0) {
     core::log::warn("node", "lock-pid", "cannot write the pid into the lock file: {}",
@@ -182,6 +202,13 @@ void file_lock::write_pid() const {
 }
 
 // -- files ----------------------------------------------------------------------------------------
+
+std::string trimmed(std::string_view text) {
+  constexpr std::string_view white = " \t\r\n";
+  const auto first = text.find_first_not_of(white);
+  if (first == std::string_view::npos) return {};
+  return std::string(text.substr(first, text.find_last_not_of(white) + 1 - first));
+}
 
 core::result<void> write_file(const fs::path& file, std::string_view text, unsigned mode) {
   const auto temporary = fs::path(fmt::format("{}.{}.tmp", file.string(), ::getpid()));

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/clock.hpp"
 #include "core/error.hpp"
 
 namespace fastptm::node {
@@ -48,17 +49,19 @@ private:
 // An exclusive lock on a file, for as long as the object and the processes forked from it without exec live.
 class file_lock {
 public:
-  // errc::already_exists when another process holds it; the text names the pid that the holder wrote.
-  static core::result<file_lock> take(const std::filesystem::path& file);
-  // The pid that holds it; nothing when nobody does.
+  // errc::already_exists when another process still holds it after that time (who asks for the holder has it for a
+  // moment, too); the text names its pid.
+  static core::result<file_lock> take(const std::filesystem::path& file, core::duration_us patience_us = 100'000);
+  // The pid that holds it, as the kernel says, whatever the file says; nothing when nobody does. 0: it has not called
+  // own() yet, or cannot be seen from this container.
   static std::optional<int> holder(const std::filesystem::path& file);
 
   file_lock(file_lock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   file_lock& operator=(file_lock&&) = delete;
   ~file_lock();
 
-  // Writes this process's pid into the file, for whoever asks for the holder.
-  void write_pid() const;
+  // Makes this process the one that holder() names, and writes its pid into the file for people. After the last fork.
+  void own() const;
 
 private:
   explicit file_lock(int descriptor) : descriptor_(descriptor) {}
@@ -71,5 +74,8 @@ core::result<void> write_file(const std::filesystem::path& file, std::string_vie
 
 // At most 1 MiB.
 core::result<std::string> read_file(const std::filesystem::path& file);
+
+// Without white space at its ends: a secret from a mounted file often ends with a newline.
+std::string trimmed(std::string_view text);
 
 } // namespace fastptm::node

@@ -35,13 +35,14 @@ void stop_signal::nudge() {
   ::kill(::getpid(), wake_up);
 }
 
-core::result<void> stop_signal::wait(const std::function<void()>& on_nudge) {
+core::result<void> stop_signal::wait(const std::function<void()>& on_nudge, const std::function<bool()>& on_hang_up) {
   for (int number = 0;;) {
     {
       const std::lock_guard guard(mutex_);
       if (failure_) return core::fail(*failure_);
     }
     if (::sigwait(&signals_, &number) != 0) continue;
+    if (number == SIGHUP && on_hang_up()) continue;
     if (number != wake_up) return {};
     on_nudge();
   }

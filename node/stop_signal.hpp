@@ -22,8 +22,9 @@ public:
   // Any thread: what wait() was told to look for may have happened.
   void nudge();
 
-  // Until a signal from outside or fail(). `on_nudge` runs on this thread after every nudge.
-  core::result<void> wait(const std::function<void()>& on_nudge);
+  // Until SIGTERM, SIGINT or fail(). On this thread, `on_nudge` runs after every nudge, and `on_hang_up` after a
+  // SIGHUP: false ends the wait.
+  core::result<void> wait(const std::function<void()>& on_nudge, const std::function<bool()>& on_hang_up);
 
 private:
   sigset_t signals_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,8 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/host_memory.hpp"
 #include "core/log.hpp"
+#include "core/network_address.hpp"
 #include "node/environment.hpp"
+#include "node/host_limits.hpp"
 
 namespace fastptm::node {
 
@@ -44,8 +48,21 @@ node_keeper::node_keeper(const cluster_config& config, const state_folder& folde
   sigemptyset(&wanted);
   for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&wanted, number);
   signals_ = ::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
-  for (const auto& node : config.nodes) {
-    if (!is_local_address(node.address)) continue;
+  find_own_nodes();
+}
+
+// A name that does not resolve is an error even when its node may be another machine's: which one it is cannot be told.
+void node_keeper::find_own_nodes() {
+  std::map<std::string, bool> is_own; // a name server is asked once for each
+  for (const auto& node : config_.nodes) {
+    const auto [known, added] = is_own.try_emplace(node.address, false);
+    if (added) {
+      const auto all = core::resolve(node.address);
+      if (!all) return fail_start(fmt::format("node '{}': {}", node.name, all.error().message));
+      known->second =
+          std::any_of(all->begin(), all->end(), [](const auto& each) { return !core::interface_of(each).empty(); });
+    }
+    if (!known->second) continue;
     nodes_.emplace_back();
     nodes_.back().config = &node;
   }
@@ -128,6 +145,18 @@ void node_keeper::reap() {
   }
 }
 
+void node_keeper::signal_all(int number) const {
+  for (const auto& node : nodes_) {
+    if (node.pid != 0) ::kill(node.pid, number);
+  }
+}
+
+bool node_keeper::on_hang_up() {
+  if (!options_.log.on_hang_up()) return false;
+  signal_all(SIGHUP);
+  return true;
+}
+
 bool node_keeper::step(core::time_us until_us) {
   std::vector<pollfd> watched{{signals_, POLLIN, 0}};
   for (auto& node : nodes_) {
@@ -143,7 +172,8 @@ bool node_keeper::step(core::time_us until_us) {
   bool go_on = true;
   signalfd_siginfo signal{};
   while (::read(signals_, &signal, sizeof signal) == sizeof signal) {
-    if (signal.ssi_signo != SIGCHLD) go_on = false;
+    const bool harmless = signal.ssi_signo == SIGCHLD || (signal.ssi_signo == SIGHUP && on_hang_up());
+    go_on = go_on && harmless;
   }
   reap();
   const auto now = core::monotonic_now_us();
@@ -158,10 +188,16 @@ bool node_keeper::all_ready() const {
 }
 
 core::result<void> node_keeper::start() {
+  if (start_failure_) return core::fail(core::errc::unavailable, *start_failure_);
   if (nodes_.empty()) {
     return core::fail(core::errc::invalid,
                       "no node of this configuration has an address of this machine: nothing to start");
   }
+  uint64_t memory_bytes = 0; // each node asks for its own, and cannot see what its neighbours will take
+  for (const auto& node : nodes_) memory_bytes += needs_of(config_, *node.config).memory_bytes;
+  if (auto enough = core::check_memory(memory_bytes, "the nodes of this machine", "lower arenaMib or hostCacheMib");
+      !enough)
+    return enough;
   const auto deadline = core::monotonic_now_us() + options_.start_timeout_us;
   for (auto& node : nodes_) launch(node);
   while (!all_ready() && !start_failure_) {
@@ -194,11 +230,6 @@ void node_keeper::stop() {
     return std::count_if(nodes_.begin(), nodes_.end(), [](const auto& node) { return node.pid != 0; });
   };
   if (running() > 0) say_(fmt::format("stopping {} nodes", running()));
-  const auto signal_all = [this](int number) {
-    for (const auto& node : nodes_) {
-      if (node.pid != 0) ::kill(node.pid, number);
-    }
-  };
   stopping_ = true;
   signal_all(SIGTERM);
   signal_all(SIGCONT); // a stopped process would not see the signal above

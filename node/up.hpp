@@ -11,6 +11,7 @@
 #include "core/clock.hpp"
 #include "node/child_process.hpp"
 #include "node/config.hpp"
+#include "node/own_log.hpp"
 #include "node/readiness.hpp"
 #include "node/restart_policy.hpp"
 #include "node/state_folder.hpp"
@@ -20,6 +21,7 @@ namespace fastptm::node {
 struct up_options {
   std::filesystem::path config_file;
   core::duration_us start_timeout_us = 30'000'000; // until every node is ready for the first time
+  own_log log{{}};                                 // of this process
 };
 
 // One per `up`, on the main thread, which has SIGCHLD, SIGTERM, SIGINT and SIGHUP blocked. Its children die with it.
@@ -36,7 +38,8 @@ public:
   // cancelled when a signal came first.
   core::result<void> start();
 
-  // Restarts what ends until a signal asks to stop; then stops everything. After a successful start().
+  // Restarts what ends until a signal asks to stop; then stops everything. After a successful start(). A SIGHUP goes on
+  // to the nodes, which open their logs again.
   void keep();
 
 private:
@@ -51,10 +54,13 @@ private:
     core::time_us restart_at_us = 0; // 0: none planned
   };
 
+  void find_own_nodes();
   void launch(kept_node& node);
   void on_ended(kept_node& node, int status);
   void on_readiness(kept_node& node);
   void reap();
+  void signal_all(int number) const;
+  bool on_hang_up();
   // Waits for something to happen and handles it; false when a signal asks to stop.
   bool step(core::time_us until_us);
   void stop();
@@ -63,7 +69,7 @@ private:
 
   const cluster_config& config_;
   const state_folder& folder_;
-  const up_options options_;
+  up_options options_;
   const progress say_;
   int signals_ = -1;
   std::vector<kept_node> nodes_;

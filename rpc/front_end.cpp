@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "core/log.hpp"
+#include "core/network_address.hpp"
 #include "rpc/http.hpp"
 
 namespace fastptm::rpc {
@@ -32,11 +33,12 @@ core::result<listening> listen(kj::AsyncIoContext& io, const std::string& addres
   const auto trouble = kj::runCatchingExceptions([&] {
     auto parsed = io.provider->getNetwork().parseAddress(address.c_str(), port).wait(io.waitScope);
     out->socket = parsed->listen();
-    out->address = fmt::format("{}:{}", address, out->socket->getPort());
+    out->address = core::to_text({core::reachable_host(address), static_cast<uint16_t>(out->socket->getPort())});
   });
   KJ_IF_MAYBE (exception, trouble) {
-    return core::fail(core::errc::unavailable, fmt::format("{}: cannot listen on {}:{}: {}: is the port in use?", what,
-                                                           address, port, exception->getDescription().cStr()));
+    return core::fail(core::errc::unavailable,
+                      fmt::format("{}: cannot listen on {}: {}: is the port in use?", what,
+                                  core::to_text({address, port}), exception->getDescription().cStr()));
   }
   return out;
 }
@@ -44,14 +46,16 @@ core::result<listening> listen(kj::AsyncIoContext& io, const std::string& addres
 const char* loopback = "127.0.0.1";
 
 void run(caf::actor_system& system, bridge_targets targets, const front_end_options& options,
-         core::metrics_registry& metrics, start_report& report) {
+         core::metrics_registry& metrics, start_report& report, bool& reported) {
   auto io = kj::setupAsyncIo();
   auto& timer = io.provider->getTimer();
   auto public_socket = listen(io, options.address, options.port, "gateway");
   auto admin_socket = listen(io, loopback, options.admin_port, "administration");
-  auto http_socket = listen(io, loopback, options.http_port, "http");
+  auto http_socket = listen(io, options.http_address, options.http_port, "http");
   for (const auto* each : {&public_socket, &admin_socket, &http_socket}) {
-    if (!*each) return report.set_value(core::fail(each->error()));
+    if (*each) continue;
+    reported = true;
+    return report.set_value(core::fail(each->error()));
   }
 
   bridge actors(system, io.unixEventPort, std::move(targets));
@@ -71,9 +75,8 @@ void run(caf::actor_system& system, bridge_targets targets, const front_end_opti
                                    [&](guarded_stream& stream) { return tenants.bootstrap(stream); });
     connections admin_connections(kj::mv(admin_socket->socket), timer, options.limits,
                                   [&](guarded_stream& stream) { return operators.bootstrap(stream); });
-    auto http_serving = http.listenHttp(*http_socket->socket).eagerlyEvaluate([](kj::Exception&& exception) {
-      core::log::error("rpc", "http-ended", "{}", exception.getDescription().cStr());
-    });
+    http_connections page_connections(kj::mv(http_socket->socket), http, timer);
+    reported = true;
     report.set_value(std::move(facts));
     stop.promise.wait(io.waitScope);
   }
@@ -89,11 +92,15 @@ core::result<std::unique_ptr<front_end>> front_end::start(caf::actor_system& sys
   out->thread_ =
       std::thread([&system, targets = std::move(targets), options = std::move(options), &metrics, report]() mutable {
         ::pthread_setname_np(::pthread_self(), "rpc");
+        bool reported = false;
         const auto trouble =
-            kj::runCatchingExceptions([&] { run(system, std::move(targets), options, metrics, *report); });
+            kj::runCatchingExceptions([&] { run(system, std::move(targets), options, metrics, *report, reported); });
         KJ_IF_MAYBE (exception, trouble) {
+          const std::string why = exception->getDescription().cStr();
+          if (!reported)
+            return report->set_value(core::fail(core::errc::unavailable, "the gateway cannot start: " + why));
           // Every expected failure is a value; this is a broken promise of the program.
-          core::log::error("rpc", "front-end-died", "{}", exception->getDescription().cStr());
+          core::log::error("rpc", "front-end-died", "{}", why);
           std::abort();
         }
       });

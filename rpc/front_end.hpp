@@ -16,9 +16,10 @@
 namespace fastptm::rpc {
 
 struct front_end_options {
-  std::string address; // of the gateway; the others listen on loopback
+  std::string address; // of the gateway; numeric, as the next
   uint16_t port = 0;
-  uint16_t admin_port = 0;
+  uint16_t admin_port = 0; // on loopback
+  std::string http_address = "127.0.0.1";
   uint16_t http_port = 0;
   connection_limits limits;
   gateway_options gateway;

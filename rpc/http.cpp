@@ -3,9 +3,14 @@
 
 #include <algorithm>
 
+#include "core/log.hpp"
+
 namespace fastptm::rpc {
 
 namespace {
+
+// A descriptor and some kilobytes each; a prober and a scraper need two.
+constexpr uint32_t most_connections = 64;
 
 bool can_serve(const actors::node_list& nodes) {
   return std::any_of(nodes.rows.begin(), nodes.rows.end(),
@@ -35,6 +40,35 @@ kj::Promise<void> http_pages::send(Response& response, unsigned status, kj::Stri
   auto body = response.send(status, reason, headers, text.size());
   auto written = body->write(text.begin(), text.size());
   return written.attach(kj::mv(body), kj::mv(text));
+}
+
+// -- connections -------------------------------------------------------------------------------------
+
+http_connections::http_connections(kj::Own<kj::ConnectionReceiver> listener, kj::HttpServer& server, kj::Timer& timer)
+    : listener_(kj::mv(listener)), server_(server), timer_(timer), tasks_(*this) {
+  tasks_.add(accept());
+}
+
+kj::Promise<void> http_connections::accept() {
+  return listener_->accept().then([this](kj::Own<kj::AsyncIoStream> socket) { return accepted(kj::mv(socket)); },
+                                  [this](kj::Exception&& exception) {
+                                    core::log::warn("rpc", "http-accept-failed", "{}",
+                                                    exception.getDescription().cStr());
+                                    return timer_.afterDelay(100 * kj::MILLISECONDS).then([this] { return accept(); });
+                                  });
+}
+
+// One too many is closed at once: a prober comes again, and a stranger must not keep it out for long.
+kj::Promise<void> http_connections::accepted(kj::Own<kj::AsyncIoStream> socket) {
+  if (open_ < most_connections) {
+    ++open_;
+    tasks_.add(server_.listenHttp(kj::mv(socket)).attach(kj::defer([this] { --open_; })));
+  }
+  return accept();
+}
+
+void http_connections::taskFailed(kj::Exception&& exception) {
+  core::log::debug("rpc", "http-connection-ended", "{}", exception.getDescription().cStr());
 }
 
 } // namespace fastptm::rpc

@@ -1,7 +1,9 @@
-// /metrics, /healthz and /readyz for the machinery around the cluster; on loopback.
+// /metrics, /healthz and /readyz for the machinery around the cluster.
 #pragma once
 
+#include <kj/async-io.h>
 #include <kj/compat/http.h>
+#include <kj/timer.h>
 
 #include "core/metrics.hpp"
 #include "rpc/bridge.hpp"
@@ -23,6 +25,24 @@ private:
   bridge& actors_;
   const core::metrics_registry& metrics_;
   const kj::HttpHeaderTable& table_;
+};
+
+// The accept loop: a bounded number of connections at once, KJ's own bounds of time on each. Lives on the KJ thread,
+// not as long as the server and the timer.
+class http_connections final : private kj::TaskSet::ErrorHandler {
+public:
+  http_connections(kj::Own<kj::ConnectionReceiver> listener, kj::HttpServer& server, kj::Timer& timer);
+
+private:
+  kj::Promise<void> accept();
+  kj::Promise<void> accepted(kj::Own<kj::AsyncIoStream> socket);
+  void taskFailed(kj::Exception&& exception) override;
+
+  kj::Own<kj::ConnectionReceiver> listener_;
+  kj::HttpServer& server_;
+  kj::Timer& timer_;
+  uint32_t open_ = 0;
+  kj::TaskSet tasks_; // last: its tasks use everything above
 };
 
 } // namespace fastptm::rpc

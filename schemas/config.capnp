@@ -32,8 +32,9 @@ struct Node {
   roles @1 :List(Role);
 
   address @2 :Text = "127.0.0.1";
-  # An IPv4 address of the machine the node runs on. Its sockets bind to this address only, and the other nodes reach it
-  # there. `fastptm up` starts the nodes whose address belongs to the machine it runs on.
+  # An address of the machine the node runs on: IPv4, IPv6, or a name that resolves on every machine of the cluster. The
+  # node's sockets bind to this address only (of a name to the first that its machine has, IPv4 before IPv6), and the
+  # other nodes reach it there. `fastptm up` starts the nodes whose address belongs to the machine it runs on.
 
   controlPort @3 :UInt16 = 0;
   # Where the head listens for the other nodes. 0: chosen by the system and found in the state folder, which only works for
@@ -61,7 +62,7 @@ struct Device {
   kind @1 :DeviceKind = host;
 
   arenaMib @2 :UInt32 = 256;
-  # The one slab that weights live in, allocated at start. A model that is larger than every arena is refused at publish.
+  # The one slab that weights live in, reserved at start. A model that is larger than every arena is refused at publish.
 
   threads @3 :UInt16 = 1;
   # Cores that one execution uses on a host device. The sum over the nodes of a machine should not exceed its cores.
@@ -90,7 +91,8 @@ struct Tenant {
 
 struct Gateway {
   address @0 :Text = "127.0.0.1";
-  # Where clients connect. The protocol carries the token in the clear: keep it on loopback or in a private network.
+  # Where clients connect: IPv4, IPv6 or a name; 0.0.0.0 or :: for every interface. The protocol carries the token in the
+  # clear: keep it on loopback or in a private network.
 
   port @1 :UInt16 = 0;
   # 0: chosen by the system and found in the state folder.
@@ -99,7 +101,7 @@ struct Gateway {
   # Administration; always on loopback.
 
   httpPort @3 :UInt16 = 0;
-  # /metrics, /healthz, /readyz; always on loopback.
+  # /metrics, /healthz, /readyz.
 
   maxConnections @4 :UInt32 = 512;
   # Open client connections; each costs a descriptor and at most the flow limit below of memory. More wait in the backlog.
@@ -127,6 +129,10 @@ struct Gateway {
 
   tokenizerCache @12 :UInt32 = 16;
   # Tokenizers kept in memory, about 10 MiB each.
+
+  httpAddress @13 :Text = "127.0.0.1";
+  # Where the HTTP pages listen, as `address`. They ask nobody for a token and name tenants and nodes: elsewhere than on
+  # loopback only where a prober or Prometheus comes by a private network.
 }
 
 struct Scheduling {

@@ -4,6 +4,9 @@
 #include <cstdlib>
 #include <thread>
 
+#include <fmt/format.h>
+
+#include "core/network_address.hpp"
 #include "node/node_record.hpp"
 #include "node/state_folder.hpp"
 
@@ -20,12 +23,34 @@ std::string from_environment(const char* name) {
   return text == nullptr ? std::string() : text;
 }
 
-core::result<std::string> environment_token(const std::string& address) {
-  auto token = from_environment("FASTPTM_TOKEN");
-  if (token.empty()) {
-    return core::fail(core::errc::permission_denied, "connecting to " + address + " needs a token in FASTPTM_TOKEN");
-  }
+// From FASTPTM_TOKEN, else the file that FASTPTM_TOKEN_FILE names; empty when neither is set.
+core::result<std::string> environment_token() {
+  if (auto token = trimmed(from_environment("FASTPTM_TOKEN")); !token.empty()) return token;
+  const auto file = from_environment("FASTPTM_TOKEN_FILE");
+  if (file.empty()) return std::string();
+  const auto text = read_file(file);
+  if (!text) return core::fail("FASTPTM_TOKEN_FILE", text.error());
+  auto token = trimmed(*text);
+  if (token.empty()) return core::fail(core::errc::permission_denied, "FASTPTM_TOKEN_FILE: " + file + " is empty");
   return token;
+}
+
+template <class Client>
+core::result<std::unique_ptr<Client>> connect_elsewhere(const cluster_options& options, const char* port_of) {
+  if (const auto address = core::parse_network_address(options.connect); !address) {
+    return core::fail(core::errc::invalid,
+                      fmt::format("--connect: {}; {} is in run/NODE.json of the head's state folder",
+                                  address.error().message, port_of));
+  }
+  const auto token = environment_token();
+  if (!token) return core::fail(token.error());
+  if (token->empty()) {
+    return core::fail(core::errc::permission_denied,
+                      fmt::format("connecting to {} needs a token in FASTPTM_TOKEN, or in the file that "
+                                  "FASTPTM_TOKEN_FILE names",
+                                  options.connect));
+  }
+  return Client::connect({.address = options.connect, .token = *token, .loop = options.loop});
 }
 
 // Client: tenant_client or admin_client. `address_of` picks the listening address of the head's record.
@@ -54,7 +79,10 @@ core::result<std::unique_ptr<Client>> connect_local(const state_folder& folder, 
 void add_cluster_options(CLI::App& command, cluster_options& to) {
   to.state = state_folder::default_path().string();
   command.add_option("--state", to.state, "State folder of a cluster on this host")->capture_default_str();
-  command.add_option("--connect", to.connect, "HOST:PORT of a cluster elsewhere; the token comes from FASTPTM_TOKEN")
+  command
+      .add_option(
+          "--connect", to.connect,
+          "HOST:PORT of a cluster elsewhere; the token comes from FASTPTM_TOKEN, or the file FASTPTM_TOKEN_FILE")
       ->envname("FASTPTM_CONNECT");
   command.add_flag("--json", to.json, "One JSON value a line");
 }
@@ -65,29 +93,20 @@ void add_tenant_options(CLI::App& command, cluster_options& to) {
 }
 
 core::result<std::unique_ptr<rpc::tenant_client>> connect_tenant(const cluster_options& options) {
-  if (!options.connect.empty()) {
-    auto token = environment_token(options.connect);
-    if (!token) return core::fail(token.error());
-    return rpc::tenant_client::connect({.address = options.connect, .token = *token, .loop = options.loop});
-  }
+  if (!options.connect.empty()) return connect_elsewhere<rpc::tenant_client>(options, "the gateway's");
   auto folder = state_folder::open(options.state);
   if (!folder) return core::fail(folder.error());
-  std::string token = from_environment("FASTPTM_TOKEN");
-  if (!options.tenant.empty()) {
-    auto own = folder->tenant_token(options.tenant);
-    if (!own) return core::fail(own.error());
-    token = *own;
+  const auto token = options.tenant.empty() ? environment_token() : folder->tenant_token(options.tenant);
+  if (!token) return core::fail(token.error());
+  if (token->empty()) {
+    return core::fail(core::errc::permission_denied,
+                      "say who asks: --as TENANT, or a token in FASTPTM_TOKEN or the file FASTPTM_TOKEN_FILE");
   }
-  if (token.empty()) return core::fail(core::errc::permission_denied, "say who asks: --as TENANT, or FASTPTM_TOKEN");
-  return connect_local<rpc::tenant_client>(*folder, token, &node_record::gateway, options.loop);
+  return connect_local<rpc::tenant_client>(*folder, *token, &node_record::gateway, options.loop);
 }
 
 core::result<std::unique_ptr<rpc::admin_client>> connect_admin(const cluster_options& options) {
-  if (!options.connect.empty()) {
-    auto token = environment_token(options.connect);
-    if (!token) return core::fail(token.error());
-    return rpc::admin_client::connect({.address = options.connect, .token = *token, .loop = options.loop});
-  }
+  if (!options.connect.empty()) return connect_elsewhere<rpc::admin_client>(options, "the administration's");
   auto folder = state_folder::open(options.state);
   if (!folder) return core::fail(folder.error());
   auto token = folder->admin_token();

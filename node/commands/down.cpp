@@ -1,6 +1,8 @@
 // `fastptm down`: asks the running `up` to stop everything, and waits for it.
 #include <cerrno>
 #include <csignal>
+#include <optional>
+#include <thread>
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -16,45 +18,80 @@ namespace fastptm::node::commands {
 
 namespace {
 
-constexpr int patience_ms = 15'000; // beyond a node's own watchdog and the keeper's kill
+constexpr core::duration_us patience_us = 15'000'000; // beyond a node's own watchdog and the keeper's kill
+constexpr core::duration_us kill_patience_us = 5'000'000;
+constexpr core::duration_us start_patience_us = 2'000'000; // from taking the lock to owning it
+constexpr auto pause = std::chrono::milliseconds(20);
 
-int pidfd_open(int pid) {
-  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-}
-int pidfd_send_signal(int descriptor, int number) {
-  return static_cast<int>(::syscall(SYS_pidfd_send_signal, descriptor, number, nullptr, 0));
-}
+// The `up` that holds the lock. A pid descriptor pins it; where the kernel or a container refuses these, the lock tells
+// right before each signal that the pid is still its holder's.
+class running_up {
+public:
+  running_up(std::filesystem::path lock, int pid)
+      : lock_(std::move(lock)), pid_(pid), descriptor_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {}
+  ~running_up() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  running_up(const running_up&) = delete;
+  running_up& operator=(const running_up&) = delete;
 
-bool wait_end(int descriptor, int milliseconds) {
-  pollfd watched{descriptor, POLLIN, 0};
-  return ::poll(&watched, 1, milliseconds) == 1;
+  bool holds_lock() const { return file_lock::holder(lock_) == pid_; }
+
+  void signal(int number) const {
+    if (!holds_lock()) return;
+    if (descriptor_ < 0 || ::syscall(SYS_pidfd_send_signal, descriptor_, number, nullptr, 0) != 0) ::kill(pid_, number);
+  }
+
+  bool wait_end(core::duration_us limit_us) const {
+    const auto end_us = core::monotonic_now_us() + limit_us;
+    while (holds_lock()) {
+      if (core::monotonic_now_us() >= end_us) return false;
+      pause_or_end();
+    }
+    return true;
+  }
+
+private:
+  void pause_or_end() const {
+    pollfd watched{descriptor_, POLLIN, 0}; // a negative descriptor only waits
+    ::poll(&watched, 1, static_cast<int>(pause.count()));
+  }
+
+  const std::filesystem::path lock_;
+  const int pid_;
+  const int descriptor_;
+};
+
+// 0 while it starts; nothing when nobody holds the lock.
+std::optional<int> wait_for_owner(const std::filesystem::path& lock) {
+  const auto give_up_us = core::monotonic_now_us() + start_patience_us;
+  auto pid = file_lock::holder(lock);
+  while (pid == 0 && core::monotonic_now_us() < give_up_us) {
+    std::this_thread::sleep_for(pause);
+    pid = file_lock::holder(lock);
+  }
+  return pid;
 }
 
 int run(const std::string& state) {
   const auto lock = std::filesystem::path(state) / "lock";
-  const auto pid = file_lock::holder(lock);
+  const auto pid = wait_for_owner(lock);
   if (!pid) {
     say("nothing runs here");
     return 0;
   }
-  const int process = *pid > 0 ? pidfd_open(*pid) : -1;
-  // The pid is the holder's only if it still holds the lock now that the descriptor pins the process.
-  if (process < 0 || file_lock::holder(lock) != pid) {
-    if (process >= 0) ::close(process);
-    if (!file_lock::holder(lock)) return 0;
-    return failed({core::errc::busy, fmt::format("{} is just starting: try again", state)});
+  if (*pid == 0) {
+    return failed({core::errc::busy, fmt::format("{} is held by a process that cannot be seen from here: run `fastptm "
+                                                 "down` where `up` was started, in the same container",
+                                                 lock.string())});
   }
-  pidfd_send_signal(process, SIGTERM);
-  pidfd_send_signal(process, SIGCONT);
-  bool ended = wait_end(process, patience_ms);
-  if (!ended) {
-    // The kernel kills its children with it.
-    pidfd_send_signal(process, SIGKILL);
-    ended = wait_end(process, 5'000);
-  }
-  ::close(process);
-  if (!ended) return failed({core::errc::internal, fmt::format("pid {} does not end, not even by SIGKILL", *pid)});
-  return 0;
+  const running_up process(lock, *pid);
+  process.signal(SIGTERM);
+  process.signal(SIGCONT);
+  if (process.wait_end(patience_us)) return 0;
+  process.signal(SIGKILL); // the kernel kills its children with it
+  if (process.wait_end(kill_patience_us)) return 0;
+  return failed({core::errc::internal, fmt::format("pid {} does not end, not even by SIGKILL", *pid)});
 }
 
 } // namespace
@@ -63,6 +100,8 @@ void add_down(CLI::App& app, invocation& chosen) {
   auto* command = app.add_subcommand("down", "Stop in order what `up` started; fine when nothing runs");
   auto state = std::make_shared<std::string>(state_folder::default_path().string());
   command->add_option("--state", *state, "The state folder given to `up`")->capture_default_str();
+  command->footer("Waits until all has stopped; what does not stop by then is killed.\n"
+                  "Example:\n  fastptm down --state /tmp/demo");
   command->callback([state, &chosen] { chosen = [state] { return run(*state); }; });
 }
 

@@ -136,7 +136,7 @@ void add_explain(CLI::App& app, invocation& chosen) {
   auto* command = app.add_subcommand("explain", "Why a model is served where it is, or not: the terms of the decision");
   auto options = std::make_shared<cluster_options>();
   auto model = std::make_shared<std::string>();
-  command->add_option("MODEL", *model, "TENANT/NAME@VERSION")->required();
+  command->add_option("MODEL", *model, "TENANT/NAME@VERSION; without version the newest")->required();
   add_cluster_options(*command, *options);
   command->footer("Example:\n  fastptm explain acme/minilm@1 --state /tmp/demo");
   command->callback([options, model, &chosen] { chosen = [options, model] { return run_explain(*options, *model); }; });

@@ -107,7 +107,8 @@ void add(CLI::App& app, invocation& chosen, const char* name, const char* what, 
   given->classify = classify;
   command->add_option("MODEL", given->model, "TENANT/NAME@VERSION; without version the newest")->required();
   command->add_option("--text", given->inputs.texts, "A text; repeatable");
-  command->add_option("--lines", given->inputs.lines_file, "A file with one text a line");
+  command->add_option("--lines", given->inputs.lines_file,
+                      "A file, or a pipe such as /dev/stdin, with one text a line");
   command->add_option("--ids", given->inputs.ids_file,
                       "A JSON list of inputs, each a list of token ids or {\"ids\":[...],\"token_types\":[...]}");
   command->add_option("--deadline", given->deadline,

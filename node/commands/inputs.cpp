@@ -1,6 +1,7 @@
 // Reading and checking what a user hands in.
 #include "node/commands/inputs.hpp"
 
+#include <cerrno>
 #include <charconv>
 #include <fstream>
 #include <sstream>
@@ -15,20 +16,22 @@ namespace {
 
 constexpr size_t max_inputs = 100'000;
 constexpr uint64_t max_file_bytes = 64 << 20;
+constexpr size_t read_bytes = 64 << 10;
 
+// Also of what has no size beforehand: a pipe, /dev/stdin.
 core::result<std::string> read_whole(const std::string& file) {
-  std::error_code trouble;
-  if (!std::filesystem::is_regular_file(file, trouble)) {
-    return core::fail(core::errc::not_found, fmt::format("{}: no such file", file));
-  }
-  if (std::filesystem::file_size(file, trouble) > max_file_bytes) {
-    return core::fail(core::errc::invalid, fmt::format("{}: larger than 64 MiB", file));
-  }
   std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
   if (!in) return core::fail(core::from_errno(errno, file));
-  return text.str();
+  std::string text;
+  std::vector<char> piece(read_bytes);
+  while (in) {
+    errno = 0;
+    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    text.append(piece.data(), static_cast<size_t>(in.gcount()));
+    if (text.size() > max_file_bytes) return core::fail(core::errc::invalid, file + ": longer than 64 MiB");
+  }
+  if (!in.eof()) return core::fail(core::from_errno(errno == 0 ? EIO : errno, file));
+  return text;
 }
 
 core::result<weights::json_value> read_json(const std::string& file) {

@@ -24,7 +24,8 @@ int run(const options& from) {
   if (const auto* self = config->find_node(from.name)) enter_environment(*config, *self);
   core::log::open(from.name, from.verbose ? core::log::level::debug : core::log::level::info);
   readiness_reporter reporter;
-  auto ended = run_node({.config = std::move(*config), .name = from.name, .state = from.state}, reporter);
+  auto log = own_log::of_child();
+  auto ended = run_node({.config = std::move(*config), .name = from.name, .state = from.state}, reporter, log);
   if (ended) return 0;
   reporter.failed(ended.error().message);
   return failed(ended.error());

@@ -67,7 +67,7 @@ std::filesystem::path absolute_path(const std::string& file) {
 }
 
 int run_attached(const options& from, const prepared& what) {
-  what.lock.write_pid();
+  what.lock.own();
   node_keeper keeper(what.config, what.folder, {.config_file = absolute_path(from.config)}, say);
   if (auto started = keeper.start(); !started) return failed(started.error());
   say(fmt::format("all nodes are ready: `fastptm status --state {}`; Ctrl-C stops them", what.folder.path().string()));
@@ -93,14 +93,15 @@ int run_detached_child(const options& from, const prepared& what, int report, pi
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) return 1;
   const int empty = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  const int log = ::open(what.folder.log_file("up").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int log = open_log_file(what.folder.log_file("up"));
   ::dup2(empty, STDIN_FILENO);
   ::dup2(empty, STDOUT_FILENO);
   ::dup2(log >= 0 ? log : empty, STDERR_FILENO);
-  what.lock.write_pid();
+  what.lock.own();
 
   bool attached = true;
-  node_keeper keeper(what.config, what.folder, {.config_file = absolute_path(from.config)}, [&](std::string_view line) {
+  up_options how{.config_file = absolute_path(from.config), .log = own_log(what.folder.log_file("up"))};
+  node_keeper keeper(what.config, what.folder, std::move(how), [&](std::string_view line) {
     say(line);
     if (attached) write_all(report, std::string(line) + "\n");
   });
@@ -137,7 +138,7 @@ int run_detached(const options& from, const prepared& what) {
   if (::pipe2(ends, O_CLOEXEC) != 0) return failed(core::from_errno(errno, "pipe"));
   const auto parent = ::getpid();
   const auto pid = ::fork();
-  if (pid < 0) return failed(core::from_errno(errno, "fork"));
+  if (pid < 0) return failed(fork_error(errno));
   if (pid == 0) {
     ::close(ends[0]);
     const int code = run_detached_child(from, what, ends[1], parent);
@@ -171,8 +172,10 @@ void add_up(CLI::App& app, invocation& chosen) {
   command->add_option("--state", from->state, "Folder for store, catalogue, logs, addresses, tokens")
       ->capture_default_str();
   command->add_flag("--detach", from->detach, "Return when all nodes are ready");
-  command->footer("A node that dies is started again. Ctrl-C, SIGTERM or `fastptm down` stops all of them.\n"
-                  "Example:\n  fastptm up cluster-configs/one-host.capnp --state /tmp/demo --detach");
+  command->footer(
+      "A node that dies is started again. Ctrl-C, SIGTERM or `fastptm down` stops all of them; SIGHUP opens "
+      "the logs anew (logrotate).\n"
+      "Example:\n  fastptm up cluster-configs/one-host.capnp --state /tmp/demo --detach");
   command->callback([from, &chosen] { chosen = [from] { return run(*from); }; });
 }
 

@@ -1,11 +1,13 @@
 // The state folder: what is made, what is refused, who holds the lock.
 #include "node/state_folder.hpp"
 
+#include <csignal>
 #include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "node/node_record.hpp"
@@ -95,18 +97,56 @@ TEST_F(StateFolder, KnowsNoTenantOutsideOfItsFolder) {
   EXPECT_FALSE(folder->tenant_token("nobody"));
 }
 
+// Another process that takes the lock and holds it until its end.
+class lock_holder {
+public:
+  explicit lock_holder(const std::filesystem::path& file) {
+    int ready[2];
+    EXPECT_EQ(::pipe(ready), 0);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      const auto lock = file_lock::take(file);
+      if (lock) lock->own();
+      [[maybe_unused]] const auto told = ::write(ready[1], lock ? "y" : "n", 1);
+      ::pause();
+      ::_exit(0);
+    }
+    char held = 'n';
+    EXPECT_EQ(::read(ready[0], &held, 1), 1);
+    EXPECT_EQ(held, 'y');
+    ::close(ready[0]);
+    ::close(ready[1]);
+  }
+  ~lock_holder() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  pid_t pid() const { return pid_; }
+
+private:
+  pid_t pid_ = -1;
+};
+
 TEST_F(StateFolder, LockHasOneHolderAndNamesIt) {
   ASSERT_TRUE(state_folder::create(path(), {}));
   const auto file = path() / "lock";
   EXPECT_FALSE(file_lock::holder(file));
   {
-    const auto lock = file_lock::take(file);
-    ASSERT_TRUE(lock);
-    lock->write_pid();
-    EXPECT_EQ(file_lock::holder(file), ::getpid());
+    const lock_holder other(file);
+    EXPECT_EQ(file_lock::holder(file), other.pid());
     EXPECT_EQ(file_lock::take(file).error().code, core::errc::already_exists);
   }
   EXPECT_FALSE(file_lock::holder(file));
+}
+
+TEST_F(StateFolder, TheHolderIsNotWhoAnEarlierLifeWroteDown) {
+  ASSERT_TRUE(state_folder::create(path(), {}));
+  const auto file = path() / "lock";
+  ASSERT_TRUE(write_file(file, std::to_string(::getpid()) + "\n", 0600));
+  EXPECT_FALSE(file_lock::holder(file)); // free, whatever it says
+  const auto lock = file_lock::take(file);
+  ASSERT_TRUE(lock);
+  EXPECT_EQ(file_lock::holder(file), 0); // held, and not owned yet
 }
 
 TEST_F(StateFolder, FindsTheHeadByItsRecord) {
@@ -119,13 +159,6 @@ TEST_F(StateFolder, FindsTheHeadByItsRecord) {
   EXPECT_EQ(head->name, "head");
   EXPECT_EQ(head->pid, 8);
   EXPECT_EQ(head->gateway, "127.0.0.1:2");
-}
-
-TEST(Address, SplitsHostAndPort) {
-  EXPECT_EQ(split_address("10.0.0.1:7600")->port, 7600);
-  EXPECT_EQ(split_address("10.0.0.1:7600")->host, "10.0.0.1");
-  for (const auto* wrong : {"", ":", "host", "host:", "host:0", "host:65536", "host:1x"})
-    EXPECT_FALSE(split_address(wrong)) << wrong;
 }
 
 } // namespace
