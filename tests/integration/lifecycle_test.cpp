@@ -1,8 +1,12 @@
 // Starting, dying, coming back, stopping: with real processes.
 #include <csignal>
+#include <fstream>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "tests/integration/real_binary.hpp"
 
@@ -12,6 +16,14 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+
+// Of the running `up`.
+pid_t file_lock_pid(const cluster& of) {
+  std::ifstream in(of.where().state() / "lock");
+  pid_t pid = 0;
+  in >> pid;
+  return pid;
+}
 
 TEST(Lifecycle, UpPublishEmbedDown) {
   cluster c(config_text(2));
@@ -139,6 +151,73 @@ TEST(Lifecycle, DownIsFineWhenNothingRuns) {
   EXPECT_EQ(c.down().code, 0);
 }
 
+TEST(Lifecycle, DownAfterAKilledUpFindsNothingAndANewUpStarts) {
+  cluster c(config_text(1));
+  ASSERT_EQ(c.up().code, 0);
+  const auto up = file_lock_pid(c);
+  ASSERT_GT(up, 0);
+  ::kill(up, SIGKILL);
+  EXPECT_TRUE(c.where().all_gone(5s));
+  EXPECT_EQ(c.down().code, 0);
+  ASSERT_EQ(c.up().code, 0);
+  EXPECT_EQ(c.state_of("worker-0"), "ready");
+}
+
+TEST(Lifecycle, ANewUpStartsRightAfterTheOldOneWasKilled) {
+  cluster c(config_text(2));
+  ASSERT_EQ(c.up().code, 0);
+  ::kill(file_lock_pid(c), SIGKILL);
+  const auto again = c.up();
+  EXPECT_EQ(again.code, 0) << again.err;
+}
+
+// Records and a lock file of an earlier life whose pid is somebody else's by now.
+TEST(Lifecycle, DownLeavesAloneWhoeverHasThePidOfAnEarlierLife) {
+  cluster c(config_text(1));
+  ASSERT_EQ(c.up().code, 0);
+  ASSERT_EQ(c.down().code, 0);
+  running bystander({"sleep", "60"}, c.where().path());
+  const auto pid = std::to_string(bystander.pid());
+  c.where().file("state/lock", pid + "\n");
+  c.where().file("state/run/head.json", "{\"name\":\"head\",\"pid\":" + pid + ",\"roles\":[\"head\"]}\n");
+  EXPECT_EQ(c.down().code, 0);
+  {
+    // Held, by somebody who has not said who it is.
+    const int lock = ::open((c.where().state() / "lock").c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(::flock(lock, LOCK_EX | LOCK_NB), 0);
+    EXPECT_EQ(c.down().code, 1);
+    ::close(lock);
+  }
+  EXPECT_FALSE(bystander.wait(200ms)) << "down ended a process that is not its own";
+}
+
+TEST(Lifecycle, AHangUpOpensTheLogsAgainAndEndsNothing) {
+  cluster c(config_text(1));
+  ASSERT_EQ(c.up().code, 0);
+  const auto head = c.pid_of("head"), worker = c.pid_of("worker-0");
+  const auto logs = c.where().state() / "logs";
+  const std::vector<std::string> names{"up.log", "head.log", "worker-0.log"};
+  for (const auto& name : names) std::filesystem::rename(logs / name, logs / (name + ".1"));
+  ::kill(file_lock_pid(c), SIGHUP);
+  for (const auto& name : names)
+    EXPECT_TRUE(c.eventually([&] { return std::filesystem::exists(logs / name); })) << name;
+  ::kill(static_cast<pid_t>(head), SIGHUP); // each may be asked alone
+  EXPECT_EQ(c.pid_of("head"), head);
+  EXPECT_EQ(c.pid_of("worker-0"), worker);
+  EXPECT_THAT(c.embed(c.publish("m", 1)), Not(IsEmpty()));
+}
+
+TEST(Lifecycle, AHangUpDuringTheStartEndsNothing) {
+  const cluster c(config_text(2));
+  auto up = c.where().start({"up", c.config_file().string(), "--state", c.where().state().string()});
+  ASSERT_TRUE(c.eventually([&] { return std::filesystem::exists(c.where().state() / "lock"); }));
+  for (int i = 0; i < 40; ++i) {
+    if (up->wait(10ms)) FAIL() << "up ended";
+    up->signal(SIGHUP);
+  }
+  EXPECT_TRUE(c.eventually([&] { return c.state_of("worker-0") == "ready" && c.state_of("worker-1") == "ready"; }));
+}
+
 TEST(Lifecycle, ASecondUpOnTheSameStateIsRefused) {
   cluster c(config_text(1));
   ASSERT_EQ(c.up().code, 0);
@@ -162,7 +241,7 @@ TEST_P(Ending, LeavesNoOrphan) {
 }
 
 INSTANTIATE_TEST_SUITE_P(AtAnyTime, Ending,
-                         testing::Combine(testing::Values(SIGINT, SIGTERM, SIGHUP, SIGKILL),
+                         testing::Combine(testing::Values(SIGINT, SIGTERM, SIGKILL),
                                           testing::Values(1, 60, 400, 3000)));
 
 TEST(Lifecycle, InterruptingADetachingUpLeavesNoOrphan) {

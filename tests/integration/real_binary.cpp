@@ -1,7 +1,9 @@
 // Fork, exec, wait with a bound; JSON lines; clusters.
 #include "tests/integration/real_binary.hpp"
 
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -9,7 +11,10 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,6 +41,19 @@ int open_for_output(const fs::path& file) {
   return ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 }
 
+// For this process and what it executes.
+bool refuse(const std::vector<int>& calls) {
+  std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  for (size_t i = 0; i < calls.size(); ++i) {
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(calls[i]),
+                               static_cast<uint8_t>(calls.size() - i), 0));
+  }
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM));
+  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
 } // namespace
 
 // -- one process ----------------------------------------------------------------------------------
@@ -57,8 +75,7 @@ weights::json_value ended::json() const {
   return lines.empty() ? weights::json_value() : lines.back();
 }
 
-running::running(std::vector<std::string> command, const fs::path& scratch,
-                 const std::vector<std::string>& environment) {
+running::running(std::vector<std::string> command, const fs::path& scratch, const surroundings& around) {
   static int count = 0;
   const auto name = std::to_string(++count);
   out_ = scratch / (name + ".out");
@@ -72,7 +89,8 @@ running::running(std::vector<std::string> command, const fs::path& scratch,
     ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
     ::dup2(out, STDOUT_FILENO);
     ::dup2(err, STDERR_FILENO);
-    for (const auto& entry : environment) ::putenv(const_cast<char*>(entry.c_str()));
+    for (const auto& entry : around.environment) ::putenv(const_cast<char*>(entry.c_str()));
+    if (!around.refused_calls.empty() && !refuse(around.refused_calls)) ::_exit(126);
     ::execvp(pointers[0], pointers.data());
     ::_exit(127);
   }
@@ -108,8 +126,7 @@ std::optional<ended> running::wait(std::chrono::milliseconds most) {
 
 // -- workspace ------------------------------------------------------------------------------------
 
-workspace::workspace(std::vector<std::string> prefix)
-    : prefix_(std::move(prefix)), mark_(std::to_string(core::true_random_u64())) {
+workspace::workspace(surroundings around) : around_(std::move(around)), mark_(std::to_string(core::true_random_u64())) {
   auto pattern = (fs::temp_directory_path() / "fastptm-integration-XXXXXX").string();
   EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
   path_ = pattern;
@@ -127,16 +144,24 @@ fs::path workspace::file(const std::string& name, const std::string& text) const
   return path_ / name;
 }
 
-std::unique_ptr<running> workspace::start(std::vector<std::string> arguments) const {
-  auto command = prefix_;
+std::unique_ptr<running> workspace::start_in(surroundings around, std::vector<std::string> arguments) const {
+  auto command = around.prefix;
   command.emplace_back(FASTPTM_BINARY);
   command.insert(command.end(), arguments.begin(), arguments.end());
-  return std::make_unique<running>(std::move(command), path_,
-                                   std::vector<std::string>{std::string(mark_variable) + "=" + mark_});
+  around.environment.push_back(std::string(mark_variable) + "=" + mark_);
+  return std::make_unique<running>(std::move(command), path_, around);
+}
+
+std::unique_ptr<running> workspace::start(std::vector<std::string> arguments) const {
+  return start_in(around_, std::move(arguments));
 }
 
 ended workspace::run(std::vector<std::string> arguments, std::chrono::milliseconds most) const {
-  auto process = start(arguments);
+  return run_in(around_, std::move(arguments), most);
+}
+
+ended workspace::run_in(surroundings around, std::vector<std::string> arguments, std::chrono::milliseconds most) const {
+  auto process = start_in(std::move(around), arguments);
   auto result = process->wait(most);
   if (result) return *result;
   ADD_FAILURE() << arguments.at(0) << " did not end within " << most.count() << " ms";
@@ -177,8 +202,8 @@ std::string config_text(unsigned workers, unsigned arena_mib, const std::string&
          nodes + "  ],\n  tenants = [(name = \"acme\"), (name = \"globex\")],\n" + rest + ");\n";
 }
 
-cluster::cluster(const std::string& config, std::vector<std::string> prefix)
-    : where_(std::move(prefix)), config_(where_.file("cluster.capnp", config)) {}
+cluster::cluster(const std::string& config, surroundings around)
+    : where_(std::move(around)), config_(where_.file("cluster.capnp", config)) {}
 
 cluster::~cluster() {
   down();

@@ -27,12 +27,18 @@ struct ended {
   std::vector<weights::json_value> json_lines() const;
 };
 
+// What a process is started with.
+struct surroundings {
+  std::vector<std::string> prefix;      // another program that executes the binary: prlimit, ip netns exec
+  std::vector<int> refused_calls;       // system calls that fail with EPERM, as the filter of a container engine does
+  std::vector<std::string> environment; // NAME=value; a NAME alone is taken away
+};
+
 // One running process of the binary. Output goes to files, so that children in the background cannot block it.
 class running {
 public:
   // `command` names a program by PATH or place.
-  running(std::vector<std::string> command, const std::filesystem::path& scratch,
-          const std::vector<std::string>& environment = {});
+  running(std::vector<std::string> command, const std::filesystem::path& scratch, const surroundings& around = {});
   ~running(); // SIGKILL if it still runs
   running(running&&) = delete;
 
@@ -49,8 +55,7 @@ private:
 // A folder and a mark in the environment of everything that is started in it.
 class workspace {
 public:
-  // `prefix` stands before the binary in every command: another program that executes it.
-  explicit workspace(std::vector<std::string> prefix = {});
+  explicit workspace(surroundings around = {});
   ~workspace(); // kills what carries the mark, removes the folder
 
   const std::filesystem::path& path() const { return path_; }
@@ -60,6 +65,8 @@ public:
 
   ended run(std::vector<std::string> arguments, std::chrono::milliseconds most = 60s) const;
   std::unique_ptr<running> start(std::vector<std::string> arguments) const;
+  // In other surroundings than the others.
+  ended run_in(surroundings around, std::vector<std::string> arguments, std::chrono::milliseconds most = 60s) const;
 
   // Processes with the mark, this one not counted.
   std::vector<pid_t> survivors() const;
@@ -67,7 +74,9 @@ public:
   bool all_gone(std::chrono::milliseconds within) const;
 
 private:
-  const std::vector<std::string> prefix_;
+  std::unique_ptr<running> start_in(surroundings around, std::vector<std::string> arguments) const;
+
+  const surroundings around_;
   std::filesystem::path path_;
   std::string mark_;
 };
@@ -80,7 +89,7 @@ std::string config_text(unsigned workers, unsigned arena_mib = 8, const std::str
 // A cluster in a workspace of its own, stopped whatever happens.
 class cluster {
 public:
-  explicit cluster(const std::string& config, std::vector<std::string> prefix = {});
+  explicit cluster(const std::string& config, surroundings around = {});
   ~cluster();
 
   ended up();

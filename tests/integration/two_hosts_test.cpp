@@ -70,9 +70,9 @@ TEST(TwoHosts, AWorkerOnAnotherMachineTakesItsWeightsOverTheNetwork) {
   const two_hosts hosts;
   if (!hosts.good()) GTEST_SKIP() << "network namespaces cannot be made here: that needs `ip` and the right to";
   ASSERT_TRUE(hosts.carries());
-  cluster first(config, two_hosts::inside(hosts.a()));
+  cluster first(config, {two_hosts::inside(hosts.a()), {}, {}});
   // Both machines know the secret: here it is made first and given to both.
-  cluster second(config, two_hosts::inside(hosts.b()));
+  cluster second(config, {two_hosts::inside(hosts.b()), {}, {}});
   const std::string secret = core::random_secret_hex() + "\n";
   for (const auto* each : {&first, &second}) {
     std::filesystem::create_directory(each->where().state());
