@@ -36,9 +36,10 @@ struct group_files {
   const char* limit;
   const char* used;
   const char* cached; // in memory.stat: given back when others need it
+  const char* shared; // counts as cached, and is in use
 };
-constexpr group_files version_2{"memory.max", "memory.current", "file"};
-constexpr group_files version_1{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"};
+constexpr group_files version_2{"memory.max", "memory.current", "file", "shmem"};
+constexpr group_files version_1{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache", "total_shmem"};
 
 // The tightest of a group and those above it, up to `top`.
 void tighten(available_memory& least, fs::path group, const fs::path& top, const group_files& files) {
@@ -46,8 +47,7 @@ void tighten(available_memory& least, fs::path group, const fs::path& top, const
     const auto limit = number_in(group / files.limit), used = number_in(group / files.used);
     if (limit && used) {
       const auto stat = group / "memory.stat";
-      const uint64_t shared = field_in(stat, "shmem"); // counts as cache, and is in use
-      const uint64_t cached = field_in(stat, files.cached);
+      const uint64_t shared = field_in(stat, files.shared), cached = field_in(stat, files.cached);
       const uint64_t in_use = *used - std::min(*used, cached - std::min(cached, shared));
       const uint64_t left = *limit - std::min(*limit, in_use);
       if (left < least.bytes) least = {left, fmt::format("{} is {} MiB", (group / files.limit).string(), *limit >> 20)};

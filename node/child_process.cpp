@@ -66,6 +66,8 @@ image make_image(const child_options& options, int ready_descriptor) {
   ::dup2(log, STDERR_FILENO);
   ::fcntl(ready_descriptor, F_SETFD, 0);
   ::execve("/proc/self/exe", what.argument_pointers.data(), what.environment_pointers.data());
+  constexpr std::string_view why = "fastptm: /proc/self/exe cannot be executed: is /proc mounted?\n";
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, why.data(), why.size());
   ::_exit(127);
 }
 

@@ -26,6 +26,8 @@ namespace {
 constexpr core::duration_us kill_margin_us = 1'000'000;
 
 std::string ending(int status) {
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+    return "was killed (signal 9): by somebody, or by the kernel for want of memory (memory.max, dmesg)";
   if (WIFSIGNALED(status)) return fmt::format("died of signal {}", WTERMSIG(status));
   return fmt::format("ended with exit code {}", WEXITSTATUS(status));
 }

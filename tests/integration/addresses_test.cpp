@@ -69,19 +69,6 @@ TEST(Addresses, Ipv6ServesAsAddress) {
   EXPECT_THAT(record(c, "control"), HasSubstr("[::1]:"));
 }
 
-// Weights over UCX's TCP, between addresses of IPv6.
-TEST(Addresses, WeightsTravelBetweenIpv6Addresses) {
-  if (!has_ipv6()) GTEST_SKIP() << "no IPv6 on the loopback interface";
-  auto config = config_text(2, 8,
-                            "  transfers = (sources = [sameDevice, peerDevice, peerHost, hostCache, disk], "
-                            "ucxTransports = \"tcp\"),\n");
-  for (const auto* node : {"head", "worker-0", "worker-1"}) config = with_address(config, node, "::1");
-  cluster c(config);
-  const auto up = c.up();
-  ASSERT_EQ(up.code, 0) << up.err;
-  EXPECT_THAT(c.embed(c.publish("m", 1)), Not(IsEmpty()));
-}
-
 TEST(Addresses, AWildcardIsRecordedAsWhereClientsReachIt) {
   cluster c(config_text(1, 8, "  gateway = (address = \"0.0.0.0\", httpAddress = \"0.0.0.0\"),\n"));
   expect_service(c);

@@ -29,6 +29,8 @@ public:
             shell("ip link add va" + id_ + " netns " + a() + " type veth peer name vb" + id_ + " netns " + b()) &&
             shell("ip -n " + a() + " addr add 10.77.0.1/24 dev va" + id_) &&
             shell("ip -n " + b() + " addr add 10.77.0.2/24 dev vb" + id_) &&
+            shell("ip -n " + a() + " addr add fd77::1/64 dev va" + id_ + " nodad") &&
+            shell("ip -n " + b() + " addr add fd77::2/64 dev vb" + id_ + " nodad") &&
             shell("ip -n " + a() + " link set va" + id_ + " up && ip -n " + a() + " link set lo up") &&
             shell("ip -n " + b() + " link set vb" + id_ + " up && ip -n " + b() + " link set lo up");
   }
@@ -54,19 +56,28 @@ private:
   bool good_ = false;
 };
 
-constexpr const char* config = R"(@0xb1b2c3d4e5f60719;
+std::string config_of(const std::string& network) {
+  return R"(@0xb1b2c3d4e5f60719;
 using Config = import "/schemas/config.capnp";
 const cluster :Config.Cluster = (
   nodes = [
-    (name = "head", roles = [head, store], address = "10.77.0.1", controlPort = 7600, hostCacheMib = 16),
-    (name = "worker-b", roles = [worker], address = "10.77.0.2", devices = [(arenaMib = 16)]),
+    (name = "head", roles = [head, store], address = ")" +
+         network + R"(1", controlPort = 7600, hostCacheMib = 16),
+    (name = "worker-b", roles = [worker], address = ")" +
+         network + R"(2", devices = [(arenaMib = 16)]),
   ],
   tenants = [(name = "acme")],
   transfers = (ucxTransports = "tcp"),
 );
 )";
+}
 
-TEST(TwoHosts, AWorkerOnAnotherMachineTakesItsWeightsOverTheNetwork) {
+class TwoHosts : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Ipv4, TwoHosts, testing::Values("10.77.0."));
+INSTANTIATE_TEST_SUITE_P(Ipv6, TwoHosts, testing::Values("fd77::"));
+
+TEST_P(TwoHosts, AWorkerOnAnotherMachineTakesItsWeightsOverTheNetwork) {
+  const auto config = config_of(GetParam());
   const two_hosts hosts;
   if (!hosts.good()) GTEST_SKIP() << "network namespaces cannot be made here: that needs `ip` and the right to";
   ASSERT_TRUE(hosts.carries());

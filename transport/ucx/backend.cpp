@@ -15,6 +15,7 @@
 #include "core/check.hpp"
 #include "transport/pump.hpp"
 #include "transport/ucx/fetching.hpp"
+#include "transport/ucx/only_address.hpp"
 #include "transport/ucx/serving.hpp"
 
 namespace fastptm::transport::ucx {
@@ -205,6 +206,7 @@ core::duration_us backend::engine::sleep_limit_us() const {
 // --- backend ---------------------------------------------------------------------------------------------------------
 
 core::result<std::unique_ptr<backend>> backend::create(backend_options options, exporter& exports) {
+  const only_address scope(options.listen_host);
   auto by = worker::create();
   if (!by) return core::fail(by.error());
   auto made = std::make_unique<engine>(std::move(options), exports, std::move(*by));
