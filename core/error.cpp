@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 namespace fastptm::core {
 
@@ -65,7 +66,11 @@ errc code_of(int number) noexcept {
 } // namespace
 
 error from_errno(int number, std::string_view what) {
-  return {code_of(number), std::string(what) + ": " + std::generic_category().message(number)};
+  auto text = std::string(what) + ": " + std::generic_category().message(number);
+  // Limits of a process that its user has set and can raise.
+  if (number == EFBIG) text += " (raise `ulimit -f`)";
+  if (number == EMFILE) text += " (raise `ulimit -n`)";
+  return {code_of(number), std::move(text)};
 }
 
 } // namespace fastptm::core

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <exception>
 #include <new>
 #include <semaphore>
@@ -91,8 +92,8 @@ core::result<void> try_threads(unsigned wanted) {
   while (tried.count() < wanted && failure == 0) failure = tried.add();
   if (failure == 0) return {};
   return core::fail(core::errc::quota_exceeded,
-                    fmt::format("{} threads are needed and {} can be started ({}): raise `ulimit -u`, `ulimit -v`, or "
-                                "pids.max of the container",
+                    fmt::format("{} threads are needed and {} can be started ({}): raise `ulimit -u`, `ulimit -v`, "
+                                "`ulimit -d`, or pids.max of the container",
                                 wanted, tried.count(), core::from_errno(failure, "pthread_create").message));
 }
 
@@ -143,8 +144,9 @@ std::string plain_reason(const std::exception& cause) {
   return cause.what();
 }
 
-void end_plainly_on_exceptions() {
+void meet_limits_plainly() {
   std::set_terminate(end_plainly);
+  ::signal(SIGXFSZ, SIG_IGN);
 }
 
 } // namespace fastptm::node

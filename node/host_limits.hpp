@@ -29,7 +29,9 @@ core::result<void> check_host(const host_needs& needs);
 // machine refuses.
 std::string plain_reason(const std::exception& cause);
 
-// For an exception that nobody catches: its plain reason on stderr and exit code 1 instead of an abort. Process-wide.
-void end_plainly_on_exceptions();
+// Process-wide, first of all. An exception that nobody catches ends the process with its plain reason on stderr and
+// exit code 1 instead of an abort; a file that would become longer than `ulimit -f` is an error of its write and no
+// signal.
+void meet_limits_plainly();
 
 } // namespace fastptm::node

@@ -53,7 +53,7 @@ int end_of_parsing(CLI::App& app, const CLI::ParseError& end) {
 } // namespace
 
 int main(int count, char** arguments) {
-  node::end_plainly_on_exceptions();
+  node::meet_limits_plainly();
   CLI::App app("FastPTM serves many more models than fit into a fleet's memory: models stay, weights move.", "fastptm");
   invocation chosen;
   add_all(app, chosen);

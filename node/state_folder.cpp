@@ -30,7 +30,8 @@ core::result<void> make_folder(const fs::path& path) {
   if (fs::is_directory(path, trouble)) return {};
   fs::create_directories(path.parent_path(), trouble);
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return core::fail(core::from_errno(errno, fmt::format("state folder: cannot make {}", path.string())));
+    const auto why = core::from_errno(errno, fmt::format("state folder: cannot make {}", path.string()));
+    return core::fail(why.code, why.message + ": choose another by --state");
   }
   return {};
 }
@@ -73,7 +74,8 @@ core::result<void> check_version(const fs::path& path) {
 fs::path state_folder::default_path() {
   if (const char* xdg = std::getenv("XDG_STATE_HOME"); xdg != nullptr && *xdg == '/') return fs::path(xdg) / "fastptm";
   const char* home = std::getenv("HOME");
-  return fs::path(home != nullptr && *home == '/' ? home : "/var/lib") / ".local/state/fastptm";
+  if (home == nullptr || *home != '/') return "/var/lib/fastptm"; // a service without a user's environment
+  return fs::path(home) / ".local/state/fastptm";
 }
 
 core::result<state_folder> state_folder::open(const fs::path& path) {

@@ -20,7 +20,7 @@ namespace fastptm::node {
 // DIR/logs/NODE.log
 class state_folder {
 public:
-  // $XDG_STATE_HOME/fastptm or ~/.local/state/fastptm.
+  // $XDG_STATE_HOME/fastptm or ~/.local/state/fastptm; /var/lib/fastptm where neither is known.
   static std::filesystem::path default_path();
 
   // A folder that `create` has made before; errc::not_found says how to make one.

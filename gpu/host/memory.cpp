@@ -37,10 +37,11 @@ core::result<mapping> mapping::make(uint64_t size_bytes) {
       mmap(nullptr, wanted_bytes + huge_page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (raw == MAP_FAILED) {
     if (errno == ENOMEM)
-      return core::fail(core::errc::does_not_fit,
-                        fmt::format("no {} MiB of address space: raise `ulimit -v`, or configure less for the "
-                                    "device (arenaMib)",
-                                    wanted_bytes >> 20));
+      return core::fail(
+          core::errc::does_not_fit,
+          fmt::format("no {} MiB of address space: raise `ulimit -v` or `ulimit -d`, or configure less for the "
+                      "device (arenaMib)",
+                      wanted_bytes >> 20));
     return core::fail(core::from_errno(errno, fmt::format("mapping {} bytes", wanted_bytes)));
   }
   // Give back what lies before and behind the aligned part.

@@ -37,7 +37,8 @@ core::result<std::string> environment_token() {
 
 template <class Client>
 core::result<std::unique_ptr<Client>> connect_elsewhere(const cluster_options& options, const char* port_of) {
-  if (const auto address = core::parse_network_address(options.connect); !address) {
+  const auto address = core::parse_network_address(trimmed(options.connect));
+  if (!address) {
     return core::fail(core::errc::invalid,
                       fmt::format("--connect: {}; {} is in run/NODE.json of the head's state folder",
                                   address.error().message, port_of));
@@ -50,7 +51,7 @@ core::result<std::unique_ptr<Client>> connect_elsewhere(const cluster_options& o
                                   "FASTPTM_TOKEN_FILE names",
                                   options.connect));
   }
-  return Client::connect({.address = options.connect, .token = *token, .loop = options.loop});
+  return Client::connect({.address = core::to_text(*address), .token = *token, .loop = options.loop});
 }
 
 // Client: tenant_client or admin_client. `address_of` picks the listening address of the head's record.

@@ -106,11 +106,13 @@ void add(CLI::App& app, invocation& chosen, const char* name, const char* what, 
   auto given = std::make_shared<options>();
   given->classify = classify;
   command->add_option("MODEL", given->model, "TENANT/NAME@VERSION; without version the newest")->required();
-  command->add_option("--text", given->inputs.texts, "A text; repeatable");
+  command->add_option("--text", given->inputs.texts,
+                      "A text as it is, brackets and commas too; once for each text. --text= is the empty one");
   command->add_option("--lines", given->inputs.lines_file,
                       "A file, or a pipe such as /dev/stdin, with one text a line");
-  command->add_option("--ids", given->inputs.ids_file,
-                      "A JSON list of inputs, each a list of token ids or {\"ids\":[...],\"token_types\":[...]}");
+  command->add_option(
+      "--ids", given->inputs.ids_file,
+      "A file or pipe with a JSON list of inputs, each a list of token ids or {\"ids\":[...],\"token_types\":[...]}");
   command->add_option("--deadline", given->deadline,
                       "When the answer is of use, e.g. 500ms or 3s (default: the cluster's)");
   add_tenant_options(*command, given->cluster);

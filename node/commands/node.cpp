@@ -40,7 +40,8 @@ void add_node(CLI::App& app, invocation& chosen) {
   command->add_option("--name", from->name, "Which node of it")->required();
   command->add_option("--state", from->state, "State folder of this host")->capture_default_str();
   command->add_flag("--verbose", from->verbose, "Log every decision");
-  command->footer("Example:\n  fastptm node cluster-configs/two-hosts.capnp --name worker-b --state /var/lib/fastptm");
+  command->footer("SIGTERM stops it in order, its watchdog after shutdownMs. SIGHUP does not end it.\n"
+                  "Example:\n  fastptm node cluster-configs/two-hosts.capnp --name worker-b --state /var/lib/fastptm");
   command->callback([from, &chosen] { chosen = [from] { return run(*from); }; });
 }
 

@@ -1,6 +1,7 @@
 // Starting, dying, coming back, stopping: with real processes.
 #include <csignal>
 #include <fstream>
+#include <sstream>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -216,6 +217,32 @@ TEST(Lifecycle, AHangUpDuringTheStartEndsNothing) {
     up->signal(SIGHUP);
   }
   EXPECT_TRUE(c.eventually([&] { return c.state_of("worker-0") == "ready" && c.state_of("worker-1") == "ready"; }));
+}
+
+// In clock ticks of a hundredth of a second.
+int64_t processor_ticks(int64_t pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(in, text);
+  std::istringstream fields(text.substr(text.rfind(')') + 2));
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) fields >> skipped;
+  int64_t user = 0, system = 0;
+  fields >> user >> system;
+  return user + system;
+}
+
+// Pages of an arena are not what a start waits or pays for.
+TEST(Lifecycle, AWorkerStartsWithLittleProcessorTime) {
+  constexpr unsigned workers = 4;
+  cluster c(config_text(workers, 128));
+  ASSERT_EQ(c.up().code, 0);
+  const auto status = c.status();
+  int64_t used = 0;
+  for (const auto& node : *status.find("nodes")->array())
+    if (text_of(node, "name") != "head") used += processor_ticks(node.find("pid")->integer().value_or(0));
+  EXPECT_GT(used, 0);
+  EXPECT_LE(used, workers * 10) << "more than a tenth of a second each";
 }
 
 TEST(Lifecycle, ASecondUpOnTheSameStateIsRefused) {

@@ -73,6 +73,11 @@ TEST_F(Prlimit, LittleAddressSpaceIsNamed) {
   expect_refusal(with("--as=2000000000:2000000000"), "ulimit -v", config_text(1, 4096));
 }
 
+TEST_F(Prlimit, LittleDataAndShortFilesAreNamed) {
+  expect_refusal(with("--data=60000000:60000000"), "ulimit -d");
+  expect_refusal(with("--fsize=4000000:4000000"), "ulimit -f");
+}
+
 TEST_F(Prlimit, AnyAddressSpaceEndsInServiceOrOneLine) {
   for (const int mib : {150, 400, 700, 800, 900, 1000}) { // with less the system cannot load the program
     const auto bytes = std::to_string(mib << 20);
