@@ -11,6 +11,7 @@
 
 #include "core/check.hpp"
 #include "core/log.hpp"
+#include "core/names.hpp"
 #include "core/network_address.hpp"
 #include "core/units.hpp"
 #include "node/config_text.hpp"
@@ -242,9 +243,10 @@ private:
     std::set<std::string> names;
     for (const auto& tenant : config_.tenants) {
       const auto line = line_of(text_, tenant.name);
-      if (!is_name(tenant.name)) {
-        fault(line, fmt::format("tenant name '{}': use up to 32 lower-case letters, digits, - and _",
-                                core::printable(tenant.name, 40)));
+      if (!is_name(tenant.name) || !core::check_name("tenant", tenant.name)) {
+        fault(line,
+              fmt::format("tenant name '{}': use up to 32 lower-case letters, digits, - and _, a letter or digit first",
+                          core::printable(tenant.name, 40)));
       } else if (!names.insert(tenant.name).second) {
         fault(line_of(text_, tenant.name, 2), fmt::format("tenant '{}' is there twice", tenant.name));
       }

@@ -7,6 +7,7 @@
 #include <kj/debug.h>
 
 #include "core/log.hpp"
+#include "core/names.hpp"
 #include "rpc/convert.hpp"
 #include "rpc/model_server.hpp"
 #include "rpc/upload_server.hpp"
@@ -21,11 +22,6 @@ constexpr uint32_t protocol = 1;
 
 bool same_secret(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
-
-bool is_model_name(std::string_view name) {
-  return !name.empty() && name.size() <= 64 && name.front() != '.' &&
-         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == name.npos;
 }
 
 class tenant_server final : public schema::Tenant::Server {
@@ -61,10 +57,8 @@ protected:
   kj::Promise<void> publish(PublishContext context) override {
     const std::string model = context.getParams().getModelName().cStr();
     auto results = context.getResults();
-    if (!is_model_name(model)) {
-      set_outcome(
-          results.initOutcome(), schema::Status::INVALID,
-          fmt::format("model name '{}': use up to 64 letters, digits, '-', '_' and '.'", core::printable(model, 80)));
+    if (const auto good = core::check_name("model", model); !good) {
+      set_outcome(results.initOutcome(), good.error());
       return kj::READY_NOW;
     }
     auto folder = open_upload(shared_.options.spool, shared_.open_uploads);

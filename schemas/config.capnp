@@ -72,7 +72,7 @@ enum LateRule { serve @0; refuse @1; }
 
 struct Tenant {
   name @0 :Text;
-  # Unique; lower-case letters, digits, dashes and underscores, at most 32.
+  # Unique; lower-case letters, digits, dashes and underscores, at most 32, a letter or digit first.
 
   share @1 :UInt32 = 1;
   # Weight among the tenants when there is more work than devices.

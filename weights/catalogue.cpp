@@ -1,7 +1,6 @@
 // SQLite in WAL mode with full synchronisation.
 #include "weights/catalogue.hpp"
 
-#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <optional>
@@ -18,8 +17,7 @@ namespace fastptm::weights {
 namespace {
 
 constexpr int application_id = 0x4650544d; // "FPTM": tells our file from other databases
-constexpr int schema_version = 1;
-constexpr size_t max_name_bytes = 64;
+constexpr int schema_version = 2;
 
 constexpr const char* schema = R"(
   CREATE TABLE model (
@@ -36,6 +34,16 @@ constexpr const char* schema = R"(
     published_at_unix_s INTEGER NOT NULL,
     UNIQUE (tenant, name, version)
   ) STRICT;)";
+
+// The highest version of each name that was removed: about 100 bytes for every name that ever lost one, which costs
+// less than any publication of it did.
+constexpr const char* schema_since_2 = R"(
+  CREATE TABLE removed (
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (tenant, name)
+  ) STRICT, WITHOUT ROWID;)";
 
 constexpr std::string_view columns =
     "id, tenant, name, version, manifest, card, total_bytes, shard_count, architecture, task, published_at_unix_s";
@@ -150,19 +158,6 @@ std::string catalogue_entry::full_name() const {
   return fmt::format("{}/{}@{}", tenant, name, version);
 }
 
-core::result<void> check_name(std::string_view what, std::string_view name) {
-  const auto is_letter_or_digit = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  const bool is_good =
-      !name.empty() && name.size() <= max_name_bytes && is_letter_or_digit(name.front()) &&
-      std::ranges::all_of(name, [&](char c) { return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-'; });
-  if (is_good) return {};
-  return core::fail(core::errc::invalid,
-                    fmt::format("{} name '{}': use 1 to {} letters, digits, '.', '_' or '-', a letter or digit first",
-                                what, core::printable(name, 80), max_name_bytes));
-}
-
 void catalogue::closer::operator()(sqlite3* database) const {
   sqlite3_close_v2(database);
 }
@@ -189,15 +184,16 @@ core::result<void> catalogue::prepare_schema() {
   const auto owner = read_pragma(database_.get(), "application_id");
   if (!owner) return core::fail(owner.error());
   if (*version == schema_version && *owner == application_id) return {};
-  if (*version != 0 || *owner != 0) {
+  const bool is_new = *version == 0 && *owner == 0;
+  if (!is_new && (*version != 1 || *owner != application_id)) {
     return core::fail(
         core::errc::version_mismatch,
         fmt::format("catalogue: schema version {}, this build reads {}: use the build that made the state folder",
                     *version, schema_version));
   }
   return execute(database_.get(),
-                 fmt::format("BEGIN IMMEDIATE; {} PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
-                             schema, application_id, schema_version)
+                 fmt::format("BEGIN IMMEDIATE; {} {} PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
+                             is_new ? schema : "", schema_since_2, application_id, schema_version)
                      .c_str());
 }
 
@@ -206,8 +202,8 @@ core::result<catalogue_entry> catalogue::add(catalogue_entry entry) {
   statement insert(
       database_.get(),
       "INSERT INTO model (tenant, name, version, manifest, card, total_bytes, shard_count, architecture, task, "
-      "published_at_unix_s) VALUES (?1, ?2, (SELECT coalesce(max(version), 0) + 1 FROM model WHERE tenant = ?1 AND "
-      "name = ?2), "
+      "published_at_unix_s) VALUES (?1, ?2, (SELECT coalesce(max(version), 0) + 1 FROM (SELECT version FROM model "
+      "WHERE tenant = ?1 AND name = ?2 UNION ALL SELECT version FROM removed WHERE tenant = ?1 AND name = ?2)), "
       "?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id, version");
   insert.bind(entry.tenant).bind(entry.name).bind(entry.manifest).bind(entry.card);
   insert.bind(static_cast<int64_t>(entry.total_bytes)).bind(int64_t{entry.shard_count});
@@ -222,8 +218,32 @@ core::result<catalogue_entry> catalogue::add(catalogue_entry entry) {
   return entry;
 }
 
-core::result<std::vector<catalogue_entry>> catalogue::all() const {
-  statement select(database_.get(), fmt::format("SELECT {} FROM model ORDER BY id", columns));
+core::result<void> catalogue::remove(std::span<const core::model_id> models) {
+  if (auto begun = execute(database_.get(), "BEGIN IMMEDIATE"); !begun) return begun;
+  core::result<void> done;
+  for (const auto model : models)
+    if (done) done = remove_row(model);
+  if (done) done = execute(database_.get(), "COMMIT");
+  if (!done) (void)execute(database_.get(), "ROLLBACK"); // what failed is what the caller hears of
+  return done;
+}
+
+core::result<void> catalogue::remove_row(core::model_id model) {
+  statement remember(
+      database_.get(),
+      "INSERT INTO removed (tenant, name, version) SELECT tenant, name, version FROM model WHERE id = ?1 "
+      "ON CONFLICT (tenant, name) DO UPDATE SET version = max(version, excluded.version)");
+  remember.bind(static_cast<int64_t>(model.value));
+  if (const auto done = remember.step(); !done) return core::fail(done.error());
+  statement removal(database_.get(), "DELETE FROM model WHERE id = ?1");
+  removal.bind(static_cast<int64_t>(model.value));
+  if (const auto done = removal.step(); !done) return core::fail(done.error());
+  return {};
+}
+
+core::result<std::vector<catalogue_entry>> catalogue::newer_than(core::model_id known) const {
+  statement select(database_.get(), fmt::format("SELECT {} FROM model WHERE id > ?1 ORDER BY id", columns));
+  select.bind(static_cast<int64_t>(known.value));
   std::vector<catalogue_entry> entries;
   for (;;) {
     const auto row = select.step();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,10 +18,10 @@ struct sqlite3;
 namespace fastptm::weights {
 
 struct catalogue_entry {
-  core::model_id id{}; // never used again, even if the row were removed
+  core::model_id id{}; // never used again, even when the row is removed
   std::string tenant;
   std::string name;
-  uint32_t version = 0; // 1 for the first of a name
+  uint32_t version = 0; // 1 for the first of a name; never given again, even when the row is removed
 
   core::digest manifest;
   core::digest card; // the tokenizer's files as one object; zero if the model brought none
@@ -34,21 +35,23 @@ struct catalogue_entry {
   std::string full_name() const; // "acme/minilm@1"
 };
 
-// What tenants and models may be called: 1 to 64 letters, digits, '.', '_', '-', not beginning with '.', '_' or '-'.
-core::result<void> check_name(std::string_view what, std::string_view name);
-
-// Any thread: SQLite serialises the calls. A row is on disk when add() returns.
+// Any thread: SQLite serialises the calls. A row is on disk when add() returns, and gone from it when remove() does.
 class catalogue {
 public:
-  // Makes it if there is none. errc::version_mismatch for another schema version, corrupt for a file that is no
-  // catalogue.
+  // Makes it if there is none, and brings one of an earlier version up to date. errc::version_mismatch for another
+  // schema version, corrupt for a file that is no catalogue.
   static core::result<catalogue> open(const std::filesystem::path& file);
 
-  // Fills in id and version (one more than the highest of that tenant and name).
+  // Fills in id and version (one more than the highest that this name of the tenant ever had).
   core::result<catalogue_entry> add(catalogue_entry entry);
 
+  // All of them or none. What is not there any more counts as removed.
+  core::result<void> remove(std::span<const core::model_id> models);
+
   // In the order of publication.
-  core::result<std::vector<catalogue_entry>> all() const;
+  core::result<std::vector<catalogue_entry>> all() const { return newer_than({}); }
+  // Those with a greater id: published after it.
+  core::result<std::vector<catalogue_entry>> newer_than(core::model_id known) const;
 
   // "tenant/name@version", or "tenant/name" for the newest; errc::not_found.
   core::result<catalogue_entry> find(std::string_view model) const;
@@ -59,6 +62,7 @@ private:
   };
   explicit catalogue(std::unique_ptr<sqlite3, closer> database);
   core::result<void> prepare_schema();
+  core::result<void> remove_row(core::model_id model);
 
   std::unique_ptr<sqlite3, closer> database_;
 };

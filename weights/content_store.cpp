@@ -207,6 +207,21 @@ void content_store::discard_manifest(const core::digest& name) {
   ::unlink(set_path(name).c_str());
 }
 
+garbage content_store::remove(std::span<const core::digest> objects, std::span<const core::digest> sets) {
+  garbage removed;
+  const auto remove_file = [&](const fs::path& file) {
+    std::error_code failed;
+    const uint64_t size_bytes = fs::file_size(file, failed);
+    if (failed || ::unlink(file.c_str()) != 0) return;
+    ++removed.files;
+    removed.bytes += size_bytes;
+  };
+  // The sets first: whatever a crash leaves, no set names an object that is gone.
+  for (const auto& name : sets) remove_file(set_path(name));
+  for (const auto& name : objects) remove_file(object_path(name));
+  return removed;
+}
+
 core::result<fs::path> content_store::make_spool_folder() {
   fs::path folder = unique_path("spool");
   std::error_code failed;

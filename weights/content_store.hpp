@@ -86,6 +86,9 @@ public:
   void discard_manifest(const core::digest& name);
 
   // ---- housekeeping
+  // Removes objects and sets, what is there of them; a file that cannot be removed is garbage for the next start.
+  // Requires: publishing() is held, and no model needs any of them.
+  garbage remove(std::span<const core::digest> objects, std::span<const core::digest> sets);
   // A new empty folder for the files of an upload; the caller removes it.
   core::result<std::filesystem::path> make_spool_folder();
   // Removes every object and set that no live model needs, and all of temp/ and spool/. Removes nothing when a live

@@ -25,7 +25,7 @@ void host_cache::release(const core::digest& shard) {
   std::lock_guard lock(mutex_);
   auto& leased = entries_.at(shard);
   core::check(leased.leases > 0, "a lease is released once");
-  --leased.leases;
+  if (--leased.leases == 0 && leased.unneeded) forget(shard);
 }
 
 // --- staging ---------------------------------------------------------------------------------------------------------
@@ -44,6 +44,7 @@ void host_cache::stage(stage_request request, std::function<void(staged)> done) 
   std::unique_lock lock(mutex_);
   if (const auto found = entries_.find(request.shard); found != entries_.end()) {
     auto& entry = found->second;
+    entry.unneeded = false;
     if (entry.reading) {
       entry.waiters.push_back(std::move(done));
       return;
@@ -102,6 +103,16 @@ uint64_t host_cache::drop_unleased() {
   for (const auto& shard : all)
     if (const auto& entry = entries_.at(shard); entry.leases == 0 && !entry.reading) forget(shard);
   return before - used_bytes_;
+}
+
+void host_cache::forget_unneeded(const core::digest& shard) {
+  std::lock_guard lock(mutex_);
+  const auto found = entries_.find(shard);
+  if (found == entries_.end()) return;
+  if (found->second.leases == 0 && !found->second.reading)
+    forget(shard);
+  else
+    found->second.unneeded = true;
 }
 
 uint64_t host_cache::used_bytes() const {

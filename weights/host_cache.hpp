@@ -68,6 +68,8 @@ public:
 
   // Forgets every shard that nobody leases; returns how many bytes that freed.
   uint64_t drop_unleased();
+  // Forgets a shard that no model needs any more: now, or with its last lease unless it is staged again before.
+  void forget_unneeded(const core::digest& shard);
 
   // The slab, to be exported once; offsets of staged shards count from its start.
   transport::exportable slab() const { return memory_.to_export(); }
@@ -86,6 +88,7 @@ private:
     uint64_t size_bytes = 0;
     uint32_t leases = 0;
     bool reading = false;
+    bool unneeded = false;                            // goes with its last lease
     std::vector<std::function<void(staged)>> waiters; // while it is being read
     std::list<core::digest>::iterator place;          // in recency_
   };

@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "core/names.hpp"
 #include "weights/hash.hpp"
 #include "weights/image_reader.hpp"
 
@@ -199,9 +200,8 @@ core::result<void> check_fits(const import_plan& plan, uint64_t largest_arena_by
 
 core::result<publication> publish(const publish_request& request, content_store& store, catalogue& models,
                                   const publish_observer& observe) {
-  if (auto ok = check_name("tenant", request.tenant).and_then([&] { return check_name("model", request.name); }); !ok) {
-    return core::fail(ok.error());
-  }
+  if (auto ok = core::check_name("tenant", request.tenant); !ok) return core::fail(ok.error());
+  if (auto ok = core::check_name("model", request.name); !ok) return core::fail(ok.error());
   const auto plan = inspect(request.folder, request.check_tokenizer);
   if (!plan) return core::fail(plan.error());
   if (auto ok = check_fits(*plan, request.largest_arena_bytes); !ok) return core::fail(ok.error());

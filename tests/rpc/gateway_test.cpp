@@ -206,8 +206,9 @@ TEST_F(Uploads, RefuseMoreThanTheBound) {
 
 TEST_F(Uploads, RefuseModelNamesThatAreNone) {
   auto client = cluster_.connect();
-  for (const auto* name : {"", "a b", "a/b", "../a", "a\x1b[2J"})
+  for (const auto* name : {"", "a b", "a/b", "../a", "a\x1b[2J", "-x", "_x", ".x"})
     EXPECT_FALSE((*client)->publish(name, {{file_, "a", 1}}, {})) << name;
+  EXPECT_EQ(cluster_.told().publications, 0u);
 }
 
 TEST_F(Uploads, NoticeAFileThatHasShrunk) {

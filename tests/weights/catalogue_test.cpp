@@ -102,12 +102,43 @@ TEST(Catalogue, AFileThatIsNoCatalogueIsRefused) {
   EXPECT_FALSE(catalogue::open(home / "other.sqlite"));
 }
 
-TEST(Catalogue, NamesAreLettersDigitsAndAFewMarks) {
-  for (const char* good : {"a", "MiniLM-L6_v2.1", "0x"}) EXPECT_TRUE(check_name("model", good)) << good;
-  for (const std::string bad : {"", ".hidden", "-rf", "_x", "a/b", "a@1", "a b", "\x1b[2J", "\xc3\xa9"})
-    EXPECT_FALSE(check_name("model", bad)) << bad;
-  EXPECT_TRUE(check_name("model", std::string(64, 'a')));
-  EXPECT_FALSE(check_name("model", std::string(65, 'a')));
+TEST(Catalogue, RemovedRowsAreGoneAndTheirVersionsAreNotGivenAgain) {
+  tests::temporary_folder home;
+  {
+    auto models = catalogue::open(home / "c.sqlite");
+    ASSERT_TRUE(models);
+    const auto first = models->add(entry_of("acme", "m")), second = models->add(entry_of("acme", "m"));
+    const auto other = models->add(entry_of("globex", "m"));
+    ASSERT_TRUE(models->remove(std::vector{second->id}));
+    EXPECT_FALSE(models->find("acme/m@2"));
+    EXPECT_EQ(models->find("acme/m")->id, first->id);
+    EXPECT_EQ(models->add(entry_of("acme", "m"))->version, 3u);
+    ASSERT_TRUE(models->remove(std::vector{first->id, models->find("acme/m@3")->id}));
+    EXPECT_FALSE(models->find("acme/m"));
+    EXPECT_EQ(models->find("globex/m@1")->id, other->id);
+    EXPECT_TRUE(models->remove(std::vector{first->id})) << "twice is once";
+  }
+  auto models = catalogue::open(home / "c.sqlite");
+  ASSERT_TRUE(models);
+  const auto again = models->add(entry_of("acme", "m"));
+  EXPECT_EQ(again->version, 4u);
+  EXPECT_GT(again->id.value, 4u);
+  EXPECT_EQ(models->newer_than({3})->size(), 1u);
+}
+
+TEST(Catalogue, OneOfTheFirstVersionIsBroughtUpToDate) {
+  tests::temporary_folder home;
+  {
+    auto models = catalogue::open(home / "c.sqlite");
+    ASSERT_TRUE(models);
+    ASSERT_TRUE(models->add(entry_of("acme", "m")));
+  }
+  execute(home / "c.sqlite", "DROP TABLE removed; PRAGMA user_version = 1");
+  auto models = catalogue::open(home / "c.sqlite");
+  ASSERT_TRUE(models) << models.error().message;
+  ASSERT_TRUE(models->find("acme/m@1"));
+  ASSERT_TRUE(models->remove(std::vector{models->find("acme/m@1")->id}));
+  EXPECT_EQ(models->add(entry_of("acme", "m"))->version, 2u);
 }
 
 } // namespace fastptm::weights

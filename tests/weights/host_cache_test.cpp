@@ -185,6 +185,23 @@ TEST_F(HostCache, DropsEverythingButLeases) {
 }
 
 // Random sizes, leases and requests in a small slab: what is leased keeps its bytes, space is never lost.
+TEST_F(HostCache, ForgetsWhatNoModelNeedsWithItsLastLease) {
+  open(32 * mebibyte);
+  const auto idle = store(4 * mebibyte, 1), leased = store(4 * mebibyte, 2), wanted = store(4 * mebibyte, 3);
+  stage(idle).lease->release();
+  auto lease = stage(leased).lease, again = stage(wanted).lease;
+  for (const auto* each : {&idle, &leased, &wanted}) cache->forget_unneeded(each->request.shard);
+  EXPECT_FALSE(cache->holds(idle.request.shard));
+  EXPECT_TRUE(cache->holds(leased.request.shard));
+  auto published_again = stage(wanted).lease;
+  lease->release();
+  again->release();
+  published_again->release();
+  EXPECT_FALSE(cache->holds(leased.request.shard));
+  EXPECT_TRUE(cache->holds(wanted.request.shard));
+  EXPECT_EQ(cache->used_bytes(), 4 * mebibyte);
+}
+
 TEST_F(HostCache, KeepsLeasedBytesUnderRandomUse) {
   open(24 * mebibyte);
   core::prng random(3);
