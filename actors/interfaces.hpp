@@ -49,6 +49,9 @@ using scheduler_actor = caf::typed_actor<
     takes<cancel_atom, core::tenant_id, uint64_t>,
     // From the weight store: a model can be asked for.
     takes<model_added>,
+    // From the weight store: a model is taken back. Its queued requests are answered with not_found at once. Answered
+    // when its running ones have been answered too and no device holds it.
+    asked<model_removed>::with<bool>,
     // From the directory: a device can be used.
     takes<device_joined>,
     // From the directory: it cannot any more; its requests are queued again at once.
@@ -111,6 +114,8 @@ using tenant_actor = caf::typed_actor<
     takes<model_added>,
     // From the gateway's benchmark: answers the same number.
     asked<ping_atom, uint64_t>::with<uint64_t>,
+    // From the weight store: a model of this tenant was taken back.
+    takes<model_removed>,
     // From the supervisor: see above.
     takes<stop_atom>>;
 
@@ -120,6 +125,9 @@ using weight_store_actor = caf::typed_actor<
     asked<publish_request>::with<publish_reply>,
     // From anybody: all models.
     asked<list_atom>::with<model_list>,
+    // From the gateway: take models back; answered when nothing uses them any more and their bytes are free. not_found,
+    // permission_denied; busy: it is being done already.
+    asked<unpublish_request>::with<unpublish_reply>,
     // From the gateway: the path of a model's tokenizer files; not_found where the model brings none.
     asked<card_atom, core::model_id>::with<std::string>,
     // From a transfer: keep a shard in the host cache until released or until the transfer ends.

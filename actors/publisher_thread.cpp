@@ -25,6 +25,8 @@ publisher_thread::publisher_thread(interface::pointer self, publisher_options op
 publisher_thread::interface::behavior_type publisher_thread::make_behavior() {
   return {
       [this](const publish_request& request) { return on_publish(request); },
+      [this](const local<row_removal>& removal) { return on_rows(*removal.value); },
+      [this](const local<weights::leftovers>& left) { return on_leftovers(*left.value); },
       [this](stop_atom) { self_->quit(caf::exit_reason::user_shutdown); },
   };
 }
@@ -46,6 +48,24 @@ caf::result<local<weights::publication>> publisher_thread::on_publish(const publ
   core::log::info("publisher", "published", "{}: {} bytes, {} new", published->entry.full_name(),
                   published->entry.total_bytes, published->new_bytes);
   return make_local(std::move(*published));
+}
+
+caf::result<bool> publisher_thread::on_rows(const row_removal& removal) {
+  if (auto removed = options_.catalogue->remove(removal.models); !removed) {
+    core::log::warn("publisher", "unpublish-failed", "{}", removed.error().message);
+    return to_caf(removed.error());
+  }
+  return true;
+}
+
+caf::result<uint64_t> publisher_thread::on_leftovers(const weights::leftovers& left) {
+  auto removed = weights::remove_leftovers(left, *options_.store, *options_.catalogue);
+  if (!removed) {
+    core::log::warn("publisher", "bytes-not-freed", "until the next start: {}", removed.error().message);
+    return to_caf(removed.error());
+  }
+  core::log::info("publisher", "freed", "{} bytes in {} files that no model needs", removed->bytes, removed->files);
+  return removed->bytes;
 }
 
 } // namespace fastptm::actors

@@ -1,12 +1,15 @@
-// PUBLISHER: runs weights::publish on a thread of its own, one after the other. Private to the weight store.
+// PUBLISHER: changes catalogue and store on a thread of its own, one change after the other. Private to the weight
+// store.
 #pragma once
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "actors/interfaces.hpp"
 #include "actors/local.hpp"
 #include "weights/publisher.hpp"
+#include "weights/unpublisher.hpp"
 
 namespace fastptm::actors {
 
@@ -16,7 +19,15 @@ struct publisher_options {
   uint64_t largest_arena_bytes = 0; // 0: not checked
 };
 
-using publisher_actor = caf::typed_actor<asked<publish_request>::with<local<weights::publication>>, takes<stop_atom>>;
+// Rows to take out of the catalogue.
+struct row_removal {
+  std::vector<core::model_id> models;
+};
+
+using publisher_actor =
+    caf::typed_actor<asked<publish_request>::with<local<weights::publication>>, asked<local<row_removal>>::with<bool>,
+                     // The bytes that became free.
+                     asked<local<weights::leftovers>>::with<uint64_t>, takes<stop_atom>>;
 
 // Spawned detached: it blocks.
 class publisher_thread {
@@ -29,6 +40,8 @@ public:
 
 private:
   caf::result<local<weights::publication>> on_publish(const publish_request& request);
+  caf::result<bool> on_rows(const row_removal& removal);
+  caf::result<uint64_t> on_leftovers(const weights::leftovers& left);
 
   interface::pointer self_;
   const publisher_options options_;

@@ -46,6 +46,7 @@ scheduler::interface::behavior_type scheduler::make_behavior() {
       [this](const schedule_request& request) { return on_request(request); },
       [this](cancel_atom, core::tenant_id tenant, uint64_t ticket) { on_cancel(tenant, ticket); },
       [this](const model_added& added) { on_model(added); },
+      [this](const model_removed& removed) { return on_model_removed(removed); },
       [this](const device_joined& joined) { on_device_joined(joined); },
       [this](const device_lost& lost) { on_device_lost(lost); },
       [this](const batch_outputs& part) { on_outputs(part); },
@@ -103,13 +104,15 @@ void scheduler::on_model(const model_added& added) {
   if (model_index_.contains(added.row.id)) return;
   const auto set = weights::decode(as_bytes(added.manifest));
   if (!set) return core::log::error("scheduler", "bad-manifest", "{}: {}", added.row.name, set.error().message);
-  const auto index = static_cast<uint32_t>(models_.size());
-  models_.push_back({added.row, added.manifest, {}});
+  const auto index = take_model();
+  auto& model = models_[index];
+  model.row = added.row;
+  model.manifest = added.manifest;
   model_index_[added.row.id] = index;
   std::vector<policy::shard_size> shards;
   for (const auto& shard : set->shards) {
-    const auto known = shard_index_.try_emplace(shard.digest, static_cast<uint32_t>(shard_index_.size())).first->second;
-    shards.push_back({{known}, shard.size_bytes});
+    shards.push_back({{use_shard(shard.digest)}, shard.size_bytes});
+    model.shards.push_back(shard.digest);
   }
   const auto cost_class =
       cost_class_.try_emplace(added.row.architecture, static_cast<uint32_t>(cost_class_.size())).first->second;
@@ -132,11 +135,12 @@ void scheduler::on_device_joined(const device_joined& joined) {
   device.registration = joined.registration;
   device.worker = joined.worker;
   device.loads.clear();
+  device.leaving.clear();
   std::vector<policy::model_index> resident;
   for (const auto& model : joined.row.resident) {
     const auto known = model_index_.find(model.id);
     if (known == model_index_.end())
-      order_evict(device, model.id);
+      order_evict_unknown(device, model.id);
     else
       resident.push_back({known->second});
   }
@@ -159,6 +163,7 @@ void scheduler::on_device_lost(const device_lost& lost) {
   device.present = false;
   device.worker = nullptr;
   device.loads.clear();
+  device.leaving.clear();
   forget_batches(index, std::nullopt);
   tell(scheduling::device_lost{{index}});
 }
@@ -341,7 +346,7 @@ void scheduler::free_slot(uint32_t index) {
 
 std::optional<uint32_t> scheduler::find_model(const std::string& full_name) const {
   for (uint32_t i = 0; i < models_.size(); ++i)
-    if (models_[i].row.name == full_name) return i;
+    if (models_[i].row.name == full_name && !models_[i].is_removed) return i;
   return std::nullopt;
 }
 

@@ -61,6 +61,13 @@ private:
     model_row row;
     payload manifest;
     std::string load_error; // of the last load, if it failed
+    std::vector<core::digest> shards;
+    bool is_removed = false; // taken back; its place is free when nothing uses it any more
+    caf::typed_response_promise<bool> unused;
+  };
+  struct shard_use {
+    uint32_t index = 0;
+    uint32_t models = 0; // that consist of it
   };
   struct load_entry { // of a model on a device
     core::load_id id;
@@ -73,6 +80,7 @@ private:
     registration_id registration;
     gpu_worker_actor worker;
     std::unordered_map<uint32_t, load_entry> loads; // by model: how it came to be there
+    std::unordered_map<uint32_t, uint32_t> leaving; // by model: orders to evict it that are not answered
   };
   struct batch_entry {
     uint32_t device = 0;
@@ -89,6 +97,7 @@ private:
 
   // -- from the weight store and the directory -----------------------------------------------------------------------
   void on_model(const model_added& added);
+  caf::result<bool> on_model_removed(const model_removed& removed);
   void on_device_joined(const device_joined& joined);
   void on_device_lost(const device_lost& lost);
   void on_cordon(const std::string& device, bool on);
@@ -122,7 +131,9 @@ private:
   void carry_out(const policy::scheduling::set_timer& command);
   void carry_out(const policy::scheduling::refuse& command);
 
-  void order_evict(device_entry& from, core::model_id model);
+  void order_evict(uint32_t device, uint32_t model);
+  void order_evict_unknown(device_entry& from, core::model_id model);
+  void evict_ended(uint32_t device, registration_id registration, uint32_t model);
   void forget_batches(uint32_t device, std::optional<core::load_id> waiting_for);
   void answer(uint32_t slot, infer_reply reply);
   account account_of(const slot& request, const batch_entry& batch, const run_reply& reply) const;
@@ -132,6 +143,11 @@ private:
   std::optional<uint32_t> find_model(const std::string& full_name) const;
   // "tenant/name@version", or "tenant/name" for the newest.
   std::optional<uint32_t> find_version(const std::string& name) const;
+  uint32_t take_model();
+  uint32_t use_shard(const core::digest& shard);
+  bool is_used(uint32_t model) const;
+  void forget_removed();
+  void forget_model(uint32_t model);
   device_plan plan_of(uint32_t device) const;
   uint32_t index_of(const std::string& device);
   uint32_t host_index(const std::string& boot_id);
@@ -149,7 +165,10 @@ private:
 
   std::vector<model_entry> models_;
   std::unordered_map<core::model_id, uint32_t> model_index_;
-  std::unordered_map<core::digest, uint32_t> shard_index_;
+  std::vector<uint32_t> free_models_;
+  std::vector<uint32_t> removed_; // models that something still uses
+  std::unordered_map<core::digest, shard_use> shard_index_;
+  std::vector<uint32_t> free_shards_;
   std::unordered_map<std::string, uint32_t> cost_class_; // by architecture
   std::vector<device_entry> devices_;
   std::unordered_map<std::string, uint32_t> device_index_;

@@ -60,6 +60,7 @@ scheduling::rejection scheduler::tell(const scheduling::event& what) {
 
 void scheduler::carry_out_all() {
   for (const auto& command : commands_.all()) std::visit([this](const auto& one) { carry_out(one); }, command);
+  forget_removed();
   if (metrics_) metrics_->queued(queued_);
 }
 
@@ -79,9 +80,8 @@ void scheduler::carry_out(const scheduling::load& command) {
 }
 
 void scheduler::carry_out(const scheduling::evict& command) {
-  auto& device = devices_[command.device.value];
-  device.loads.erase(command.model.value);
-  order_evict(device, models_[command.model.value].row.id);
+  devices_[command.device.value].loads.erase(command.model.value);
+  order_evict(command.device.value, command.model.value);
 }
 
 void scheduler::carry_out(const scheduling::run& command) {
@@ -119,6 +119,10 @@ void scheduler::carry_out(const scheduling::set_timer& command) {
 
 void scheduler::carry_out(const scheduling::refuse& command) {
   const auto index = command.request.slot;
+  if (const auto& of = models_[slots_[index].model]; of.is_removed) {
+    answer(index, refused(status::not_found, of.row.name + " was taken back"));
+    return free_slot(index);
+  }
   const auto& load_error = models_[slots_[index].model].load_error;
   const auto why = load_error.empty() ? std::string() : "; its last load failed: " + load_error;
   const auto& model = models_[slots_[index].model].row.name;
@@ -139,12 +143,32 @@ void scheduler::carry_out(const scheduling::refuse& command) {
 
 // Not answered to anybody: the core counts the bytes as free from now on, and the device puts a following load behind
 // it.
-void scheduler::order_evict(device_entry& from, core::model_id model) {
-  self_->request(from.worker, microseconds(options_.load_timeout_us), evict_order{from.registration, model})
-      .then([](uint64_t) {},
-            [name = from.name](const caf::error& failure) {
-              core::log::debug("scheduler", "evict-failed", "on {}: {}", name, from_caf(failure).message);
+void scheduler::order_evict(uint32_t device, uint32_t model) {
+  auto& from = devices_[device];
+  ++from.leaving[model];
+  self_
+      ->request(from.worker, microseconds(options_.load_timeout_us),
+                evict_order{from.registration, models_[model].row.id})
+      .then([=, this, registration = from.registration](uint64_t) { evict_ended(device, registration, model); },
+            [=, this, registration = from.registration](const caf::error& failure) {
+              core::log::debug("scheduler", "evict-failed", "on {}: {}", devices_[device].name,
+                               from_caf(failure).message);
+              evict_ended(device, registration, model);
             });
+}
+
+void scheduler::evict_ended(uint32_t device, registration_id registration, uint32_t model) {
+  auto& from = devices_[device];
+  if (!from.present || from.registration != registration) return;
+  if (const auto left = from.leaving.find(model); left != from.leaving.end() && --left->second == 0)
+    from.leaving.erase(left);
+  forget_removed();
+}
+
+// A set of a model that was taken back while the device was away.
+void scheduler::order_evict_unknown(device_entry& from, core::model_id model) {
+  self_->request(from.worker, microseconds(options_.load_timeout_us), evict_order{from.registration, model})
+      .then([](uint64_t) {}, [](const caf::error&) {}); // the device keeps it until it needs the room
 }
 
 // The core queues their requests again by itself.

@@ -75,6 +75,7 @@ tenant::interface::behavior_type tenant::make_behavior() {
 // -- from the gateway
 // --------------------------------------------------------------------------------------------------
 
+      [this](const model_removed& removed) { on_model_removed(removed); },
 caf::result<infer_reply> tenant::on_infer(const infer_request& request) {
   const auto* model = find_model(request.model);
   if (model == nullptr)
@@ -157,5 +158,16 @@ const model_row* tenant::find_model(const std::string& name) const {
   const auto found = models_.find(versioned == newest_.end() ? name : versioned->second);
   return found == models_.end() ? nullptr : &found->second;
 }
+void tenant::on_model_removed(const model_removed& removed) {
+  const auto base = base_of(removed.name);
+  models_.erase(removed.name);
+  newest_.erase(base);
+  for (const auto& [name, row] : models_) {
+    if (base_of(name) != base) continue;
+    auto& newest = newest_[base];
+    if (newest.empty() || version_of(newest) < version_of(name)) newest = name;
+  }
+}
+
 
 } // namespace fastptm::actors

@@ -46,6 +46,7 @@ private:
   // -- from the scheduler --------------------------------------------------------------------------------------------
   void on_reply(uint64_t ticket, infer_reply reply);
   void on_no_reply(uint64_t ticket, const core::error& why);
+  void on_model_removed(const model_removed& removed);
 
   void on_stop();
   void answer(uint64_t ticket, infer_reply reply);

@@ -48,6 +48,7 @@ weight_store::interface::behavior_type weight_store::make_behavior() {
       publisher_options{options_.store, options_.catalogue, options_.largest_arena_bytes});
   return {
       [this](const publish_request& request) { return on_publish(request); },
+      [this](const unpublish_request& request) { return on_unpublish(request); },
       [this](list_atom) { return on_list(); },
       [this](card_atom, core::model_id model) { return on_card(model); },
       [this](const stage_request& request) { return on_stage(request); },
@@ -60,9 +61,11 @@ weight_store::interface::behavior_type weight_store::make_behavior() {
 
 void weight_store::load_catalogue() {
   const auto entries = options_.catalogue->all();
+  is_complete_ = entries.has_value();
   if (!entries) return core::log::error("weight_store", "no-catalogue", "{}", entries.error().message);
   for (const auto& entry : *entries) {
     const auto set = options_.store->read_manifest(entry.manifest);
+    is_complete_ = is_complete_ && set.has_value();
     if (set)
       add_model(entry, *set);
     else
@@ -75,6 +78,10 @@ model_row weight_store::add_model(const weights::catalogue_entry& entry, const w
   const model_added added{to_row(entry, set), to_payload(weights::encode(set))};
   models_[entry.id] = {added.row, added.manifest};
   sets_[entry.manifest] = set;
+  newest_ = std::max(newest_, entry.id);
+  ++uses_[entry.manifest];
+  ++uses_[entry.card];
+  for (const auto& shard : set.shards) ++uses_[shard.digest];
   self_->send(options_.scheduler, added);
   for (const auto& tenant : options_.tenants)
     if (tenant.name == entry.tenant) self_->send(tenant.handle, added);

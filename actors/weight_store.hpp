@@ -1,7 +1,9 @@
-// WEIGHT_STORE: what is published, on disk and in the host cache; announces models, stages shards for transfers.
+// WEIGHT_STORE: what is published, on disk and in the host cache; announces models and their end, stages shards.
 #pragma once
 
 #include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -56,8 +58,18 @@ private:
     weights::shard_entry shard;
   };
 
+  // Models on their way out, one request's at a time together: rows, then whatever uses them, then bytes.
+  struct removal {
+    std::vector<model_entry> models;
+    size_t in_use = 0; // the scheduler has not let go of
+    core::error failure;
+    caf::typed_response_promise<unpublish_reply> promise;
+  };
+  using removal_pointer = std::shared_ptr<removal>;
+
   // -- from the gateway ----------------------------------------------------------------------------------------------
   caf::result<publish_reply> on_publish(const publish_request& request);
+  caf::result<unpublish_reply> on_unpublish(const unpublish_request& request);
   model_list on_list() const;
   caf::result<std::string> on_card(core::model_id model) const;
 
@@ -70,6 +82,13 @@ private:
   uint64_t on_drop();
   void on_stop();
 
+  // -- taking back ---------------------------------------------------------------------------------------------------
+  core::result<std::vector<core::model_id>> owned_models(const unpublish_request& request) const;
+  void on_rows_removed(const removal_pointer& of);
+  void on_unused(const removal_pointer& of);
+  void free_bytes(const removal_pointer& of);
+  weights::leftovers let_go(const std::vector<model_entry>& models);
+
   void load_catalogue();
   model_row add_model(const weights::catalogue_entry& entry, const weights::manifest& set);
   const weights::shard_entry* find_shard(const stage_request& request) const;
@@ -80,6 +99,10 @@ private:
   uint32_t publications_ = 0; // waiting or running
   std::map<core::model_id, model_entry> models_;
   std::unordered_map<core::digest, weights::manifest> sets_; // by manifest digest: bounded by the models
+  std::unordered_map<core::digest, uint32_t> uses_;          // of sets and objects by models
+  std::set<core::model_id> leaving_;                         // being taken back
+  core::model_id newest_;                                    // of all that were announced
+  bool is_complete_ = true;                                  // no published model is missing here
   std::unordered_map<uint64_t, pending_stage> stages_;
   uint64_t last_stage_ = 0;
   // What transfers hold: released by them or with their end.

@@ -28,6 +28,7 @@ void add_all(CLI::App& app, invocation& chosen) {
   add_status(app, chosen);
   add_explain(app, chosen);
   add_publish(app, chosen);
+  add_unpublish(app, chosen);
   add_models(app, chosen);
   add_embed(app, chosen);
   add_classify(app, chosen);

@@ -49,6 +49,7 @@ public:
   answer_of<uint64_t> ping(const std::string& tenant, uint64_t value);
 
   answer_of<actors::publish_reply> publish(actors::publish_request request, core::duration_us timeout_us);
+  answer_of<actors::unpublish_reply> unpublish(actors::unpublish_request request, core::duration_us timeout_us);
   answer_of<std::string> card_path(core::model_id model);
   answer_of<actors::model_list> all_models();
 

@@ -19,7 +19,7 @@ namespace {
 
 constexpr core::duration_us call_timeout_us = 30'000'000;
 constexpr core::duration_us answer_margin_us = 1'000'000;
-constexpr core::duration_us import_timeout_us = 420'000'000; // a little more than the gateway's own
+constexpr core::duration_us import_timeout_us = 420'000'000; // a little more than the gateway's own, also to take back
 constexpr size_t upload_chunk_bytes = 1 << 20;
 
 core::error from_kj(const kj::Exception& exception) {
@@ -317,6 +317,18 @@ core::result<publication> tenant_client::publish(const std::string& model, const
   return publication{got.getModel().cStr(), got.getArchitecture().cStr(),
                      got.getBytes(),        got.getNewBytes(),
                      got.getShards(),       got.getNewShards()};
+}
+
+core::result<withdrawal> tenant_client::unpublish(const std::string& model, bool all) {
+  auto request = state_->server().unpublishRequest();
+  request.setFullName(model);
+  request.setAll(all);
+  auto done = state_->link.finish(request.send(), import_timeout_us);
+  if (!done) return core::fail(done.error());
+  withdrawal out;
+  for (const auto name : (*done)->getModels()) out.models.emplace_back(name.cStr());
+  out.freed_bytes = (*done)->getFreedBytes();
+  return out;
 }
 
 // -- asking ---------------------------------------------------------------------------------------

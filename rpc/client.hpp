@@ -57,6 +57,12 @@ struct publication {
   uint32_t shards = 0, new_shards = 0;
 };
 
+// What was taken back.
+struct withdrawal {
+  std::vector<std::string> models;
+  uint64_t freed_bytes = 0;
+};
+
 // A file to upload: where it is, and its name in the model folder.
 struct upload_file {
   std::filesystem::path source;
@@ -84,6 +90,8 @@ public:
   // Streams the files, then waits for the store. `progress` gets the bytes sent so far.
   core::result<publication> publish(const std::string& model, const std::vector<upload_file>& files,
                                     const std::function<void(uint64_t)>& progress);
+  // A version, or with `all` every version of a name. Waits for what runs on it. Never repeated by itself.
+  core::result<withdrawal> unpublish(const std::string& model, bool all);
   core::result<uint64_t> ping(uint64_t value);
   // Pings with `in_flight` of them under way all the time; the latency of each in microseconds.
   core::result<std::vector<core::duration_us>> ping_many(size_t count, size_t in_flight);

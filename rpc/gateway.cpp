@@ -24,6 +24,9 @@ bool same_secret(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
+// Taking a model back waits for a publication that is under way, and for what runs on the model.
+constexpr core::duration_us unpublish_timeout_us = 400'000'000;
+
 class tenant_server final : public schema::Tenant::Server {
 public:
   tenant_server(gateway& shared, std::string name) : shared_(shared), name_(std::move(name)) {}
@@ -92,6 +95,21 @@ protected:
                                }));
   }
 
+  kj::Promise<void> unpublish(UnpublishContext context) override {
+    const auto parameters = context.getParams();
+    const std::string_view model(parameters.getFullName().begin(), parameters.getFullName().size());
+    return shared_.actors.unpublish({name_, std::string(model), parameters.getAll()}, unpublish_timeout_us)
+        .then([this, context](core::result<actors::unpublish_reply> reply) mutable {
+          auto results = context.getResults();
+          shared_.forget_models(name_);
+          if (!reply) return set_outcome(results.initOutcome(), reply.error());
+          results.initOutcome();
+          auto models = results.initModels(static_cast<unsigned>(reply->models.size()));
+          for (unsigned i = 0; i < models.size(); ++i) models.set(i, reply->models[i]);
+          results.setFreedBytes(reply->freed_bytes);
+        });
+  }
+
 private:
   gateway& shared_;
   const std::string name_;
@@ -155,8 +173,9 @@ kj::Promise<core::result<actors::model_row>> gateway::find_model(const std::stri
   }
   const auto full = slash == std::string::npos ? tenant + "/" + name : name;
   if (const auto known = models_.find(full); known != models_.end()) return row_result(known->second);
-  return actors.tenant_models(tenant).then([this, full](core::result<actors::model_list> list) -> row_result {
+  return actors.tenant_models(tenant).then([this, tenant, full](core::result<actors::model_list> list) -> row_result {
     if (!list) return core::fail(list.error());
+    forget_models(tenant); // some may have been taken back
     const actors::model_row* newest = nullptr;
     for (const auto& row : list->rows) {
       if (models_.emplace(row.name, row).second) core::log::debug("rpc", "model-seen", "{}", row.name);
@@ -167,6 +186,14 @@ kj::Promise<core::result<actors::model_row>> gateway::find_model(const std::stri
     return core::fail(core::errc::not_found,
                       fmt::format("no model {}: `fastptm models` lists what there is", core::printable(full, 100)));
   });
+}
+
+void gateway::forget_models(const std::string& tenant) {
+  const auto prefix = tenant + "/";
+  const auto first = models_.lower_bound(prefix);
+  auto last = first;
+  while (last != models_.end() && last->first.starts_with(prefix)) ++last;
+  models_.erase(first, last);
 }
 
 } // namespace fastptm::rpc

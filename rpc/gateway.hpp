@@ -49,8 +49,10 @@ public:
   core::counter& requests;
   core::counter& uploaded_bytes;
 
-  // Published models never change, so a row once seen stays right; the newest version of a name is looked up each time.
+  // A published model never changes: a row once seen stays right until the model is taken back, and then its tenant's
+  // actor does not know it. The newest version of a name is looked up each time.
   kj::Promise<core::result<actors::model_row>> find_model(const std::string& tenant, const std::string& name);
+  void forget_models(const std::string& tenant);
 
   // The promise, or a DISCONNECTED exception after the call timeout.
   template <class T> kj::Promise<T> bounded(kj::Promise<T> call) {

@@ -82,7 +82,7 @@ struct Tenant {
   # seconds can serve only turns into late answers. 4096 of 512 tokens are 8 MiB.
 
   maxModels @3 :UInt32 = 10000;
-  # Published names and versions: a row in the catalogue and a queue in the scheduler each.
+  # Published names and versions: a row in the catalogue and a queue in the scheduler each. `unpublish` makes room.
 
   late @4 :LateRule = serve;
   # A request that cannot be on time any more is served when nothing else waits (its status says late), or refused at once

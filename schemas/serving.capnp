@@ -45,6 +45,10 @@ interface Tenant {
 
   ping @4 (value :UInt64) -> (value :UInt64);
   # There and back through the tenant's actor: what a request costs besides its work.
+
+  unpublish @5 (fullName :Text, all :Bool) -> (outcome :Outcome, models :List(Text), freedBytes :UInt64);
+  # Takes TENANT/NAME@VERSION back, or with `all` every version of TENANT/NAME. Queued requests for it end with notFound,
+  # running ones are answered. Answers when nothing uses it any more and the bytes that nobody else needs are free.
 }
 
 interface Model {

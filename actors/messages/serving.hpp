@@ -126,6 +126,34 @@ template <class I> typename I::result_type inspect(I& f, publish_reply& x) {
 
 // From a tenant to the scheduler: an admitted request. `ticket` is the tenant's own number, used to cancel.
 struct schedule_request {
+// From the gateway to the store: take a version, or with `all` every version of a name, back.
+struct unpublish_request {
+  std::string tenant; // who asks: only its own
+  std::string model;  // "acme/minilm@1"; with `all` "acme/minilm"
+  bool all = false;
+};
+template <class I> typename I::result_type inspect(I& f, unpublish_request& x) {
+  return fields(f, "unpublish_request", x.tenant, x.model, x.all);
+}
+
+// Nothing uses them any more.
+struct unpublish_reply {
+  std::vector<std::string> models;
+  uint64_t freed_bytes = 0; // of the store's disk
+};
+template <class I> typename I::result_type inspect(I& f, unpublish_reply& x) {
+  return fields(f, "unpublish_reply", x.models, x.freed_bytes);
+}
+
+// A model was taken back.
+struct model_removed {
+  core::model_id id;
+  std::string name;
+};
+template <class I> typename I::result_type inspect(I& f, model_removed& x) {
+  return fields(f, "model_removed", x.id, x.name);
+}
+
   uint64_t ticket = 0;
   core::tenant_id tenant;
   core::model_id model;

@@ -21,6 +21,7 @@ void add_models(CLI::App& app, invocation& chosen);
 void add_embed(CLI::App& app, invocation& chosen);
 void add_classify(CLI::App& app, invocation& chosen);
 void add_publish(CLI::App& app, invocation& chosen);
+void add_unpublish(CLI::App& app, invocation& chosen);
 void add_tokenize(CLI::App& app, invocation& chosen);
 void add_version(CLI::App& app, invocation& chosen);
 void add_load(CLI::App& app, invocation& chosen);

@@ -50,13 +50,14 @@ protected:
     world_.run();
   }
 
-  void publish(uint8_t id) {
+  void publish(uint8_t id) { publish(id, id); }
+  void publish(uint8_t id, uint8_t seed) {
     model_added added;
     added.row.id = {id};
     added.row.name = "acme/m@" + std::to_string(id);
     added.row.tenant = "acme";
     added.row.architecture = "tiny";
-    added.manifest = to_payload(weights::encode(tiny_set(id)));
+    added.manifest = to_payload(weights::encode(tiny_set(seed)));
     caf::anon_send(scheduler_, added);
     world_.run();
   }
@@ -75,17 +76,24 @@ protected:
   }
 
   // Sends a request whose answer is collected later.
-  void ask(core::duration_us deadline_us = 10 * second_us) {
-    send_request(deadline_us);
+  void ask(core::duration_us deadline_us = 10 * second_us, uint64_t model = 1) {
+    send_request(deadline_us, model);
     world_.run();
   }
-  void send_request(core::duration_us deadline_us = 10 * second_us) {
+  void send_request(core::duration_us deadline_us = 10 * second_us, uint64_t model = 1) {
     client_.emplace_back(std::make_unique<caf::scoped_actor>(world_.system()));
     const auto input = encode_input(std::vector<int32_t>{1, 2, 3}, {});
-    pending_.push_back(
-        (*client_.back())
-            ->request(scheduler_, std::chrono::minutes(10), schedule_request{++ticket_, {0}, {1}, deadline_us, input}));
+    pending_.push_back((*client_.back())
+                           ->request(scheduler_, std::chrono::minutes(10),
+                                     schedule_request{++ticket_, {0}, {model}, deadline_us, input}));
   }
+  // Takes a model back, once a test.
+  void remove(uint64_t model) {
+    (void)remover_->request(scheduler_, std::chrono::minutes(10),
+                            model_removed{{model}, "acme/m@" + std::to_string(model)});
+    world_.run();
+  }
+  bool is_unused() { return remover_->has_next_message(); }
   // The value of a counter or a gauge.
   uint64_t metric(const std::string& name) {
     const auto page = metrics_.exposition();
@@ -135,6 +143,7 @@ protected:
   std::vector<std::unique_ptr<caf::scoped_actor>> client_;
   std::vector<pending> pending_;
   uint64_t ticket_ = 0;
+  caf::scoped_actor remover_{world_.system()};
 };
 
 TEST_F(Scheduler, LoadsRunsAndAnswers) {
@@ -241,6 +250,66 @@ TEST_F(Scheduler, EvictsASetThatTheClusterDoesNotKnow) {
   world_.run();
   ASSERT_EQ(devices_[0].evicted.size(), 1u);
   EXPECT_EQ(devices_[0].evicted[0].model.value, 99u);
+}
+
+TEST_F(Scheduler, AnswersWhatRunsOnAModelThatIsTakenBackAndNothingElse) {
+  join(0, 1);
+  ask(); // runs, on its load
+  ask(); // waits
+  remove(1);
+  ASSERT_TRUE(answered(1));
+  EXPECT_EQ(answer(1).end, status::not_found);
+  ask();
+  ASSERT_TRUE(answered(2));
+  EXPECT_EQ(answer(2).end, status::not_found);
+  finish_load(0);
+  EXPECT_FALSE(is_unused()) << "its batch runs";
+  EXPECT_TRUE(devices_[0].evicted.empty());
+  finish_run(0);
+  ASSERT_TRUE(answered(0));
+  EXPECT_EQ(answer(0).end, status::ok);
+  ASSERT_EQ(devices_[0].evicted.size(), 1u);
+  EXPECT_EQ(devices_[0].evicted[0].model.value, 1u);
+  EXPECT_TRUE(is_unused());
+}
+
+TEST_F(Scheduler, LetsGoOfAModelThatNobodyAsksForAtOnce) {
+  remove(1);
+  EXPECT_TRUE(is_unused());
+  publish(2); // takes the place of the first in the tables
+  join(0, 1);
+  ask(10 * second_us, 2);
+  ASSERT_EQ(devices_[0].loads.size(), 1u);
+  EXPECT_EQ(devices_[0].loads.front().first.model.value, 2u);
+  finish_load(0);
+  finish_run(0);
+  EXPECT_EQ(answer(0).end, status::ok);
+}
+
+TEST_F(Scheduler, AModelIsFreeWhenTheDeviceThatHasItIsLost) {
+  join(0, 1);
+  ask();
+  finish_load(0);
+  remove(1);
+  EXPECT_FALSE(is_unused());
+  lose(0, 1);
+  ASSERT_TRUE(answered(0));
+  EXPECT_EQ(answer(0).end, status::not_found);
+  EXPECT_TRUE(is_unused());
+}
+
+TEST_F(Scheduler, ShardsOfAModelThatIsTakenBackStayWhereAnotherHasThem) {
+  publish(2, 1); // the same bytes
+  join(0, 1);
+  ask();
+  finish_load(0);
+  finish_run(0);
+  remove(1);
+  EXPECT_TRUE(is_unused());
+  ask(10 * second_us, 2);
+  finish_load(0);
+  finish_run(0);
+  EXPECT_EQ(answer(1).end, status::ok);
 }
 
 TEST_F(Scheduler, DoesNotEvictWhatIsInUse) {

@@ -77,6 +77,17 @@ TEST_F(Tenant, TakesTheNewestVersionWhenNoneIsNamed) {
   EXPECT_EQ(told_.requests[0].model.value, 10u);
 }
 
+TEST_F(Tenant, AModelThatWasTakenBackIsNotFoundAndTheOneBeforeIsTheNewest) {
+  publish("acme/m@2", 2);
+  told_.reply = infer_reply{status::ok, {}, 0, {}, {}};
+  caf::anon_send(tenant_, model_removed{{2}, "acme/m@2"});
+  EXPECT_EQ(infer(ask_for("acme/m@2", {1})).end, status::not_found);
+  EXPECT_EQ(infer(ask_for("acme/m", {1})).end, status::ok);
+  EXPECT_EQ(told_.requests.back().model.value, 1u);
+  caf::anon_send(tenant_, model_removed{{1}, "acme/m@1"});
+  EXPECT_EQ(infer(ask_for("acme/m", {1})).end, status::not_found);
+}
+
 TEST_F(Tenant, DoesNotKnowModelsOfOthers) {
   EXPECT_EQ(infer(ask_for("globex/m@1", {1})).end, status::not_found);
 }

@@ -39,6 +39,7 @@ weight_store_actor::behavior_type fake_store(weight_store_actor::pointer self, s
   return {
       [=](const publish_request& request) -> caf::result<publish_reply> {
         told->last_folder = request.folder;
+      [](const model_removed&) {},
         told->last_folder_bytes = 0;
         for (const auto& entry : std::filesystem::recursive_directory_iterator(request.folder)) {
           if (entry.is_regular_file()) told->last_folder_bytes += entry.file_size();
@@ -58,6 +59,11 @@ weight_store_actor::behavior_type fake_store(weight_store_actor::pointer self, s
   };
 }
 
+      [=](const unpublish_request& request) -> caf::result<unpublish_reply> {
+        if (request.model == "acme/used@1") return to_caf(core::errc::busy, "it is being taken back already");
+        std::erase_if(told->models.rows, [&](const auto& row) { return row.name == request.model; });
+        return unpublish_reply{{request.model}, 4096};
+      },
 // Explains one model, "acme/m@1".
 scheduler_actor::behavior_type fake_scheduler(scheduler_actor::pointer self, script* told) {
   return {
@@ -73,6 +79,7 @@ scheduler_actor::behavior_type fake_scheduler(scheduler_actor::pointer self, scr
       [](explain_atom, const std::string& model) -> caf::result<explanation> {
         if (model != "acme/m@1") return to_caf(core::errc::not_found, "no model '" + model + "'");
         explanation out;
+      [](const model_removed&) { return true; },
         out.model = model;
         out.queued = 3;
         out.has_head = true;

@@ -53,6 +53,7 @@ public:
         },
         [this](cancel_atom, core::tenant_id, uint64_t ticket) { record_->cancelled.push_back(ticket); },
         [](const model_added&) {},
+        [](const model_removed&) { return true; },
         [this](const device_joined& joined) { record_->joined.push_back(joined); },
         [this](const device_lost& lost) { record_->lost.push_back(lost); },
         [](const batch_outputs&) {},
