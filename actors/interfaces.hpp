@@ -112,10 +112,10 @@ using tenant_actor = caf::typed_actor<
     asked<list_atom>::with<model_list>,
     // From the weight store: a model of this tenant was published.
     takes<model_added>,
-    // From the gateway's benchmark: answers the same number.
-    asked<ping_atom, uint64_t>::with<uint64_t>,
     // From the weight store: a model of this tenant was taken back.
     takes<model_removed>,
+    // From the gateway's benchmark: answers the same number.
+    asked<ping_atom, uint64_t>::with<uint64_t>,
     // From the supervisor: see above.
     takes<stop_atom>>;
 
@@ -123,11 +123,11 @@ using tenant_actor = caf::typed_actor<
 using weight_store_actor = caf::typed_actor<
     // From the gateway: import a folder; answered when the model can be asked for. Takes as long as the disk needs.
     asked<publish_request>::with<publish_reply>,
-    // From anybody: all models.
-    asked<list_atom>::with<model_list>,
     // From the gateway: take models back; answered when nothing uses them any more and their bytes are free. not_found,
     // permission_denied; busy: it is being done already.
     asked<unpublish_request>::with<unpublish_reply>,
+    // From anybody: all models.
+    asked<list_atom>::with<model_list>,
     // From the gateway: the path of a model's tokenizer files; not_found where the model brings none.
     asked<card_atom, core::model_id>::with<std::string>,
     // From a transfer: keep a shard in the host cache until released or until the transfer ends.

@@ -94,6 +94,7 @@ void scheduler::on_cancel(core::tenant_id tenant, uint64_t ticket) {
   if (!queued || reason != scheduling::rejection::none) return; // its batch will free it
   answer(index, refused(status::deadline_exceeded, "cancelled"));
   free_slot(index);
+  if (metrics_) metrics_->queued(queued_);
 }
 
 // -- from the weight store and the directory

@@ -67,6 +67,7 @@ tenant::interface::behavior_type tenant::make_behavior() {
       [this](const infer_request& request) { return on_infer(request); },
       [this](list_atom) { return on_list(); },
       [this](const model_added& added) { on_model(added); },
+      [this](const model_removed& removed) { on_model_removed(removed); },
       [](ping_atom, uint64_t number) { return number; },
       [this](stop_atom) { on_stop(); },
   };
@@ -75,7 +76,6 @@ tenant::interface::behavior_type tenant::make_behavior() {
 // -- from the gateway
 // --------------------------------------------------------------------------------------------------
 
-      [this](const model_removed& removed) { on_model_removed(removed); },
 caf::result<infer_reply> tenant::on_infer(const infer_request& request) {
   const auto* model = find_model(request.model);
   if (model == nullptr)
@@ -122,6 +122,17 @@ void tenant::on_model(const model_added& added) {
   if (newest.empty() || version_of(newest) < version_of(name)) newest = name;
 }
 
+void tenant::on_model_removed(const model_removed& removed) {
+  const auto base = base_of(removed.name);
+  models_.erase(removed.name);
+  newest_.erase(base);
+  for (const auto& [name, row] : models_) {
+    if (base_of(name) != base) continue;
+    auto& newest = newest_[base];
+    if (newest.empty() || version_of(newest) < version_of(name)) newest = name;
+  }
+}
+
 // -- from the scheduler
 // ------------------------------------------------------------------------------------------------
 
@@ -158,16 +169,5 @@ const model_row* tenant::find_model(const std::string& name) const {
   const auto found = models_.find(versioned == newest_.end() ? name : versioned->second);
   return found == models_.end() ? nullptr : &found->second;
 }
-void tenant::on_model_removed(const model_removed& removed) {
-  const auto base = base_of(removed.name);
-  models_.erase(removed.name);
-  newest_.erase(base);
-  for (const auto& [name, row] : models_) {
-    if (base_of(name) != base) continue;
-    auto& newest = newest_[base];
-    if (newest.empty() || version_of(newest) < version_of(name)) newest = name;
-  }
-}
-
 
 } // namespace fastptm::actors

@@ -42,11 +42,11 @@ private:
 
   // -- from the weight store -----------------------------------------------------------------------------------------
   void on_model(const model_added& added);
+  void on_model_removed(const model_removed& removed);
 
   // -- from the scheduler --------------------------------------------------------------------------------------------
   void on_reply(uint64_t ticket, infer_reply reply);
   void on_no_reply(uint64_t ticket, const core::error& why);
-  void on_model_removed(const model_removed& removed);
 
   void on_stop();
   void answer(uint64_t ticket, infer_reply reply);

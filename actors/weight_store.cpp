@@ -113,6 +113,8 @@ caf::result<publish_reply> weight_store::on_publish(const publish_request& reque
           },
           [this, promise](caf::error& failure) mutable {
             --publications_;
+            // It goes on, and its model will be in the catalogue and not here.
+            if (from_caf(failure).code == core::errc::deadline_exceeded) is_complete_ = false;
             promise.deliver(std::move(failure));
           });
   return promise;

@@ -101,6 +101,10 @@ answer_of<actors::publish_reply> bridge::publish(actors::publish_request request
   return ask<actors::publish_reply>(targets_.weight_store, timeout_us, std::move(request));
 }
 
+answer_of<actors::unpublish_reply> bridge::unpublish(actors::unpublish_request request, core::duration_us timeout_us) {
+  return ask<actors::unpublish_reply>(targets_.weight_store, timeout_us, std::move(request));
+}
+
 answer_of<std::string> bridge::card_path(core::model_id model) {
   return ask<std::string>(targets_.weight_store, administration_timeout_us, actors::card_atom::value, model);
 }
@@ -121,10 +125,6 @@ answer_of<actors::switch_list> bridge::switches(uint32_t last, const std::string
 answer_of<actors::running_list> bridge::running_loads() {
   return ask<actors::running_list>(targets_.directory, administration_timeout_us, actors::running_atom::value);
 }
-answer_of<actors::unpublish_reply> bridge::unpublish(actors::unpublish_request request, core::duration_us timeout_us) {
-  return ask<actors::unpublish_reply>(targets_.weight_store, timeout_us, std::move(request));
-}
-
 
 answer_of<actors::explanation> bridge::explain(const std::string& model) {
   return ask<actors::explanation>(targets_.scheduler, administration_timeout_us, actors::explain_atom::value, model);

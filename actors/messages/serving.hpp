@@ -124,8 +124,6 @@ template <class I> typename I::result_type inspect(I& f, publish_reply& x) {
   return fields(f, "publish_reply", x.row, x.new_shards, x.new_bytes);
 }
 
-// From a tenant to the scheduler: an admitted request. `ticket` is the tenant's own number, used to cancel.
-struct schedule_request {
 // From the gateway to the store: take a version, or with `all` every version of a name, back.
 struct unpublish_request {
   std::string tenant; // who asks: only its own
@@ -154,6 +152,8 @@ template <class I> typename I::result_type inspect(I& f, model_removed& x) {
   return fields(f, "model_removed", x.id, x.name);
 }
 
+// From a tenant to the scheduler: an admitted request. `ticket` is the tenant's own number, used to cancel.
+struct schedule_request {
   uint64_t ticket = 0;
   core::tenant_id tenant;
   core::model_id model;

@@ -63,8 +63,8 @@ TEST_F(Unpublish, TakesAVersionBackAndItsSpaceWhileTheClusterRuns) {
   EXPECT_EQ(status_of(first), "not_found");
   EXPECT_EQ(cluster_->embed(second), expected);
   EXPECT_THAT(resident(), Not(Contains(first)));
-  EXPECT_EQ(object_bytes(), bytes_of_both - bytes_of_one);
-  EXPECT_GE(done.json().find("freed_bytes")->unsigned_integer(), bytes_of_one);
+  EXPECT_EQ(object_bytes(), bytes_of_one) << "both have the same tokenizer: that stays";
+  EXPECT_GE(done.json().find("freed_bytes")->unsigned_integer(), bytes_of_both - bytes_of_one);
   EXPECT_EQ(cluster_->publish("m", 3), "acme/m@3");
   ASSERT_EQ(cluster_->ask({"unpublish", "acme/m@3"}).code, 0);
   EXPECT_EQ(cluster_->publish("m", 3), "acme/m@4") << "a version means one thing for ever";

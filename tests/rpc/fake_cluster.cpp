@@ -30,6 +30,7 @@ tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told
       },
       [=](list_atom) { return told->models; },
       [](const model_added&) {},
+      [](const model_removed&) {},
       [](ping_atom, uint64_t value) { return value; },
       [=](stop_atom) { self->quit(); },
   };
@@ -39,7 +40,6 @@ weight_store_actor::behavior_type fake_store(weight_store_actor::pointer self, s
   return {
       [=](const publish_request& request) -> caf::result<publish_reply> {
         told->last_folder = request.folder;
-      [](const model_removed&) {},
         told->last_folder_bytes = 0;
         for (const auto& entry : std::filesystem::recursive_directory_iterator(request.folder)) {
           if (entry.is_regular_file()) told->last_folder_bytes += entry.file_size();
@@ -50,6 +50,11 @@ weight_store_actor::behavior_type fake_store(weight_store_actor::pointer self, s
         reply.row.name = request.tenant + "/" + request.name + "@1";
         return reply;
       },
+      [=](const unpublish_request& request) -> caf::result<unpublish_reply> {
+        if (request.model == "acme/used@1") return to_caf(core::errc::busy, "it is being taken back already");
+        std::erase_if(told->models.rows, [&](const auto& row) { return row.name == request.model; });
+        return unpublish_reply{{request.model}, 4096};
+      },
       [=](list_atom) { return told->models; },
       [](card_atom, core::model_id) -> caf::result<std::string> { return to_caf(core::errc::not_found, "no card"); },
       [](const stage_request&) { return stage_reply(); },
@@ -59,17 +64,13 @@ weight_store_actor::behavior_type fake_store(weight_store_actor::pointer self, s
   };
 }
 
-      [=](const unpublish_request& request) -> caf::result<unpublish_reply> {
-        if (request.model == "acme/used@1") return to_caf(core::errc::busy, "it is being taken back already");
-        std::erase_if(told->models.rows, [&](const auto& row) { return row.name == request.model; });
-        return unpublish_reply{{request.model}, 4096};
-      },
 // Explains one model, "acme/m@1".
 scheduler_actor::behavior_type fake_scheduler(scheduler_actor::pointer self, script* told) {
   return {
       [](const schedule_request&) { return infer_reply(); },
       [](cancel_atom, core::tenant_id, uint64_t) {},
       [](const model_added&) {},
+      [](const model_removed&) { return true; },
       [](const device_joined&) {},
       [](const device_lost&) {},
       [](const batch_outputs&) {},
@@ -79,7 +80,6 @@ scheduler_actor::behavior_type fake_scheduler(scheduler_actor::pointer self, scr
       [](explain_atom, const std::string& model) -> caf::result<explanation> {
         if (model != "acme/m@1") return to_caf(core::errc::not_found, "no model '" + model + "'");
         explanation out;
-      [](const model_removed&) { return true; },
         out.model = model;
         out.queued = 3;
         out.has_head = true;
