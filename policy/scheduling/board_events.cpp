@@ -210,6 +210,7 @@ rejection board::apply(const cancelled& e) {
   } else {
     withdraw(e.request.slot);
     r.state = request_state::free;
+    ++counters_.withdrawn;
   }
   return rejection::none;
 }
@@ -434,7 +435,7 @@ void board::begin(time_us now, commands& out) {
 void board::sweep() {
   constexpr uint32_t slots_per_sweep = 4096;
   constexpr duration_us sweep_every_us = 100'000;
-  const uint64_t held = counters_.arrivals - counters_.finished - counters_.refused;
+  const uint64_t held = counters_.arrivals - counters_.finished - counters_.refused - counters_.withdrawn;
   if (options_.late_patience_us == 0 || held == 0) return;
   if (now_us_ >= sweep_us_) {
     sweep_us_ = now_us_ + sweep_every_us;

@@ -48,6 +48,7 @@ struct core_counters {
   uint64_t clock_went_back = 0;
   uint64_t decisions = 0; // Calls of `on`.
   uint64_t arrivals = 0, finished = 0, refused = 0, requeued = 0, cancelled = 0;
+  uint64_t withdrawn = 0; // Cancelled while they were queued.
   uint64_t batches = 0, loads = 0, prefetches = 0, replicas = 0, evictions = 0;
 };
 

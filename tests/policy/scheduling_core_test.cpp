@@ -132,6 +132,15 @@ TEST_P(Core, TriesAFailedLoadAgain) {
   EXPECT_EQ(core->counters().finished + core->counters().refused, 1u);
 }
 
+TEST_P(Core, SleepsWhenAllThatWaitedWasCancelled) {
+  ASSERT_EQ(on(device_lost{{0}}), rejection::none);
+  ASSERT_EQ(ask(0, 0), rejection::none);
+  ASSERT_EQ(on(cancelled{{0, 0}}), rejection::none);
+  now += 1'000'000;
+  on(timer{});
+  for (const command& c : out.all()) EXPECT_FALSE(std::holds_alternative<set_timer>(c)) << "nobody waits for anything";
+}
+
 TEST_P(Core, ForgetsACancelledRequest) {
   ASSERT_EQ(ask(0, 0), rejection::none);
   ASSERT_EQ(on(load_done{{0}, loads[0].id}), rejection::none);
