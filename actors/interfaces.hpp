@@ -108,6 +108,8 @@ using directory_actor = caf::typed_actor<
 using tenant_actor = caf::typed_actor<
     // From the gateway: exactly one answer, at the latest one second after the deadline; never an error.
     asked<infer_request>::with<infer_reply>,
+    // From the gateway: nobody waits for the answer to this call any more.
+    takes<cancel_atom, uint64_t>,
     // From the gateway: this tenant's models.
     asked<list_atom>::with<model_list>,
     // From the weight store: a model of this tenant was published.

@@ -31,6 +31,8 @@ scheduler_metrics::scheduler_metrics(core::metrics_registry& registry)
            &registry.make_counter("fastptm_requests_requeued_total", "Requests that went back to the queue")},
           {&core_counters::refused,
            &registry.make_counter("fastptm_requests_refused_total", "Requests that ended without an answer")},
+          {&core_counters::cancelled,
+           &registry.make_counter("fastptm_requests_cancelled_total", "Requests whose callers went before the answer")},
           {&core_counters::loads, &registry.make_counter("fastptm_loads_total", "Loads ordered")},
           {&core_counters::prefetches,
            &registry.make_counter("fastptm_prefetches_total", "Loads ordered ahead of a visit")},

@@ -28,7 +28,7 @@ private:
     uint64_t policy::scheduling::core_counters::*from;
     core::counter* to;
   };
-  static constexpr size_t followed_count = 9;
+  static constexpr size_t followed_count = 10;
 
   core::histogram* decision_;
   core::gauge* queued_;

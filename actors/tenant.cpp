@@ -26,6 +26,13 @@ std::string base_of(const std::string& full_name) {
   return full_name.substr(0, full_name.rfind('@'));
 }
 
+// A client that means two requests by one key only deceives itself: no cryptography is needed to notice it.
+uint64_t content_of(const infer_request& request) {
+  const auto& bytes = request.input.bytes;
+  const auto input = std::hash<std::string_view>{}({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  return input ^ std::hash<std::string>{}(request.model) ^ static_cast<uint64_t>(request.task);
+}
+
 } // namespace
 
 core::result<void> check_input(const model_row& model, task_kind task, const payload& input) {
@@ -65,6 +72,7 @@ tenant::tenant(interface::pointer self, tenant_options options)
 tenant::interface::behavior_type tenant::make_behavior() {
   return {
       [this](const infer_request& request) { return on_infer(request); },
+      [this](cancel_atom, uint64_t call) { on_cancel(call); },
       [this](list_atom) { return on_list(); },
       [this](const model_added& added) { on_model(added); },
       [this](const model_removed& removed) { on_model_removed(removed); },
@@ -84,6 +92,7 @@ caf::result<infer_reply> tenant::on_infer(const infer_request& request) {
     return refused(status::invalid, good.error().message);
   if (request.deadline_us < 0)
     return refused(status::deadline_exceeded, "the deadline had passed before the request came");
+  if (const auto known = keys_.find(request.key); known != keys_.end()) return take_over(known->second, request);
   const auto now = options_.clock->now_us();
   const auto wanted_us = request.deadline_us == 0 ? options_.default_deadline_us : request.deadline_us;
   // A larger number would overflow; admission cuts to its own bound anyway.
@@ -96,7 +105,9 @@ caf::result<infer_reply> tenant::on_infer(const infer_request& request) {
   }
   const auto ticket = ++last_ticket_;
   auto promise = self_->make_response_promise<infer_reply>();
-  pending_.emplace(ticket, pending{promise, now, verdict.deadline_us});
+  pending_.emplace(ticket, pending{promise, now, verdict.deadline_us, request.call, request.key, content_of(request)});
+  calls_[request.call] = ticket;
+  if (!request.key.empty()) keys_[request.key] = ticket;
   const auto remaining_us = verdict.deadline_us - now;
   self_
       ->request(options_.scheduler, std::chrono::microseconds(remaining_us + patience_us),
@@ -104,6 +115,31 @@ caf::result<infer_reply> tenant::on_infer(const infer_request& request) {
       .then([this, ticket](infer_reply& reply) { on_reply(ticket, std::move(reply)); },
             [this, ticket](const caf::error& failure) { on_no_reply(ticket, from_caf(failure)); });
   return promise;
+}
+
+// The client has lost the connection of its earlier try, and comes again before the gateway has noticed. That try's
+// answer reaches nobody; the request goes on.
+caf::result<infer_reply> tenant::take_over(uint64_t ticket, const infer_request& request) {
+  auto& known = pending_.at(ticket);
+  if (known.content != content_of(request))
+    return refused(status::invalid, "the key is that of another request: use a new one for each");
+  auto promise = self_->make_response_promise<infer_reply>();
+  known.promise.deliver(refused(status::unavailable, "the same request came again on another connection"));
+  known.promise = promise;
+  calls_.erase(known.call);
+  known.call = request.call;
+  calls_[known.call] = ticket;
+  return promise;
+}
+
+// At once: a client that lost its connection comes again with a new request, at the end of the queue; one that does not
+// come has nobody computing for it.
+void tenant::on_cancel(uint64_t call) {
+  const auto found = calls_.find(call);
+  if (found == calls_.end()) return; // answered, or taken over by a later try
+  const auto ticket = found->second;
+  self_->send(options_.scheduler, cancel_atom_v, options_.id, ticket);
+  forget(ticket).promise.deliver(refused(status::deadline_exceeded, "nobody waits for the answer any more"));
 }
 
 model_list tenant::on_list() const {
@@ -152,16 +188,22 @@ void tenant::on_stop() {
 }
 
 void tenant::answer(uint64_t ticket, infer_reply reply) {
-  const auto found = pending_.find(ticket);
-  if (found == pending_.end()) return;
+  if (!pending_.contains(ticket)) return; // cancelled
+  auto answered = forget(ticket);
   const auto now = options_.clock->now_us();
-  reply.spent.total_us = now - found->second.arrival_us;
-  if (reply.end == status::ok && now > found->second.deadline_us) reply.end = status::late;
+  reply.spent.total_us = now - answered.arrival_us;
+  if (reply.end == status::ok && now > answered.deadline_us) reply.end = status::late;
   reply.spent.late = reply.end == status::late;
   if (total_us_ != nullptr) total_us_->observe_us(reply.spent.total_us);
-  admission_.answered(options_.id, now);
-  found->second.promise.deliver(std::move(reply));
-  pending_.erase(found);
+  answered.promise.deliver(std::move(reply));
+}
+
+tenant::pending tenant::forget(uint64_t ticket) {
+  auto gone = std::move(pending_.extract(ticket).mapped());
+  calls_.erase(gone.call);
+  if (!gone.key.empty()) keys_.erase(gone.key);
+  admission_.answered(options_.id, options_.clock->now_us());
+  return gone;
 }
 
 const model_row* tenant::find_model(const std::string& name) const {

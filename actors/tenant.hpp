@@ -34,10 +34,14 @@ private:
     caf::typed_response_promise<infer_reply> promise;
     core::time_us arrival_us = 0;
     core::time_us deadline_us = 0;
+    uint64_t call = 0;    // of its latest try
+    std::string key;      // empty: none
+    uint64_t content = 0; // a hash of what is asked: a key means one request
   };
 
   // -- from the gateway ----------------------------------------------------------------------------------------------
   caf::result<infer_reply> on_infer(const infer_request& request);
+  void on_cancel(uint64_t call);
   model_list on_list() const;
 
   // -- from the weight store -----------------------------------------------------------------------------------------
@@ -49,7 +53,9 @@ private:
   void on_no_reply(uint64_t ticket, const core::error& why);
 
   void on_stop();
+  caf::result<infer_reply> take_over(uint64_t ticket, const infer_request& request);
   void answer(uint64_t ticket, infer_reply reply);
+  pending forget(uint64_t ticket);
   const model_row* find_model(const std::string& name) const;
 
   interface::pointer self_;
@@ -58,6 +64,8 @@ private:
   std::map<std::string, model_row> models_;   // by full name
   std::map<std::string, std::string> newest_; // "acme/minilm" -> "acme/minilm@2"
   std::map<uint64_t, pending> pending_;       // by ticket; bounded by admission
+  std::map<uint64_t, uint64_t> calls_;        // tickets by the call that waits for each: as many
+  std::map<std::string, uint64_t> keys_;      // tickets by key: not more
   uint64_t last_ticket_ = 0;
   core::histogram* total_us_ = nullptr;
 };

@@ -39,7 +39,13 @@ bridge::bridge(caf::actor_system& system, kj::UnixEventPort& port, bridge_target
       reader_(port, answers_) {}
 
 bridge::~bridge() {
+  *is_open_ = false;
   caf::anon_send_exit(asker_, caf::exit_reason::user_shutdown);
+}
+
+void bridge::post(errand work) {
+  if (batch_.empty()) sending_ = kj::evalLast([this] { send_batch(); }).eagerlyEvaluate(nullptr);
+  batch_.emplace_back(std::move(work));
 }
 
 void bridge::send_batch() {
@@ -79,14 +85,29 @@ answer_of<T> bridge::ask(const Handle& to, core::duration_us timeout_us, Message
         },
         parts);
   };
-  if (batch_.empty()) sending_ = kj::evalLast([this] { send_batch(); }).eagerlyEvaluate(nullptr);
-  batch_.emplace_back(std::move(what));
+  post(std::move(what));
   return promise.promise.then([](outcome value) { return std::move(*value); });
 }
 
 answer_of<actors::infer_reply> bridge::infer(const std::string& tenant, actors::infer_request request,
                                              core::duration_us timeout_us) {
-  return ask<actors::infer_reply>(targets_.tenants.at(tenant), timeout_us, std::move(request));
+  const auto call = request.call = ++last_call_;
+  auto is_answered = std::make_shared<bool>(false);
+  return ask<actors::infer_reply>(targets_.tenants.at(tenant), timeout_us, std::move(request))
+      .then([is_answered](core::result<actors::infer_reply> reply) {
+        *is_answered = true;
+        return reply;
+      })
+      .attach(kj::defer([this, tenant, call, is_answered, is_open = is_open_] {
+        if (*is_open && !*is_answered) withdraw(tenant, call);
+      }));
+}
+
+// The tenant still answers, to nobody: that ends the ticket.
+void bridge::withdraw(const std::string& tenant, uint64_t call) {
+  post([to = targets_.tenants.at(tenant), call](caf::event_based_actor* self) {
+    self->send(to, actors::cancel_atom::value, call);
+  });
 }
 
 answer_of<actors::model_list> bridge::tenant_models(const std::string& tenant) {

@@ -28,8 +28,8 @@ struct bridge_targets {
   actors::weight_store_actor weight_store;
 };
 
-// Promises never fail by what the cluster answers: errors are values. A promise that is dropped gives up the answer,
-// not the request.
+// Promises never fail by what the cluster answers: errors are values. A promise that is dropped gives up the answer;
+// only an inference is cancelled then.
 template <class T> using answer_of = kj::Promise<core::result<T>>;
 
 // A request to be made by the asking actor.
@@ -70,7 +70,10 @@ private:
   template <class T, class Handle, class... Message>
   answer_of<T> ask(const Handle& to, core::duration_us timeout_us, Message&&... message);
 
+  // With the others of this turn, in order.
+  void post(errand work);
   void send_batch();
+  void withdraw(const std::string& tenant, uint64_t call);
   // `value` is the core::result that the ticket's caller waits for.
   void deliver(uint64_t ticket, void* value);
 
@@ -79,7 +82,8 @@ private:
   std::vector<errand> batch_; // of this turn of the loop
   kj::Promise<void> sending_ = kj::READY_NOW;
   std::unordered_map<uint64_t, std::function<void(void*)>> waiting_; // by ticket; each answered or timed out
-  uint64_t last_ticket_ = 0;
+  uint64_t last_ticket_ = 0, last_call_ = 0;
+  std::shared_ptr<bool> is_open_ = std::make_shared<bool>(true); // calls may be dropped after the bridge: with the loop
   std::shared_ptr<inbox> answers_;
   inbox_reader reader_; // last: what it runs uses everything above
 };

@@ -13,6 +13,7 @@ namespace {
 
 // The tenant answers at the latest one second after the deadline; this much more for the way there and back.
 constexpr core::duration_us answer_margin_us = 1'500'000;
+constexpr size_t key_bytes = 16;
 
 actors::infer_reply refusal(const core::error& cause) {
   actors::infer_reply out;
@@ -80,9 +81,14 @@ kj::Promise<actors::infer_reply> model_server::answer(schema::Request::Reader re
   const auto asked_us = static_cast<core::duration_us>(std::min<uint64_t>(request.getDeadlineUs(), INT64_MAX));
   const auto deadline_us =
       asked_us == 0 ? shared_.options.default_deadline_us : std::min(asked_us, shared_.options.max_deadline_us);
+  const auto key = request.getKey();
+  if (key.size() != 0 && key.size() != key_bytes)
+    return refusal(core::errc::invalid,
+                   fmt::format("the key has {} bytes: send {} random ones, or none", key.size(), key_bytes));
+  actors::infer_request asked{row_.name, task, {}, deadline_us, std::string(key.asChars().begin(), key.size()), 0};
   const auto input = request.getInput();
   if (input.isTokens()) {
-    return send(copied(input.getTokens().getIds()), copied(input.getTokens().getTypes()), task, deadline_us);
+    return send(copied(input.getTokens().getIds()), copied(input.getTokens().getTypes()), std::move(asked));
   }
   const auto text = input.getText();
   if (text.size() == 0) return refusal(core::errc::invalid, "the text is empty");
@@ -92,10 +98,11 @@ kj::Promise<actors::infer_reply> model_server::answer(schema::Request::Reader re
   }
   const auto began_us = core::monotonic_now_us();
   return shared_.tokenizers.encode(row_, std::string(text.begin(), text.size()))
-      .then([this, task, deadline_us, began_us](ids_result ids) -> kj::Promise<actors::infer_reply> {
+      .then([this, asked = std::move(asked), began_us](ids_result ids) mutable -> kj::Promise<actors::infer_reply> {
         if (!ids) return refusal(ids.error());
-        const auto left_us = deadline_us - (core::monotonic_now_us() - began_us);
-        return send(std::move(*ids), {}, task, std::max<core::duration_us>(left_us, 1));
+        const auto took_us = core::monotonic_now_us() - began_us;
+        asked.deadline_us = std::max<core::duration_us>(asked.deadline_us - took_us, 1);
+        return send(std::move(*ids), {}, std::move(asked));
       });
 }
 
@@ -122,10 +129,11 @@ core::result<void> model_server::check(const std::vector<int32_t>& ids, const st
 }
 
 kj::Promise<actors::infer_reply> model_server::send(std::vector<int32_t> ids, std::vector<int32_t> types,
-                                                    actors::task_kind task, core::duration_us deadline_us) {
+                                                    actors::infer_request request) {
   if (auto good = check(ids, types); !good) return refusal(good.error());
-  return shared_.actors
-      .infer(tenant_, {row_.name, task, actors::encode_input(ids, types), deadline_us}, deadline_us + answer_margin_us)
+  request.input = actors::encode_input(ids, types);
+  const auto timeout_us = request.deadline_us + answer_margin_us;
+  return shared_.actors.infer(tenant_, std::move(request), timeout_us)
       .then([](core::result<actors::infer_reply> reply) { return reply ? std::move(*reply) : refusal(reply.error()); });
 }
 

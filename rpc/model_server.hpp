@@ -21,8 +21,8 @@ private:
   using ids_result = core::result<std::vector<int32_t>>;
 
   kj::Promise<actors::infer_reply> answer(schema::Request::Reader request, actors::task_kind task);
-  kj::Promise<actors::infer_reply> send(std::vector<int32_t> ids, std::vector<int32_t> types, actors::task_kind task,
-                                        core::duration_us deadline_us);
+  kj::Promise<actors::infer_reply> send(std::vector<int32_t> ids, std::vector<int32_t> types,
+                                        actors::infer_request request);
   core::result<void> check(const std::vector<int32_t>& ids, const std::vector<int32_t>& types) const;
 
   gateway& shared_;

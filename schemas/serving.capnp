@@ -64,7 +64,9 @@ struct Request {
     }
     text @2 :Text;             # tokenised with the model's own tokenizer, cut to its length
   }
-  deadlineUs @3 :UInt64;       # remaining, from now; 0: the cluster's default
+  deadlineUs @3 :UInt64;       # remaining when it was sent: clocks may differ; 0: the cluster's default
+  key @4 :Data;                # 16 random bytes of the client's choice, or empty. A request whose key is that of one under
+                               # way takes its place: it is computed once, and the latest to ask gets the answer.
 }
 
 struct Answer {

@@ -33,9 +33,11 @@ struct infer_request {
   task_kind task = task_kind::embed;
   payload input;           // encode_input
   int64_t deadline_us = 0; // remaining; 0: the tenant's default
+  std::string key = {};    // the client's, the same for every try of one request; empty: none
+  uint64_t call = 0;       // the gateway's number for this try, used to cancel
 };
 template <class I> typename I::result_type inspect(I& f, infer_request& x) {
-  return fields(f, "infer_request", x.model, x.task, x.input, x.deadline_us);
+  return fields(f, "infer_request", x.model, x.task, x.input, x.deadline_us, x.key, x.call);
 }
 
 // Where the time of one request went, and who answered.

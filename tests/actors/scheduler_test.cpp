@@ -350,6 +350,26 @@ TEST_F(Scheduler, CountsWhatIsQueued) {
   EXPECT_EQ(metric("fastptm_requests_requeued_total"), 3u);
 }
 
+TEST_F(Scheduler, WhatIsCancelledLeavesTheQueueAndWhatRunsGoesOn) {
+  join(0, 1);
+  ask(); // runs
+  finish_load(0);
+  ask(); // waits
+  ask();
+  EXPECT_EQ(metric("fastptm_requests_queued"), 2u);
+  for (const uint64_t ticket : {1, 2}) caf::anon_send(scheduler_, cancel_atom_v, core::tenant_id{0}, ticket);
+  world_.run();
+  EXPECT_EQ(metric("fastptm_requests_queued"), 1u);
+  EXPECT_EQ(metric("fastptm_requests_cancelled_total"), 2u);
+  EXPECT_TRUE(answered(1));
+  EXPECT_FALSE(answered(2));
+  finish_run(0); // of the first, cancelled while it ran
+  ASSERT_EQ(devices_[0].runs.size(), 1u);
+  EXPECT_EQ(devices_[0].runs.front().first.inputs, 1u);
+  finish_run(0);
+  EXPECT_EQ(answer(2).end, status::ok);
+}
+
 TEST_F(Scheduler, CountsEventsThatCannotBe) {
   join(0, 1);
   const auto freed =

@@ -147,6 +147,63 @@ TEST_F(Tenant, CallsAnAnswerAfterTheDeadlineLate) {
       [](const caf::error&) { ADD_FAILURE() << "an error instead of an answer"; });
 }
 
+TEST_F(Tenant, CancelsWhatNobodyWaitsFor) {
+  caf::scoped_actor client{world_.system()};
+  auto request = ask_for("acme/m@1", {1});
+  request.call = 7;
+  (void)client->request(tenant_, std::chrono::seconds(9), request);
+  world_.run();
+  caf::anon_send(tenant_, cancel_atom_v, uint64_t{8}); // somebody else's
+  world_.run();
+  EXPECT_TRUE(told_.cancelled.empty());
+  caf::anon_send(tenant_, cancel_atom_v, uint64_t{7});
+  world_.run();
+  ASSERT_EQ(told_.cancelled.size(), 1u);
+  EXPECT_EQ(told_.cancelled[0], told_.requests[0].ticket);
+  EXPECT_TRUE(client->has_next_message()) << "the gateway's ticket has to end";
+  tests::inside(scheduler_, [this] { told_.unanswered[0].deliver(infer_reply{status::ok, {}, 0, {}, {}}); });
+  world_.run(); // comes too late and harms nobody
+  told_.reply = infer_reply{status::ok, {}, 0, {}, {}};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(infer(ask_for("acme/m@1", {1})).end, status::ok) << "its place is free";
+}
+
+TEST_F(Tenant, ARequestThatComesAgainUnderItsKeyIsComputedOnce) {
+  caf::scoped_actor first{world_.system()}, second{world_.system()};
+  auto request = ask_for("acme/m@1", {1, 2});
+  request.key = "0123456789abcdef";
+  request.call = 1;
+  (void)first->request(tenant_, std::chrono::seconds(9), request);
+  world_.run();
+  request.call = 2;
+  auto again = second->request(tenant_, std::chrono::seconds(9), request);
+  world_.run();
+  EXPECT_EQ(told_.requests.size(), 1u);
+  EXPECT_TRUE(first->has_next_message());
+  EXPECT_FALSE(second->has_next_message());
+  caf::anon_send(tenant_, cancel_atom_v, uint64_t{1}); // the gateway notices the first connection's end
+  world_.run();
+  EXPECT_TRUE(told_.cancelled.empty());
+  tests::inside(scheduler_, [this] { told_.unanswered[0].deliver(infer_reply{status::ok, {}, 0, {}, {}}); });
+  world_.run();
+  again.receive([](const infer_reply& reply) { EXPECT_EQ(reply.end, status::ok); },
+                [](const caf::error&) { ADD_FAILURE() << "an error instead of an answer"; });
+  request.call = 3;
+  told_.reply = infer_reply{status::ok, {}, 0, {}, {}};
+  EXPECT_EQ(infer(request).end, status::ok);
+  EXPECT_EQ(told_.requests.size(), 2u) << "what was answered is asked anew";
+}
+
+TEST_F(Tenant, AKeyMeansOneRequest) {
+  caf::scoped_actor client{world_.system()};
+  auto request = ask_for("acme/m@1", {1, 2});
+  request.key = "0123456789abcdef";
+  (void)client->request(tenant_, std::chrono::seconds(9), request);
+  world_.run();
+  request.input = encode_input(std::vector<int32_t>{1, 3}, {});
+  EXPECT_EQ(infer(request).end, status::invalid);
+  EXPECT_EQ(told_.requests.size(), 1u);
+}
+
 TEST_F(Tenant, AnswersEverybodyWhenItStops) {
   caf::scoped_actor client{world_.system()};
   auto pending = client->request(tenant_, std::chrono::seconds(9), ask_for("acme/m@1", {1}));

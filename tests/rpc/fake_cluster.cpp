@@ -28,6 +28,7 @@ tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told
         reply.spent.worker = "worker-0/host0";
         return reply;
       },
+      [=](cancel_atom, uint64_t) { ++told->cancelled; },
       [=](list_atom) { return told->models; },
       [](const model_added&) {},
       [](const model_removed&) {},

@@ -23,6 +23,7 @@ struct script {
   actors::plan_list plans;
   std::atomic<bool> silent = false;       // tenants never answer
   std::atomic<uint32_t> inferences = 0;   // that reached a tenant
+  std::atomic<uint32_t> cancelled = 0;    // of them
   std::atomic<uint32_t> publications = 0; // that reached the store
   std::string last_folder;                // of a publication: read it after its answer
   uint64_t last_folder_bytes = 0;
