@@ -1,7 +1,10 @@
 // The composition of a node's actors: read top to bottom, it shows who knows whom.
 #include "actors/start_node.hpp"
 
+#include <chrono>
+
 #include "actors/actor_from_state.hpp"
+#include "actors/errors.hpp"
 #include "actors/gpu_worker.hpp"
 #include "actors/scheduler.hpp"
 #include "actors/supervisor.hpp"
@@ -12,6 +15,9 @@
 namespace fastptm::actors {
 
 namespace {
+
+// Reading the manifests of as many models as a cluster may have.
+constexpr auto catalogue_timeout = std::chrono::minutes(2);
 
 scheduler_actor spawn_scheduler(caf::actor_system& system, const node_parts& parts) {
   const auto& head = *parts.head;
@@ -69,6 +75,16 @@ directory_actor spawn_directory(caf::actor_system& system, const node_parts& par
   return system.spawn<actor_from_state<directory>>(std::move(options));
 }
 
+// Until tenants and scheduler have been told every published model, ahead of whatever is asked from now on: a client
+// that comes the moment the head is back must not hear that its model is missing.
+core::result<void> wait_for_models(caf::actor_system& system, const weight_store_actor& store) {
+  core::result<void> known;
+  caf::scoped_actor self{system};
+  self->request(store, catalogue_timeout, list_atom_v)
+      .receive([](const model_list&) {}, [&](const caf::error& failure) { known = core::fail(from_caf(failure)); });
+  return known;
+}
+
 core::result<head_actors> start_head(caf::actor_system& system, const node_parts& parts) {
   if (auto good = policy::scheduling::make_core(parts.head->scheduling); !good) return core::fail(good.error());
   head_actors head;
@@ -76,6 +92,7 @@ core::result<head_actors> start_head(caf::actor_system& system, const node_parts
   for (uint32_t i = 0; i < parts.head->tenants.size(); ++i)
     head.tenants.emplace_back(parts.head->tenants[i].name, spawn_tenant(system, parts, i, head.scheduler));
   head.weight_store = spawn_weight_store(system, *parts.head, head);
+  if (auto known = wait_for_models(system, head.weight_store); !known) return core::fail("catalogue", known.error());
   head.directory = spawn_directory(system, parts, head);
   const auto port = publish_at(system, caf::actor_cast<caf::strong_actor_ptr>(head.directory),
                                system.message_types<directory_actor>(), parts.head->listen);

@@ -134,6 +134,7 @@ core::result<rpc::front_end_options> front_end_options_of(const cluster_config& 
   out.gateway.default_deadline_us = config.scheduling.default_deadline_us;
   out.gateway.max_deadline_us = config.scheduling.max_deadline_us;
   out.gateway.max_text_bytes = gateway.max_text_bytes;
+  out.gateway.max_message_bytes = gateway.max_message_bytes;
   out.gateway.tokenizer_cache = gateway.tokenizer_cache;
   out.gateway.spool = {folder.spool(), gateway.max_upload_bytes, gateway.max_uploads};
   auto admin_token = folder.admin_token();

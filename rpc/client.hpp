@@ -1,7 +1,7 @@
 // A typed client for tools, tests and benchmarks: KJ inside, results outside.
 //
 // Synchronous calls run the event loop until they are answered. `infer` is asynchronous: callbacks run inside
-// `run_until` or any synchronous call. One thread.
+// `run_until` or any synchronous call. A broken connection is made again by the next call. One thread.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +46,7 @@ struct answer {
   std::string device;
   uint64_t batch = 0;
   core::time_us batch_end_us = 0;
+  uint32_t tries = 0; // how often it was sent
 
   bool answered() const { return status == "ok" || status == "late"; }
 };
@@ -73,8 +74,12 @@ struct upload_file {
 struct connect_options {
   std::string address; // host:port
   std::string token;
-  std::shared_ptr<event_loop> loop; // none: the client makes its own
-  core::duration_us timeout_us = 5'000'000;
+  std::shared_ptr<event_loop> loop;         // none: the client makes its own
+  core::duration_us timeout_us = 5'000'000; // of one try to connect
+  // Asked for the address at every try, instead of `address`. errc::unavailable: not known now, ask again.
+  std::function<core::result<std::string>()> find_address = {};
+  bool waits_when_refused =
+      true; // a request that is refused with a hint when to retry does so; else that is its answer
 };
 
 template <class Results> using response = kj::Own<capnp::Response<Results>>;
@@ -83,11 +88,14 @@ class tenant_client {
 public:
   // permission_denied: the token; unavailable: nobody answers there.
   static core::result<std::unique_ptr<tenant_client>> connect(const connect_options& options);
+  // Connects with the first call, whose patience it is then: a request waits for a cluster until its deadline.
+  static std::unique_ptr<tenant_client> open(const connect_options& options);
   ~tenant_client();
 
   core::result<response<schema::Tenant::ModelsResults>> models();
   core::result<response<schema::Tenant::SwitchesResults>> switches(uint32_t last);
-  // Streams the files, then waits for the store. `progress` gets the bytes sent so far.
+  // Streams the files, then waits for the store. `progress` gets the bytes sent so far. Never repeated by itself:
+  // whoever loses the connection meanwhile looks at `models` before publishing again.
   core::result<publication> publish(const std::string& model, const std::vector<upload_file>& files,
                                     const std::function<void(uint64_t)>& progress);
   // A version, or with `all` every version of a name. Waits for what runs on it. Never repeated by itself.
@@ -97,8 +105,10 @@ public:
   core::result<std::vector<core::duration_us>> ping_many(size_t count, size_t in_flight);
 
   using answered = std::function<void(answer)>;
-  // Exactly one answer per call; "unavailable" when the connection breaks, "deadline_exceeded" when no answer came a
-  // second after the deadline. Calls before the last answer share one lookup of the model.
+  // Exactly one answer per call. The deadline counts from this call (0: the cluster's default), by this machine's
+  // clock: connecting, waiting and trying again are part of it, and what comes after it is "late". A try that finds no
+  // connection, loses it or is refused with a hint is followed by another, under the same key, as rpc/repetition says;
+  // "unavailable": so it went on until the deadline. "deadline_exceeded": no answer came within a second after it.
   void infer(const std::string& model, bool classify, const input& what, core::duration_us deadline_us, answered done);
   // Runs callbacks until then.
   void run_until(core::time_us when);

@@ -129,6 +129,8 @@ protected:
       auto results = context.getResults();
       results.initOutcome();
       results.setTenant(kj::heap<tenant_server>(shared_, tenant));
+      results.setDefaultDeadlineUs(static_cast<uint64_t>(shared_.options.default_deadline_us));
+      results.setMaxMessageBytes(shared_.options.max_message_bytes);
       return kj::READY_NOW;
     }
     shared_.refused_logins.add();

@@ -24,6 +24,7 @@ struct gateway_options {
   core::duration_us default_deadline_us = 0;
   core::duration_us max_deadline_us = 0;
   uint64_t max_text_bytes = 0;
+  uint64_t max_message_bytes = 0; // of its connections
   uint32_t tokenizer_cache = 0;
   spool_limits spool;
 };

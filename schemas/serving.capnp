@@ -28,7 +28,8 @@ struct Outcome {
 
 interface Gateway {
   # The bootstrap capability: all that a stranger can do is log in.
-  login @0 (token :Text) -> (outcome :Outcome, tenant :Tenant);
+  login @0 (token :Text) -> (outcome :Outcome, tenant :Tenant, defaultDeadlineUs :UInt64, maxMessageBytes :UInt64);
+  # defaultDeadlineUs: of requests that name none. maxMessageBytes: a larger message ends the connection.
   version @1 () -> (text :Text, protocol :UInt32);
 }
 

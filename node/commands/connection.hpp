@@ -24,8 +24,15 @@ void add_cluster_options(CLI::App& command, cluster_options& to);
 // The same and --as TENANT.
 void add_tenant_options(CLI::App& command, cluster_options& to);
 
+// Requests that are refused with a hint when to retry: tried again until their deadline, or answered so, for who
+// measures how the cluster copes.
+enum class refusals { waited_for, told };
+
 // While the cluster on this host is starting its head again, both wait a few seconds for it.
-core::result<std::unique_ptr<rpc::tenant_client>> connect_tenant(const cluster_options& options);
+core::result<std::unique_ptr<rpc::tenant_client>> connect_tenant(const cluster_options& options,
+                                                                 refusals when_refused = refusals::waited_for);
+// Connects with the first request, as a part of its deadline.
+core::result<std::unique_ptr<rpc::tenant_client>> open_tenant(const cluster_options& options);
 core::result<std::unique_ptr<rpc::admin_client>> connect_admin(const cluster_options& options);
 
 } // namespace fastptm::node::commands

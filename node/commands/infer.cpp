@@ -75,7 +75,7 @@ int run(const options& chosen) {
     if (!parsed) return failed(parsed.error());
     deadline_us = *parsed;
   }
-  auto client = connect_tenant(chosen.cluster);
+  auto client = open_tenant(chosen.cluster);
   if (!client) return all_unavailable(inputs->size(), chosen, client.error());
 
   std::deque<std::optional<rpc::answer>> waiting; // answers of inputs [printed, asked)

@@ -1,4 +1,7 @@
 // `fastptm load`: replays a trace against the running cluster, open loop, and judges every answer.
+//
+// A refusal is an answer here, and counted: waiting for a better one would hide what the cluster could not take. Only
+// what a broken connection has lost is sent again, and counted as repeated.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -264,7 +267,7 @@ int run(const options& chosen) {
   if (trace->requests.empty()) return failed({core::errc::invalid, chosen.trace + ": has no requests"});
   auto models = read_models(chosen.models, trace->models);
   if (!models) return failed(models.error());
-  auto client = connect_tenant(chosen.cluster);
+  auto client = connect_tenant(chosen.cluster, refusals::told);
   if (!client) return failed(client.error());
 
   trace_player player(**client, *trace, std::move(*models), *deadline_us);
@@ -273,11 +276,12 @@ int run(const options& chosen) {
   player.play();
   auto metrics = measure(player);
   if (auto got = (*client)->switches(most_reports)) count_loads(metrics, (*got)->getSwitches(), before);
-  uint64_t wrong = 0, unanswered = 0;
+  uint64_t wrong = 0, unanswered = 0, repeated = 0;
   std::map<std::string, uint64_t> by_status;
   for (size_t i = 0; i < player.outcomes().size(); ++i) {
     wrong += player.is_wrong(i);
     unanswered += !player.outcomes()[i].done;
+    repeated += player.outcomes()[i].got.tries > 1;
     if (player.outcomes()[i].done) ++by_status[player.outcomes()[i].got.status];
   }
   std::string check;
@@ -290,8 +294,9 @@ int run(const options& chosen) {
   }
   json_object statuses;
   for (const auto& [status, count] : by_status) statuses.number(status, count);
-  print_line(sim::to_json(metrics) + fmt::format(",\"wrong_answers\":{},\"unanswered\":{},\"statuses\":{}{}}}", wrong,
-                                                 unanswered, statuses.str(), check));
+  print_line(sim::to_json(metrics) +
+             fmt::format(",\"wrong_answers\":{},\"unanswered\":{},\"repeated\":{},\"statuses\":{}{}}}", wrong,
+                         unanswered, repeated, statuses.str(), check));
   return wrong == 0 && unanswered == 0 ? 0 : 1;
 }
 

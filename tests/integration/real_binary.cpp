@@ -1,6 +1,7 @@
 // Fork, exec, wait with a bound; JSON lines; clusters.
 #include "tests/integration/real_binary.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -76,7 +77,7 @@ weights::json_value ended::json() const {
 }
 
 running::running(std::vector<std::string> command, const fs::path& scratch, const surroundings& around) {
-  static int count = 0;
+  static std::atomic<int> count = 0; // tests may run the binary from several threads
   const auto name = std::to_string(++count);
   out_ = scratch / (name + ".out");
   err_ = scratch / (name + ".err");

@@ -16,7 +16,15 @@ using namespace actors;
 tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told) {
   return {
       [=](const infer_request& request) -> caf::result<infer_reply> {
+        told->keys.push_back(request.key);
+        told->deadlines.push_back(request.deadline_us);
+        told->last_model = request.model;
         ++told->inferences;
+        if (request.model == told->gone) return infer_reply{status::not_found, "taken back", 0, {}, {}};
+        if (told->refusals > 0) {
+          --told->refusals;
+          return infer_reply{status::quota_exceeded, "its limit", 5000, {}, {}};
+        }
         if (told->silent) return self->make_response_promise<infer_reply>();
         infer_reply reply;
         reply.end = status::ok;
@@ -145,6 +153,7 @@ front_end_options fake_cluster::default_options() {
   out.gateway.default_deadline_us = 500'000;
   out.gateway.max_deadline_us = 1'000'000;
   out.gateway.max_text_bytes = 100;
+  out.gateway.max_message_bytes = out.limits.message_bytes;
   out.gateway.tokenizer_cache = 2;
   out.gateway.spool = {.folder = {}, .upload_bytes = 8 << 20, .uploads = 2};
   out.admin.token = admin_token;

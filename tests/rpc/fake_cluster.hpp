@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "actors/interfaces.hpp"
 #include "actors/system_config.hpp"
@@ -25,7 +26,13 @@ struct script {
   std::atomic<uint32_t> inferences = 0;   // that reached a tenant
   std::atomic<uint32_t> cancelled = 0;    // of them
   std::atomic<uint32_t> publications = 0; // that reached the store
-  std::string last_folder;                // of a publication: read it after its answer
+  std::atomic<uint32_t> refusals = 0;     // requests to refuse for their quota, with a hint of 5 ms
+  std::string gone;                       // a model that was taken back
+  // Of requests: read them after their answers.
+  std::vector<std::string> keys;
+  std::vector<int64_t> deadlines;
+  std::string last_model;
+  std::string last_folder; // of a publication: read it after its answer
   uint64_t last_folder_bytes = 0;
 };
 

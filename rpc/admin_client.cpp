@@ -1,0 +1,74 @@
+// The operator's client: one connection, one call at a time.
+#include "rpc/client.hpp"
+
+#include "rpc/connection.hpp"
+
+namespace fastptm::rpc {
+
+struct admin_client::state {
+  explicit state(std::shared_ptr<event_loop> loop) : link(std::move(loop)) {}
+  connection link;
+  kj::Maybe<schema::Admin::Client> admin;
+  schema::Admin::Client& server() { return KJ_ASSERT_NONNULL(admin); }
+};
+
+admin_client::admin_client(std::unique_ptr<state> given) : state_(std::move(given)) {}
+admin_client::~admin_client() = default;
+
+core::result<std::unique_ptr<admin_client>> admin_client::connect(const connect_options& options) {
+  auto made = std::make_unique<state>(options.loop != nullptr ? options.loop : make_event_loop());
+  if (auto connected = made->link.connect(options.address, options.timeout_us); !connected)
+    return core::fail(connected.error());
+  auto request = made->link.bootstrap<schema::AdminGateway>().loginRequest();
+  request.setToken(options.token.c_str());
+  auto login = made->link.finish(request.send(), options.timeout_us);
+  if (!login) return core::fail(login.error());
+  made->admin = (*login)->getAdmin();
+  return std::unique_ptr<admin_client>(new admin_client(std::move(made)));
+}
+
+core::result<response<schema::Admin::StatusResults>> admin_client::status() {
+  return state_->link.finish(state_->server().statusRequest().send());
+}
+
+core::result<response<schema::Admin::SwitchesResults>> admin_client::switches(uint32_t last) {
+  auto request = state_->server().switchesRequest();
+  request.setLast(last);
+  return state_->link.finish(request.send());
+}
+
+core::result<response<schema::Admin::LoadsResults>> admin_client::loads() {
+  return state_->link.finish(state_->server().loadsRequest().send());
+}
+
+core::result<response<schema::Admin::ExplainResults>> admin_client::explain(const std::string& model) {
+  auto request = state_->server().explainRequest();
+  request.setFullName(model.c_str());
+  return state_->link.finish(request.send());
+}
+
+core::result<void> admin_client::cordon(const std::string& device, bool on) {
+  auto request = state_->server().cordonRequest();
+  request.setDevice(device.c_str());
+  request.setOn(on);
+  auto done = state_->link.finish(request.send());
+  if (!done) return core::fail(done.error());
+  return {};
+}
+
+core::result<void> admin_client::evict(const std::string& device, const std::string& model) {
+  auto request = state_->server().evictRequest();
+  request.setDevice(device.c_str());
+  request.setFullName(model.c_str());
+  auto done = state_->link.finish(request.send());
+  if (!done) return core::fail(done.error());
+  return {};
+}
+
+core::result<void> admin_client::drop_cache() {
+  auto done = state_->link.finish(state_->server().dropCacheRequest().send());
+  if (!done) return core::fail(done.error());
+  return {};
+}
+
+} // namespace fastptm::rpc

@@ -1,0 +1,76 @@
+// Connecting, and the translation of exceptions and outcomes into errors.
+#include "rpc/connection.hpp"
+
+#include <fmt/format.h>
+#include <kj/debug.h>
+
+namespace fastptm::rpc {
+
+namespace {
+
+core::errc code_of(schema::Status status) {
+  switch (status) {
+    case schema::Status::NOT_FOUND:
+      return core::errc::not_found;
+    case schema::Status::PERMISSION_DENIED:
+      return core::errc::permission_denied;
+    case schema::Status::QUOTA_EXCEEDED:
+      return core::errc::quota_exceeded;
+    case schema::Status::DEADLINE_EXCEEDED:
+      return core::errc::deadline_exceeded;
+    case schema::Status::REFUSED:
+      return core::errc::busy;
+    case schema::Status::INVALID:
+      return core::errc::invalid;
+    default:
+      return core::errc::unavailable;
+  }
+}
+
+} // namespace
+
+core::error from_kj(const kj::Exception& exception) {
+  std::string text = exception.getDescription().cStr();
+  constexpr std::string_view prefix = "remote exception: ";
+  if (text.starts_with(prefix)) text.erase(0, prefix.size());
+  switch (exception.getType()) {
+    case kj::Exception::Type::DISCONNECTED:
+      return {core::errc::unavailable, "the connection to the cluster broke: " + text};
+    case kj::Exception::Type::OVERLOADED:
+      return {core::errc::unavailable, "no answer from the cluster in time: " + text};
+    case kj::Exception::Type::UNIMPLEMENTED:
+      return {core::errc::version_mismatch, "the cluster does not know this call: use the same version: " + text};
+    case kj::Exception::Type::FAILED:
+      break;
+  }
+  return {core::errc::internal, "the call failed: " + text};
+}
+
+core::result<void> check(schema::Outcome::Reader outcome) {
+  if (outcome.getStatus() == schema::Status::OK) return {};
+  return core::fail(code_of(outcome.getStatus()), outcome.getError().cStr());
+}
+
+kj::Promise<void> connection::open(const std::string& address) {
+  return loop_->io.provider->getNetwork()
+      .parseAddress(address.c_str())
+      .then([](kj::Own<kj::NetworkAddress> parsed) {
+        auto stream = parsed->connect();
+        return stream.attach(kj::mv(parsed));
+      })
+      .then([this](kj::Own<kj::AsyncIoStream> stream) {
+        stream_ = kj::mv(stream);
+        client_ = kj::heap<capnp::TwoPartyClient>(*stream_);
+      });
+}
+
+core::result<void> connection::connect(const std::string& address, core::duration_us timeout_us) {
+  const auto trouble = kj::runCatchingExceptions([&] { within(open(address), timeout_us).wait(scope()); });
+  KJ_IF_MAYBE (exception, trouble) {
+    return core::fail(core::errc::unavailable, fmt::format("nobody answers at {}: is the cluster running? ({})",
+                                                           address, exception->getDescription().cStr()));
+  }
+  return {};
+}
+
+} // namespace fastptm::rpc

@@ -1,0 +1,73 @@
+// One connection of a client and the calls on it; private to the clients.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <capnp/capability.h>
+#include <capnp/rpc-twoparty.h>
+#include <kj/async-io.h>
+
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "schemas/serving.capnp.h"
+
+namespace fastptm::rpc {
+
+class event_loop {
+public:
+  event_loop() : io(kj::setupAsyncIo()) {}
+  kj::AsyncIoContext io;
+};
+
+constexpr core::duration_us call_timeout_us = 30'000'000;
+
+core::error from_kj(const kj::Exception& exception);
+// The error of an outcome that is not ok.
+core::result<void> check(schema::Outcome::Reader outcome);
+
+class connection {
+public:
+  explicit connection(std::shared_ptr<event_loop> loop) : loop_(std::move(loop)) {}
+
+  kj::Promise<void> open(const std::string& address);
+  // The same and the wait for it, with an error that names the address.
+  core::result<void> connect(const std::string& address, core::duration_us timeout_us);
+
+  template <class Interface> typename Interface::Client bootstrap() { return client_->bootstrap().castAs<Interface>(); }
+
+  template <class T> kj::Promise<T> within(kj::Promise<T> call, core::duration_us timeout_us) {
+    return timer().timeoutAfter(timeout_us * kj::MICROSECONDS, kj::mv(call));
+  }
+
+  // Runs a call to its end: its response, or an error for an exception or an outcome that is not ok.
+  template <class Results>
+  core::result<kj::Own<capnp::Response<Results>>> finish(capnp::RemotePromise<Results> call,
+                                                         core::duration_us timeout_us = call_timeout_us) {
+    core::result<kj::Own<capnp::Response<Results>>> out;
+    const auto trouble = kj::runCatchingExceptions([&] {
+      kj::Promise<capnp::Response<Results>> plain = kj::mv(call);
+      auto got = within(kj::mv(plain), timeout_us).wait(scope());
+      auto good = check(got.getOutcome());
+      if (good) {
+        out = kj::heap<capnp::Response<Results>>(kj::mv(got));
+      } else {
+        out = core::fail(good.error());
+      }
+    });
+    KJ_IF_MAYBE (exception, trouble) {
+      return core::fail(from_kj(*exception));
+    }
+    return out;
+  }
+
+  kj::Timer& timer() { return loop_->io.provider->getTimer(); }
+  kj::WaitScope& scope() { return loop_->io.waitScope; }
+
+private:
+  const std::shared_ptr<event_loop> loop_;
+  kj::Own<kj::AsyncIoStream> stream_;
+  kj::Own<capnp::TwoPartyClient> client_;
+};
+
+} // namespace fastptm::rpc
