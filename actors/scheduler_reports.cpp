@@ -75,7 +75,7 @@ std::optional<uint32_t> scheduler::find_version(const std::string& name) const {
   std::optional<uint32_t> newest;
   for (uint32_t i = 0; i < models_.size(); ++i) {
     const auto& row = models_[i].row;
-    if (row.name.substr(0, row.name.rfind('@')) != name) continue;
+    if (models_[i].is_removed || row.name.substr(0, row.name.rfind('@')) != name) continue;
     if (!newest || models_[*newest].row.id < row.id) newest = i;
   }
   return newest;
