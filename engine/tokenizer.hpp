@@ -14,14 +14,28 @@
 
 namespace fastptm::engine {
 
+// What a model reads of a text, or of a pair of texts.
+struct encoding {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> token_types; // one an id: 0, and 1 for the second text of a pair; empty: all are 0
+  size_t tokens_before_cut = 0;     // special tokens included, like the ids
+  bool truncated = false;           // fewer ids than there were tokens
+};
+
 // Made once per model, then only read: every member is const and may be called from any thread.
 class tokenizer {
 public:
   virtual ~tokenizer() = default;
 
-  // The ids of a text, cut to max_tokens in all (special tokens included), never padded. Broken UTF-8 counts as U+FFFD.
+  // A text with the model's special tokens, cut to max_tokens in all, never padded. Broken UTF-8 counts as U+FFFD.
   // Special tokens that are spelled out in the text are ordinary text: it comes from people we do not trust.
-  virtual std::vector<int32_t> encode(std::string_view utf8, size_t max_tokens, bool add_special_tokens) const = 0;
+  virtual encoding encode(std::string_view utf8, size_t max_tokens) const = 0;
+
+  // Two texts read together, with their special tokens: [CLS] first [SEP] second [SEP]. What is too much is taken from
+  // the longer one until both are equally long, then from both (the library's `longest_first`). errc::invalid where the
+  // model's files have no rule for two texts.
+  virtual core::result<encoding> encode_pair(std::string_view first, std::string_view second,
+                                             size_t max_tokens) const = 0;
 
   // One more than the highest id.
   virtual size_t vocabulary_size() const = 0;

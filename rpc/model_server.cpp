@@ -98,11 +98,12 @@ kj::Promise<actors::infer_reply> model_server::answer(schema::Request::Reader re
   }
   const auto began_us = core::monotonic_now_us();
   return shared_.tokenizers.encode(row_, std::string(text.begin(), text.size()))
-      .then([this, asked = std::move(asked), began_us](ids_result ids) mutable -> kj::Promise<actors::infer_reply> {
-        if (!ids) return refusal(ids.error());
+      .then([this, asked = std::move(asked),
+             began_us](core::result<engine::encoding> read) mutable -> kj::Promise<actors::infer_reply> {
+        if (!read) return refusal(read.error());
         const auto took_us = core::monotonic_now_us() - began_us;
         asked.deadline_us = std::max<core::duration_us>(asked.deadline_us - took_us, 1);
-        return send(std::move(*ids), {}, std::move(asked));
+        return send(std::move(read->ids), std::move(read->token_types), std::move(asked));
       });
 }
 

@@ -18,8 +18,6 @@ protected:
   kj::Promise<void> classify(ClassifyContext context) override;
 
 private:
-  using ids_result = core::result<std::vector<int32_t>>;
-
   kj::Promise<actors::infer_reply> answer(schema::Request::Reader request, actors::task_kind task);
   kj::Promise<actors::infer_reply> send(std::vector<int32_t> ids, std::vector<int32_t> types,
                                         actors::infer_request request);

@@ -53,13 +53,13 @@ void texts::remember(const core::digest& card, shared_tokenizer made) {
   if (used_.size() > most_) used_.pop_back();
 }
 
-kj::Promise<core::result<std::vector<int32_t>>> texts::encode(const actors::model_row& model, std::string text) {
-  using ids = core::result<std::vector<int32_t>>;
+kj::Promise<core::result<engine::encoding>> texts::encode(const actors::model_row& model, std::string text) {
+  using encoded = core::result<engine::encoding>;
   return tokenizer_of(model).then([this, longest = model.max_tokens, text = std::move(text)](
-                                      core::result<shared_tokenizer> with) mutable -> kj::Promise<ids> {
-    if (!with) return ids(core::fail(with.error()));
+                                      core::result<shared_tokenizer> with) mutable -> kj::Promise<encoded> {
+    if (!with) return encoded(core::fail(with.error()));
     return thread_.run(
-        [with = *with, longest, text = std::move(text)] { return ids(with->encode(text, longest, true)); });
+        [with = *with, longest, text = std::move(text)] { return encoded(with->encode(text, longest)); });
   });
 }
 

@@ -4,7 +4,7 @@
 #include <list>
 #include <memory>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include <kj/async.h>
 
@@ -22,7 +22,7 @@ public:
   texts(bridge& actors, size_t most_tokenizers) : actors_(actors), most_(most_tokenizers) {}
 
   // Cut to the model's length, with special tokens. not_found when the model brings no tokenizer.
-  kj::Promise<core::result<std::vector<int32_t>>> encode(const actors::model_row& model, std::string text);
+  kj::Promise<core::result<engine::encoding>> encode(const actors::model_row& model, std::string text);
 
 private:
   using shared_tokenizer = std::shared_ptr<const engine::tokenizer>;

@@ -79,11 +79,11 @@ core::result<void> check_ids(const wordpiece_options& options, const weights::ar
     if (!within(id))
       return fail(errc::invalid, fmt::format("{}: token '{}' has id {}, beyond the model's vocab_size {}", file,
                                              core::printable(token, 60), id, rows));
-  for (const auto* ids : {&options.before, &options.after})
-    for (const int32_t id : *ids)
-      if (!within(id))
+  for (const auto* around : {&options.frames.single, &options.frames.pair})
+    for (const auto& item : *around)
+      if (!within(item.id))
         return fail(errc::invalid,
-                    fmt::format("{}: special token id {} is beyond the model's vocab_size {}", file, id, rows));
+                    fmt::format("{}: special token id {} is beyond the model's vocab_size {}", file, item.id, rows));
   return {};
 }
 

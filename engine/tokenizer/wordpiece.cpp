@@ -31,8 +31,7 @@ wordpiece::wordpiece(wordpiece_options options) : options_(std::move(options)) {
   }
 }
 
-void wordpiece::append_word(std::string_view word, size_t room, std::vector<int32_t>& ids) const {
-  if (room == 0) return;
+void wordpiece::append_word(std::string_view word, std::vector<int32_t>& ids) const {
   if (word.size() > options_.longest_word_characters && count_characters(word) > options_.longest_word_characters) {
     ids.push_back(options_.unknown_id);
     return;
@@ -56,28 +55,24 @@ void wordpiece::append_word(std::string_view word, size_t room, std::vector<int3
     ids.push_back(found->second);
     start += length;
   }
-  // Cut only now: a word that turns out unknown is one token, however many parts were found before.
-  if (ids.size() - first > room) ids.resize(first + room);
 }
 
-std::vector<int32_t> wordpiece::encode(std::string_view utf8, size_t max_tokens, bool add_special_tokens) const {
+std::vector<int32_t> wordpiece::ids_of(std::string_view utf8) const {
   std::vector<int32_t> ids;
-  size_t room = max_tokens;
-  if (add_special_tokens) {
-    const size_t special = options_.before.size() + options_.after.size();
-    room = max_tokens > special ? max_tokens - special : 0;
-    ids = options_.before;
-  }
-  const size_t start = ids.size();
   bert_words words(utf8, options_.text);
-  while (ids.size() - start < room) {
-    const std::string_view word = words.next();
-    if (word.empty()) break;
-    append_word(word, room - (ids.size() - start), ids);
-  }
-  if (add_special_tokens) ids.insert(ids.end(), options_.after.begin(), options_.after.end());
-  if (ids.size() > max_tokens) ids.resize(max_tokens); // only where not even the special tokens fit
+  for (auto word = words.next(); !word.empty(); word = words.next()) append_word(word, ids);
   return ids;
+}
+
+encoding wordpiece::encode(std::string_view utf8, size_t max_tokens) const {
+  return framed(options_.frames.single, {ids_of(utf8), {}}, max_tokens);
+}
+
+core::result<encoding> wordpiece::encode_pair(std::string_view first, std::string_view second,
+                                              size_t max_tokens) const {
+  if (options_.frames.pair.empty())
+    return core::fail(core::errc::invalid, "the model's tokenizer files have no rule for two texts: send one");
+  return framed(options_.frames.pair, {ids_of(first), ids_of(second)}, max_tokens);
 }
 
 } // namespace fastptm::engine

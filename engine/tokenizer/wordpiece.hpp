@@ -8,6 +8,7 @@
 
 #include "engine/tokenizer.hpp"
 #include "engine/tokenizer/bert_text.hpp"
+#include "engine/tokenizer/framing.hpp"
 
 namespace fastptm::engine {
 
@@ -18,8 +19,7 @@ struct wordpiece_options {
   std::string continuation_prefix = "##";
   int32_t unknown_id = 0;
   size_t longest_word_characters = 100; // a longer word is one unknown token
-  std::vector<int32_t> before;          // special tokens in front of every text: [CLS]
-  std::vector<int32_t> after;           // and behind it: [SEP]
+  text_frames frames = bare_frames();
   bert_text_options text;
 };
 
@@ -27,14 +27,15 @@ class wordpiece final : public tokenizer {
 public:
   explicit wordpiece(wordpiece_options options);
 
-  std::vector<int32_t> encode(std::string_view utf8, size_t max_tokens, bool add_special_tokens) const override;
+  encoding encode(std::string_view utf8, size_t max_tokens) const override;
+  core::result<encoding> encode_pair(std::string_view first, std::string_view second, size_t max_tokens) const override;
   size_t vocabulary_size() const override { return vocabulary_size_; }
 
 private:
   using table = std::unordered_map<std::string_view, int32_t>;
 
-  // Appends at most `room` ids of one word.
-  void append_word(std::string_view word, size_t room, std::vector<int32_t>& ids) const;
+  std::vector<int32_t> ids_of(std::string_view utf8) const;
+  void append_word(std::string_view word, std::vector<int32_t>& ids) const;
 
   const wordpiece_options options_; // owns the bytes that the tables' keys point to
   table beginnings_;                // all tokens

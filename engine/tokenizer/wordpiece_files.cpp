@@ -21,6 +21,7 @@ using weights::json_value;
 
 constexpr std::string_view json_name = "tokenizer.json";
 constexpr std::string_view config_name = "tokenizer_config.json";
+constexpr size_t max_frame_items = 16;           // BERT's pair has five
 constexpr uint64_t max_word_characters = 10'000; // anything near it is no word; the bound keeps matching cheap
 
 template <class... Args> tl::unexpected<core::error> refuse(fmt::format_string<Args...> format, Args&&... args) {
@@ -139,11 +140,20 @@ core::result<void> check_added_tokens(const json_value& document) {
   return {};
 }
 
-// One item of a template: appends a special token's ids to `ids`, or reports where the text itself goes.
-core::result<bool> read_template_item(const json_value& processor, const json_value& item, std::vector<int32_t>& ids) {
-  if (item.find("Sequence")) return true;
-  const json_value* special = item.find("SpecialToken");
-  const json_value* name = special ? special->find("id") : nullptr;
+// Where a text goes: {"id": "A" or "B", "type_id": ...}.
+core::result<void> read_text_item(const json_value& text, int32_t token_type, frame& to) {
+  const json_value* which = text.find("id");
+  const std::string name = which && which->string() ? *which->string() : "";
+  if (name != "A" && name != "B")
+    return refuse("{}: post_processor: a text of the template is neither A nor B", json_name);
+  to.push_back({name == "A" ? frame_item::kind::first_text : frame_item::kind::second_text, 0, token_type});
+  return {};
+}
+
+// A special token by its name in the processor's own table, which may give several ids.
+core::result<void> read_special_item(const json_value& processor, const json_value& special, int32_t token_type,
+                                     frame& to) {
+  const json_value* name = special.find("id");
   const json_value* table = processor.find("special_tokens");
   const json_value* entry = name && name->string() && table ? table->find(*name->string()) : nullptr;
   const json_value* listed = entry ? entry->find("ids") : nullptr;
@@ -151,45 +161,75 @@ core::result<bool> read_template_item(const json_value& processor, const json_va
     return refuse("{}: post_processor: a template item is neither text nor a known token", json_name);
   for (const json_value& value : *listed->array()) {
     const auto id = id_of(value);
-    if (!id || ids.size() >= 16) return refuse("{}: post_processor: bad or too many special token ids", json_name);
-    ids.push_back(*id);
+    if (!id || to.size() >= max_frame_items)
+      return refuse("{}: post_processor: bad or too many special token ids", json_name);
+    to.push_back({frame_item::kind::special, *id, token_type});
   }
-  return false;
+  return {};
 }
 
-core::result<void> read_template(const json_value& processor, wordpiece_options& options) {
-  const json_value* items = processor.find("single");
-  if (!items || !items->array()) return refuse("{}: post_processor.single is missing or not a list", json_name);
-  size_t texts = 0;
-  for (const json_value& item : *items->array()) {
-    auto is_text = read_template_item(processor, item, texts == 0 ? options.before : options.after);
-    if (!is_text) return fail(is_text.error());
-    texts += *is_text ? 1 : 0;
-  }
-  if (texts != 1) return refuse("{}: post_processor.single must contain the text exactly once", json_name);
+core::result<void> read_template_item(const json_value& processor, const json_value& item, frame& to) {
+  const json_value* text = item.find("Sequence");
+  const json_value* special = item.find("SpecialToken");
+  const json_value* what = text ? text : special;
+  if (!what) return refuse("{}: post_processor: a template item is neither text nor a known token", json_name);
+  const json_value* type = what->find("type_id");
+  const auto token_type = type ? id_of(*type) : 0;
+  if (!token_type) return refuse("{}: post_processor: a type_id is no integer from 0 to 2^31-1", json_name);
+  return text ? read_text_item(*text, *token_type, to) : read_special_item(processor, *special, *token_type, to);
+}
+
+size_t count_of(const frame& in, frame_item::kind what) {
+  return static_cast<size_t>(std::count_if(in.begin(), in.end(), [&](const auto& item) { return item.what == what; }));
+}
+
+core::result<frame> read_template(const json_value& processor, std::string_view key, size_t second_texts) {
+  const json_value* items = processor.find(key);
+  if (!items || !items->array()) return refuse("{}: post_processor.{} is missing or not a list", json_name, key);
+  frame read;
+  for (const json_value& item : *items->array())
+    if (auto added = read_template_item(processor, item, read); !added) return fail(added.error());
+  if (count_of(read, frame_item::kind::first_text) != 1 ||
+      count_of(read, frame_item::kind::second_text) != second_texts)
+    return refuse("{}: post_processor.{} must contain each text exactly once", json_name, key);
+  return read;
+}
+
+core::result<void> read_templates(const json_value& processor, text_frames& frames) {
+  auto single = read_template(processor, "single", 0);
+  if (!single) return fail(single.error());
+  frames = {std::move(*single), {}};
+  const json_value* listed = member(processor, "pair");
+  if (!listed || (listed->array() && listed->array()->empty())) return {};
+  auto pair = read_template(processor, "pair", 1);
+  if (!pair) return fail(pair.error());
+  frames.pair = std::move(*pair);
   return {};
 }
 
 // BertProcessing: {"cls": ["[CLS]", 101], "sep": ["[SEP]", 102]}.
-core::result<void> read_pair(const json_value& processor, std::string_view key, std::vector<int32_t>& ids) {
+core::result<int32_t> read_token_and_id(const json_value& processor, std::string_view key) {
   const json_value* pair = processor.find(key);
   const auto* parts = pair ? pair->array() : nullptr;
   const auto id = parts && parts->size() == 2 ? id_of((*parts)[1]) : std::nullopt;
   if (!id) return refuse("{}: post_processor.{} is not a pair of token and id", json_name, key);
-  ids.push_back(*id);
-  return {};
+  return *id;
 }
 
-core::result<void> read_special_tokens(const json_value& document, wordpiece_options& options) {
+core::result<void> read_frames(const json_value& document, text_frames& frames) {
   const std::string type = type_of(document, "post_processor");
   if (type == "none") return {};
   const json_value& processor = *member(document, "post_processor");
-  if (type == "TemplateProcessing") return read_template(processor, options);
+  if (type == "TemplateProcessing") return read_templates(processor, frames);
   if (type != "BertProcessing")
     return refuse("{}: post_processor '{}' is not supported: TemplateProcessing and BertProcessing are", json_name,
                   type);
-  if (auto read = read_pair(processor, "cls", options.before); !read) return read;
-  return read_pair(processor, "sep", options.after);
+  const auto first = read_token_and_id(processor, "cls");
+  if (!first) return fail(first.error());
+  const auto last = read_token_and_id(processor, "sep");
+  if (!last) return fail(last.error());
+  frames = bert_frames(*first, *last);
+  return {};
 }
 
 // ---- vocab.txt
@@ -251,7 +291,7 @@ core::result<wordpiece_options> wordpiece_from_json(std::string_view tokenizer_j
   if (auto read = read_model(*document, options); !read) return fail(read.error());
   if (auto read = read_text_rules(*document, options.text); !read) return fail(read.error());
   if (auto read = check_added_tokens(*document); !read) return fail(read.error());
-  if (auto read = read_special_tokens(*document, options); !read) return fail(read.error());
+  if (auto read = read_frames(*document, options.frames); !read) return fail(read.error());
   return options;
 }
 
@@ -279,8 +319,7 @@ core::result<wordpiece_options> wordpiece_from_vocabulary(std::string_view vocab
   const auto last = special_id(*config, "sep_token", "[SEP]", options);
   if (!last) return fail(last.error());
   options.unknown_id = *unknown;
-  options.before = {*first};
-  options.after = {*last};
+  options.frames = bert_frames(*first, *last);
   return options;
 }
 

@@ -18,7 +18,7 @@ int run(const std::string& folder, const std::string& file) {
   if (!strings) return failed(strings.error());
   for (const auto& text : *strings) {
     json_array ids;
-    for (const auto id : (*with)->encode(text, no_limit, true)) ids.add(std::to_string(id));
+    for (const auto id : (*with)->encode(text, no_limit).ids) ids.add(std::to_string(id));
     print_line(json_object().raw("ids", ids.str()).str());
   }
   return 0;

@@ -68,7 +68,13 @@ protected:
   ids encode(std::string_view text) {
     put("vocab.txt", vocabulary_text());
     const auto made = load();
-    return made ? made->encode(text, 512, false) : ids{};
+    return made ? inside(*made, text) : ids{};
+  }
+
+  // What stands between [CLS] and [SEP].
+  static ids inside(const tokenizer& with, std::string_view text) {
+    const ids all = with.encode(text, SIZE_MAX).ids;
+    return all.size() < 2 ? ids{} : ids(all.begin() + 1, all.end() - 1);
   }
 
   std::string refusal(const weights::architecture* architecture = nullptr) {
@@ -168,25 +174,66 @@ TEST_F(Tokenizer, GivesNothingForNothing) {
 TEST_F(Tokenizer, PutsSpecialTokensAroundTheText) {
   put("vocab.txt", vocabulary_text());
   const auto made = load();
-  EXPECT_THAT(made->encode("hello", 512, true), ElementsAre(2, 5, 3));
-  EXPECT_THAT(made->encode("", 512, true), ElementsAre(2, 3));
+  EXPECT_THAT(made->encode("hello", 512).ids, ElementsAre(2, 5, 3));
+  EXPECT_THAT(made->encode("", 512).ids, ElementsAre(2, 3));
   EXPECT_EQ(made->vocabulary_size(), words.size());
 }
 
 TEST_F(Tokenizer, CutsTheTextAndKeepsTheSpecialTokens) {
   put("vocab.txt", vocabulary_text());
   const auto made = load();
-  EXPECT_THAT(made->encode("hello world unaffable", 5, true), ElementsAre(2, 5, 6, 7, 3));
-  EXPECT_THAT(made->encode("hello unaffable", 3, false), ElementsAre(5, 7, 8));
-  EXPECT_THAT(made->encode("hello", 2, true), ElementsAre(2, 3));
-  EXPECT_THAT(made->encode("hello", 1, true), ElementsAre(2));
-  EXPECT_TRUE(made->encode("hello", 0, true).empty());
+  EXPECT_THAT(made->encode("hello world unaffable", 5).ids, ElementsAre(2, 5, 6, 7, 3));
+  EXPECT_THAT(made->encode("hello unaffable", 5).ids, ElementsAre(2, 5, 7, 8, 3));
+  EXPECT_THAT(made->encode("hello", 2).ids, ElementsAre(2, 3));
+  EXPECT_THAT(made->encode("hello", 1).ids, ElementsAre(2));
+  EXPECT_TRUE(made->encode("hello", 0).ids.empty());
+}
+
+TEST_F(Tokenizer, SaysHowManyTokensThereWere) {
+  put("vocab.txt", vocabulary_text());
+  const auto made = load();
+  const auto cut = made->encode("hello world unaffable", 5);
+  EXPECT_EQ(cut.tokens_before_cut, 7u);
+  EXPECT_TRUE(cut.truncated);
+  const auto whole = made->encode("hello world unaffable", 7);
+  EXPECT_EQ(whole.tokens_before_cut, 7u);
+  EXPECT_FALSE(whole.truncated);
+}
+
+TEST_F(Tokenizer, ReadsTwoTextsTogether) {
+  put("vocab.txt", vocabulary_text());
+  const auto made = load();
+  const auto pair = made->encode_pair("hello world", "a", 512);
+  ASSERT_TRUE(pair) << pair.error().message;
+  EXPECT_THAT(pair->ids, ElementsAre(2, 5, 6, 3, 16, 3));
+  EXPECT_THAT(pair->token_types, ElementsAre(0, 0, 0, 0, 1, 1));
+  EXPECT_FALSE(pair->truncated);
+  EXPECT_THAT(made->encode("hello", 512).token_types, ElementsAre());
+}
+
+TEST_F(Tokenizer, RefusesPairsWhereTheFilesHaveNoRuleForThem) {
+  put("tokenizer.json", tokenizer_json());
+  const auto pair = load()->encode_pair("hello", "world", 512);
+  ASSERT_FALSE(pair);
+  EXPECT_EQ(pair.error().code, core::errc::invalid);
+}
+
+TEST_F(Tokenizer, CutsTheLongerTextOfAPairFirst) {
+  put("vocab.txt", vocabulary_text());
+  const auto made = load();
+  const auto cut = [&](size_t most) { return made->encode_pair("a b a b a b", "hello world hello", most)->ids; };
+  EXPECT_THAT(cut(11), ElementsAre(2, 16, 17, 16, 17, 16, 3, 5, 6, 5, 3));
+  EXPECT_THAT(cut(8), ElementsAre(2, 16, 17, 16, 3, 5, 6, 3));
+  EXPECT_THAT(cut(7), ElementsAre(2, 16, 17, 3, 5, 6, 3));
+  EXPECT_THAT(cut(4), ElementsAre(2, 16, 3, 3));
+  EXPECT_THAT(cut(3), ElementsAre(2, 3, 3));
+  EXPECT_EQ(made->encode_pair("a b a b a b", "hello world hello", 7)->tokens_before_cut, 12u);
 }
 
 TEST_F(Tokenizer, IgnoresTruncationAndPaddingOfTheFile) {
   put("tokenizer.json", tokenizer_json());
-  EXPECT_THAT(load()->encode("hello world a b a b", 512, true), ElementsAre(2, 5, 6, 16, 17, 16, 17, 3));
-  EXPECT_THAT(load()->encode("a", 512, true), ElementsAre(2, 16, 3));
+  EXPECT_THAT(load()->encode("hello world a b a b", 512).ids, ElementsAre(2, 5, 6, 16, 17, 16, 17, 3));
+  EXPECT_THAT(load()->encode("a", 512).ids, ElementsAre(2, 16, 3));
 }
 
 TEST_F(Tokenizer, TakesALongTextInPiecesWithoutChangingAWord) {
@@ -204,18 +251,18 @@ TEST_F(Tokenizer, TakesALongTextInPiecesWithoutChangingAWord) {
     text += part + std::string(1 + random.below(3), ' ');
     expected.insert(expected.end(), part_ids.begin(), part_ids.end());
   }
-  EXPECT_EQ(made->encode(text, SIZE_MAX, false), expected);
+  EXPECT_EQ(inside(*made, text), expected);
 }
 
 TEST_F(Tokenizer, IsUsedByManyThreadsAtOnce) {
   put("vocab.txt", vocabulary_text());
   const auto made = load();
-  const ids expected = made->encode("CAFÉ 中文 unaffable", 512, true);
+  const ids expected = made->encode("CAFÉ 中文 unaffable", 512).ids;
   std::vector<std::jthread> threads;
   std::atomic<int> wrong = 0;
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&] {
-      for (int i = 0; i < 200; ++i) wrong += made->encode("CAFÉ 中文 unaffable", 512, true) != expected;
+      for (int i = 0; i < 200; ++i) wrong += made->encode("CAFÉ 中文 unaffable", 512).ids != expected;
     });
   threads.clear();
   EXPECT_EQ(wrong, 0);
@@ -229,32 +276,32 @@ TEST_F(Tokenizer, ReadsTheSameFromBothForms) {
   const ids from_vocabulary = encode(text);
   put("tokenizer.json", tokenizer_json());
   put("vocab.txt", "tokenizer.json wins\n");
-  EXPECT_EQ(load()->encode(text, 512, false), from_vocabulary);
+  EXPECT_EQ(inside(*load(), text), from_vocabulary);
 }
 
 TEST_F(Tokenizer, KeepsCaseAndAccentsWhereToldTo) {
   put("vocab.txt", vocabulary_text("\r\n"));
   put("tokenizer_config.json",
       R"({"do_lower_case": false, "tokenizer_class": "BertTokenizer", "model_max_length": 512})");
-  EXPECT_THAT(load()->encode("É cafe CAFE", 512, false), ElementsAre(32, 15, 1));
+  EXPECT_THAT(inside(*load(), "É cafe CAFE"), ElementsAre(32, 15, 1));
   put("tokenizer_config.json", R"({"do_lower_case": true, "strip_accents": false})");
-  EXPECT_THAT(load()->encode("CAFE CAFÉ", 512, false), ElementsAre(15, 1));
+  EXPECT_THAT(inside(*load(), "CAFE CAFÉ"), ElementsAre(15, 1));
   put("tokenizer_config.json", R"({"tokenize_chinese_chars": false})");
-  EXPECT_THAT(load()->encode("中文", 512, false), ElementsAre(1));
+  EXPECT_THAT(inside(*load(), "中文"), ElementsAre(1));
 }
 
 TEST_F(Tokenizer, LowerCasesFirstWhereTheSentenceModelSaysSo) {
   put("vocab.txt", vocabulary_text());
   put("tokenizer_config.json", R"({"do_lower_case": false})");
   put("sentence_bert_config.json", R"({"max_seq_length": 128, "do_lower_case": true})");
-  EXPECT_THAT(load()->encode("HELLO", 512, false), ElementsAre(5));
+  EXPECT_THAT(inside(*load(), "HELLO"), ElementsAre(5));
 }
 
 TEST_F(Tokenizer, FindsSpecialTokensByTheirConfiguredNames) {
   put("vocab.txt", vocabulary_text());
   put("tokenizer_config.json",
       R"({"cls_token": {"content": "["}, "sep_token": "]", "unk_token": {"content": "mask"}})");
-  EXPECT_THAT(load()->encode("hello zzz", 512, true), ElementsAre(12, 5, 14, 13));
+  EXPECT_THAT(load()->encode("hello zzz", 512).ids, ElementsAre(12, 5, 14, 13));
 }
 
 TEST_F(Tokenizer, KnowsTheOlderPostProcessor) {
@@ -263,7 +310,7 @@ TEST_F(Tokenizer, KnowsTheOlderPostProcessor) {
   const size_t to = text.find(R"("decoder")");
   text.replace(from, to - from, R"({"type": "BertProcessing", "cls": ["[CLS]", 2], "sep": ["[SEP]", 3]}, )");
   put("tokenizer.json", text);
-  EXPECT_THAT(load()->encode("a", 512, true), ElementsAre(2, 16, 3));
+  EXPECT_THAT(load()->encode("a", 512).ids, ElementsAre(2, 16, 3));
 }
 
 TEST_F(Tokenizer, IsNotFoundInAFolderWithoutOne) {
@@ -341,7 +388,7 @@ TEST_F(Tokenizer, TravelsAsACard) {
   EXPECT_EQ(*pack_card(folder_), *card);
   const auto made = unpack_card(*card, nullptr);
   ASSERT_TRUE(made) << made.error().message;
-  EXPECT_THAT((*made)->encode("É HELLO", 512, true), ElementsAre(2, 32, 1, 3));
+  EXPECT_THAT((*made)->encode("É HELLO", 512).ids, ElementsAre(2, 32, 1, 3));
 }
 
 TEST_F(Tokenizer, PacksNothingWhenThereIsNothing) {
