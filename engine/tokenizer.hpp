@@ -28,7 +28,6 @@ public:
   virtual ~tokenizer() = default;
 
   // A text with the model's special tokens, cut to max_tokens in all, never padded. Broken UTF-8 counts as U+FFFD.
-  // Special tokens that are spelled out in the text are ordinary text: it comes from people we do not trust.
   virtual encoding encode(std::string_view utf8, size_t max_tokens) const = 0;
 
   // Two texts read together, with their special tokens: [CLS] first [SEP] second [SEP]. What is too much is taken from
@@ -36,24 +35,26 @@ public:
   // model's files have no rule for two texts.
   virtual core::result<encoding> encode_pair(std::string_view first, std::string_view second,
                                              size_t max_tokens) const = 0;
-
-  // One more than the highest id.
-  virtual size_t vocabulary_size() const = 0;
 };
+
+// What a special token is that is spelled out in a text: the token, as it is for the library's users, or ordinary text,
+// for those who serve strangers' texts.
+enum class special_tokens : uint8_t { library, text };
 
 // Whether a model folder brings any tokenizer of a kind we know by name (it may still be refused by load_tokenizer).
 bool has_tokenizer(const std::filesystem::path& folder);
 
-// Reads tokenizer.json, else vocab.txt with tokenizer_config.json. errc::not_found when the folder has none of them;
-// errc::invalid, naming the file, for kinds we do not implement and for ids beyond the embeddings of `architecture`
-// (not checked when null).
+// Reads tokenizer.json, else vocab.txt, with the configuration beside it, as the transformers library does.
+// errc::not_found when the folder has none of them; errc::invalid, naming the file, for what would give other ids than
+// the library's and for ids beyond the embeddings of `architecture` (not checked when null).
 core::result<std::unique_ptr<tokenizer>> load_tokenizer(const std::filesystem::path& folder,
-                                                        const weights::architecture* architecture);
+                                                        const weights::architecture* architecture,
+                                                        special_tokens spelled_out = special_tokens::library);
 
 // The folder's tokenizer files as one object for the content store: at most max_card_bytes, the same files always give
-// the same bytes. Empty when the folder has none.
+// the same bytes. Empty when the folder has none. The choice travels with them.
 constexpr size_t max_card_bytes = size_t{16} << 20;
-core::result<std::string> pack_card(const std::filesystem::path& folder);
+core::result<std::string> pack_card(const std::filesystem::path& folder, special_tokens spelled_out);
 
 // The tokenizer of a packed card; errors as load_tokenizer, errc::corrupt when the bytes are no card.
 core::result<std::unique_ptr<tokenizer>> unpack_card(std::string_view card, const weights::architecture* architecture);

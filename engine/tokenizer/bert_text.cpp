@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <unicode/bytestream.h>
+#include <unicode/casemap.h>
 #include <unicode/normalizer2.h>
 #include <unicode/stringpiece.h>
 #include <unicode/uchar.h>
@@ -149,50 +150,54 @@ void normalise_ascii(std::string_view text, const bert_text_options& options, st
 
 } // namespace
 
-bool bert_words::refill() {
-  if (rest_.empty()) return false;
-  // A space is a word boundary and nothing composes or reorders across it: cutting there changes no word.
-  size_t end = rest_.size() > piece_bytes ? rest_.find(' ', piece_bytes) : rest_.size();
-  if (end == std::string_view::npos) end = rest_.size();
-  const std::string_view text = rest_.substr(0, end);
-  rest_.remove_prefix(end);
-
-  piece_.clear();
-  at_ = 0;
-  if (is_ascii(text)) {
-    normalise_ascii(text, options_, piece_);
-    return true;
+void bert_normalise(std::string_view text, const bert_text_options& options, std::string& to) {
+  std::string piece, scratch;
+  while (!text.empty()) {
+    // A space is a word boundary and nothing composes or reorders across it: cutting there changes nothing.
+    const size_t space = text.size() > piece_bytes ? text.find(' ', piece_bytes) : std::string_view::npos;
+    const std::string_view part = text.substr(0, space);
+    text.remove_prefix(part.size());
+    if (is_ascii(part)) {
+      normalise_ascii(part, options, to);
+      continue;
+    }
+    piece.clear();
+    clean(part, options, piece);
+    if (options.strip_accents) decompose(piece, scratch);
+    if (options.strip_accents || options.lowercase)
+      strip_and_lower(piece, options, to);
+    else
+      to += piece;
   }
-  clean(text, options_, piece_);
-  if (options_.strip_accents) decompose(piece_, scratch_);
-  if (options_.strip_accents || options_.lowercase) {
-    scratch_.clear();
-    strip_and_lower(piece_, options_, scratch_);
-    piece_.swap(scratch_);
-  }
-  return true;
 }
 
 std::string_view bert_words::next() {
-  for (;;) {
-    const auto* bytes = reinterpret_cast<const uint8_t*>(piece_.data());
-    size_t start = at_;
-    while (at_ < piece_.size()) {
-      const size_t before = at_;
-      UChar32 c = 0;
-      U8_NEXT_UNSAFE(bytes, at_, c);
-      const bool space = is_space(c);
-      if (!space && !is_punctuation(c)) continue;
-      if (before > start) { // the word ends here; look at c again next time
-        at_ = before;
-        return std::string_view(piece_).substr(start, before - start);
-      }
-      if (!space) return std::string_view(piece_).substr(start, at_ - start);
-      start = at_;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(text_.data());
+  size_t start = at_;
+  while (at_ < text_.size()) {
+    const size_t before = at_;
+    UChar32 c = 0;
+    U8_NEXT_UNSAFE(bytes, at_, c);
+    const bool space = is_space(c);
+    if (!space && !is_punctuation(c)) continue;
+    if (before > start) { // the word ends here; look at c again next time
+      at_ = before;
+      return text_.substr(start, before - start);
     }
-    if (at_ > start) return std::string_view(piece_).substr(start);
-    if (!refill()) return {};
+    if (!space) return text_.substr(start, at_ - start);
+    start = at_;
   }
+  return text_.substr(start);
+}
+
+std::string python_lower(std::string_view text) {
+  std::string lower;
+  icu::StringByteSink<std::string> sink(&lower);
+  UErrorCode status = U_ZERO_ERROR;
+  icu::CaseMap::utf8ToLower("", 0, icu::StringPiece(text.data(), static_cast<int32_t>(text.size())), sink, nullptr,
+                            status);
+  core::check(U_SUCCESS(status), "ICU cannot lower-case: is its data package installed?");
+  return lower;
 }
 
 } // namespace fastptm::engine

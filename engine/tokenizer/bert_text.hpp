@@ -2,6 +2,7 @@
 // punctuation.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -15,24 +16,24 @@ struct bert_text_options {
   bool lowercase = true;
 };
 
-// Hands out the words of a text one at a time, normalising only as far as asked: a caller that has enough tokens stops
-// and pays nothing for the rest. Owned by one thread; `text` must outlive it.
+// Appends the normalised text, always valid UTF-8.
+void bert_normalise(std::string_view text, const bert_text_options& options, std::string& to);
+
+// Hands out the words of a normalised text one at a time. Owned by one thread; `normalised` must outlive it.
 class bert_words {
 public:
-  bert_words(std::string_view text, const bert_text_options& options) : rest_(text), options_(options) {}
+  explicit bert_words(std::string_view normalised) : text_(normalised) {}
 
-  // The next word, never empty, valid UTF-8, valid until the next call; empty at the end of the text.
+  // The next word, never empty; empty at the end of the text.
   std::string_view next();
 
 private:
-  // Normalises the next piece of text that ends at a space. False at the end.
-  bool refill();
-
-  std::string_view rest_;
-  bert_text_options options_;
-  std::string piece_; // normalised, not yet handed out from at_ on
-  std::string scratch_;
+  std::string_view text_;
   size_t at_ = 0;
 };
+
+// Lower case as Python has it, with a look at neighbours (a final sigma): what sentence-transformers does to a text
+// before the tokenizer sees it, where its configuration says so.
+std::string python_lower(std::string_view text);
 
 } // namespace fastptm::engine

@@ -27,6 +27,11 @@ pair_lengths longest_first(pair_lengths had, size_t room) {
   return swapped ? pair_lengths{longer, shorter} : pair_lengths{shorter, longer};
 }
 
+void cut(std::vector<int32_t>& ids, size_t kept, bool cuts_left) {
+  if (cuts_left) ids.erase(ids.begin(), ids.end() - static_cast<std::ptrdiff_t>(kept));
+  ids.resize(kept);
+}
+
 size_t special_count(const frame& around) {
   return static_cast<size_t>(
       std::count_if(around.begin(), around.end(), [](const auto& item) { return item.what == kind::special; }));
@@ -56,21 +61,22 @@ text_frames bare_frames() {
   return {{{kind::first_text, 0, 0}}, {{kind::first_text, 0, 0}, {kind::second_text, 0, 1}}};
 }
 
-encoding framed(const frame& around, text_ids texts, size_t max_tokens) {
+encoding framed(const frame& around, text_ids texts, const frame_style& style) {
   const size_t special = special_count(around);
-  const size_t room = max_tokens > special ? max_tokens - special : 0;
+  const size_t room = style.max_tokens > special ? style.max_tokens - special : 0;
   encoding out;
   out.tokens_before_cut = special + texts.first.size() + texts.second.size();
-  out.truncated = out.tokens_before_cut > max_tokens;
+  out.truncated = out.tokens_before_cut > style.max_tokens;
   const auto kept = longest_first({texts.first.size(), texts.second.size()}, room);
-  texts.first.resize(kept.first);
-  texts.second.resize(kept.second);
+  cut(texts.first, kept.first, style.cuts_left);
+  cut(texts.second, kept.second, style.cuts_left);
   for (const auto& item : around) append(out, item, texts);
-  if (out.ids.size() > max_tokens) {
-    out.ids.resize(max_tokens);
-    out.token_types.resize(max_tokens);
+  if (out.ids.size() > style.max_tokens) {
+    out.ids.resize(style.max_tokens);
+    out.token_types.resize(style.max_tokens);
   }
-  if (std::all_of(out.token_types.begin(), out.token_types.end(), [](int32_t type) { return type == 0; }))
+  const auto is_zero = [](int32_t type) { return type == 0; };
+  if (!style.gives_types || std::all_of(out.token_types.begin(), out.token_types.end(), is_zero))
     out.token_types.clear();
   return out;
 }

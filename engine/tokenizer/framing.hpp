@@ -37,8 +37,14 @@ struct text_ids {
   std::vector<int32_t> second; // of a single text: empty
 };
 
+struct frame_style {
+  size_t max_tokens = 0;
+  bool cuts_left = false; // a text that is too long loses its beginning
+  bool gives_types = true;
+};
+
 // Cuts the texts so that the frame around them has at most max_tokens, and fills it. Where not even the special tokens
 // fit, the frame's beginning is what is left.
-encoding framed(const frame& around, text_ids texts, size_t max_tokens);
+encoding framed(const frame& around, text_ids texts, const frame_style& style);
 
 } // namespace fastptm::engine

@@ -1,7 +1,9 @@
-// The two tables and the match; where the options come from is files.cpp's business.
+// The match; where the options come from is wordpiece_files.cpp's business. Every step is linear in the text: a
+// vocabulary is as hostile as a text.
 #include "engine/tokenizer/wordpiece.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "core/check.hpp"
 
@@ -16,63 +18,118 @@ size_t count_characters(std::string_view text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), starts_character));
 }
 
-} // namespace
-
-wordpiece::wordpiece(wordpiece_options options) : options_(std::move(options)) {
-  beginnings_.reserve(options_.vocabulary.size());
-  for (const auto& [token, id] : options_.vocabulary) {
-    core::check(id >= 0, "a token id is negative");
-    vocabulary_size_ = std::max(vocabulary_size_, static_cast<size_t>(id) + 1);
-    longest_token_bytes_ = std::max(longest_token_bytes_, token.size());
-    beginnings_.insert_or_assign(token, id);
-    const std::string_view text = token;
-    if (text.starts_with(options_.continuation_prefix))
-      continuations_.insert_or_assign(text.substr(options_.continuation_prefix.size()), id);
+// Looks for the tokens of one kind: those that are normalised in a text that is, by what they become there.
+token_splitter splitter_of(const wordpiece_options& options, bool normalised) {
+  std::vector<known_token> tokens;
+  std::vector<std::string> patterns;
+  for (const auto& token : options.added) {
+    if (token.normalized != normalised) continue;
+    tokens.push_back(token);
+    if (normalised)
+      bert_normalise(token.content, options.added_text, patterns.emplace_back());
+    else
+      patterns.push_back(token.content);
   }
+  return {std::move(tokens), patterns, options.special_is_text};
 }
 
-void wordpiece::append_word(std::string_view word, std::vector<int32_t>& ids) const {
-  if (word.size() > options_.longest_word_characters && count_characters(word) > options_.longest_word_characters) {
-    ids.push_back(options_.unknown_id);
-    return;
+} // namespace
+
+std::optional<int32_t> wordpiece_options::find(std::string_view token) const {
+  for (auto at = vocabulary.rbegin(); at != vocabulary.rend(); ++at)
+    if (at->first == token) return at->second;
+  return std::nullopt;
+}
+
+wordpiece::piece_list wordpiece::pieces_with(std::string_view prefix, const wordpiece_options& options) {
+  std::unordered_map<std::string_view, int32_t> ids_of; // of equal ones the last counts
+  for (const auto& [token, id] : options.vocabulary) {
+    core::check(id >= 0, "a token id is negative");
+    if (token.starts_with(prefix)) ids_of.insert_or_assign(std::string_view(token).substr(prefix.size()), id);
   }
+  piece_list pieces;
+  for (const auto& [text, id] : ids_of) {
+    pieces.texts.push_back(text);
+    pieces.ids.push_back(id);
+  }
+  return pieces;
+}
+
+wordpiece::wordpiece(wordpiece_options options)
+    : options_(std::move(options)), beginnings_(pieces_with("", options_)),
+      continuations_(pieces_with(options_.continuation_prefix, options_)), begins_with_(beginnings_.texts),
+      continued_by_(continuations_.texts), in_raw_text_(splitter_of(options_, false)),
+      in_normalised_text_(splitter_of(options_, true)) {}
+
+// The longest token that the word begins with, as an index into beginnings_.
+uint32_t wordpiece::beginning_of(std::string_view word) const {
+  uint32_t longest = byte_trie::none;
+  auto at = byte_trie::root;
+  for (const char byte : word) {
+    at = begins_with_.step(at, byte);
+    if (at == byte_trie::none) break;
+    if (begins_with_.string_at(at) != byte_trie::none) longest = begins_with_.string_at(at);
+  }
+  return longest;
+}
+
+bool wordpiece::append_pieces(std::string_view word, scratch& with, std::vector<int32_t>& ids) const {
+  const uint32_t first = beginning_of(word);
+  if (first == byte_trie::none) return false;
+  ids.push_back(beginnings_.ids[first]);
+  word.remove_prefix(beginnings_.texts[first].size());
+  if (word.empty()) return true;
+  continued_by_.find_at_every_place(word, with.pieces);
+  for (size_t at = 0; at < word.size(); at += continued_by_.length_of(with.pieces[at])) {
+    if (with.pieces[at] == longest_match::none) return false;
+    ids.push_back(continuations_.ids[with.pieces[at]]);
+  }
+  return true;
+}
+
+void wordpiece::append_word(std::string_view word, scratch& with, std::vector<int32_t>& ids) const {
   const size_t first = ids.size();
-  for (size_t start = 0; start < word.size();) {
-    const table& tokens = start == 0 ? beginnings_ : continuations_;
-    size_t length = std::min(word.size() - start, longest_token_bytes_);
-    auto found = tokens.end();
-    for (; length > 0; --length) {
-      const size_t end = start + length;
-      if (end < word.size() && !starts_character(word[end])) continue;
-      found = tokens.find(word.substr(start, length));
-      if (found != tokens.end()) break;
-    }
-    if (found == tokens.end()) { // one part unknown: the whole word is
-      ids.resize(first);
-      ids.push_back(options_.unknown_id);
-      return;
-    }
-    ids.push_back(found->second);
-    start += length;
+  const bool too_long =
+      word.size() > options_.longest_word_characters && count_characters(word) > options_.longest_word_characters;
+  if (!too_long && append_pieces(word, with, ids)) return;
+  ids.resize(first); // one part unknown: the whole word is
+  ids.push_back(options_.unknown_id);
+}
+
+void wordpiece::append_text(std::string_view text, scratch& with, std::vector<int32_t>& ids) const {
+  with.normalised.clear();
+  bert_normalise(text, options_.text, with.normalised);
+  for (const auto& part : in_normalised_text_.split(with.normalised)) {
+    if (part.id) ids.push_back(*part.id);
+    bert_words words(part.text);
+    for (auto word = words.next(); !word.empty(); word = words.next()) append_word(word, with, ids);
   }
 }
 
 std::vector<int32_t> wordpiece::ids_of(std::string_view utf8) const {
   std::vector<int32_t> ids;
-  bert_words words(utf8, options_.text);
-  for (auto word = words.next(); !word.empty(); word = words.next()) append_word(word, ids);
+  scratch with;
+  const std::string lower = options_.lowercases_first ? python_lower(utf8) : std::string();
+  for (const auto& part : in_raw_text_.split(options_.lowercases_first ? lower : utf8)) {
+    if (part.id) ids.push_back(*part.id);
+    append_text(part.text, with, ids);
+  }
   return ids;
 }
 
+frame_style wordpiece::style_of(size_t max_tokens) const {
+  return {max_tokens, options_.cuts_left, options_.gives_token_types};
+}
+
 encoding wordpiece::encode(std::string_view utf8, size_t max_tokens) const {
-  return framed(options_.frames.single, {ids_of(utf8), {}}, max_tokens);
+  return framed(options_.frames.single, {ids_of(utf8), {}}, style_of(max_tokens));
 }
 
 core::result<encoding> wordpiece::encode_pair(std::string_view first, std::string_view second,
                                               size_t max_tokens) const {
   if (options_.frames.pair.empty())
     return core::fail(core::errc::invalid, "the model's tokenizer files have no rule for two texts: send one");
-  return framed(options_.frames.pair, {ids_of(first), ids_of(second)}, max_tokens);
+  return framed(options_.frames.pair, {ids_of(first), ids_of(second)}, style_of(max_tokens));
 }
 
 } // namespace fastptm::engine

@@ -85,6 +85,13 @@ core::result<void> add_ids(std::vector<rpc::input>& to, const std::string& file)
   return {};
 }
 
+std::optional<one_or_two_texts> texts_of(const weights::json_value& from) {
+  if (from.string() != nullptr) return one_or_two_texts{*from.string(), std::nullopt};
+  const auto* pair = from.array();
+  if (pair == nullptr || pair->size() != 2 || !pair->front().string() || !pair->back().string()) return std::nullopt;
+  return one_or_two_texts{*pair->front().string(), *pair->back().string()};
+}
+
 rpc::input text_input(std::string text) {
   rpc::input out;
   out.text = std::move(text);
@@ -112,17 +119,18 @@ core::result<std::vector<rpc::input>> read_inputs(const input_options& from) {
   return out;
 }
 
-core::result<std::vector<std::string>> read_strings(const std::string& file) {
+core::result<std::vector<one_or_two_texts>> read_strings(const std::string& file) {
   auto parsed = read_json(file);
   if (!parsed) return core::fail(parsed.error());
   if (parsed->array() == nullptr) return core::fail(core::errc::invalid, file + ": expected a list of strings");
-  std::vector<std::string> out;
+  std::vector<one_or_two_texts> out;
   for (const auto& each : *parsed->array()) {
-    if (each.string() == nullptr) {
-      return core::fail(core::errc::invalid,
-                        fmt::format("{}: element {} is {}, expected a string", file, out.size(), each.kind()));
+    auto texts = texts_of(each);
+    if (!texts) {
+      return core::fail(core::errc::invalid, fmt::format("{}: element {} is {}, expected a string or two of them", file,
+                                                         out.size(), each.kind()));
     }
-    out.push_back(*each.string());
+    out.push_back(std::move(*texts));
   }
   return out;
 }

@@ -1,6 +1,7 @@
 // The inputs of `embed`, `classify` and `tokenize`: from the command line, a file of lines, or a JSON file of ids.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,13 @@ struct input_options {
 // At least one input, at most 100,000; errors name the file and the place in it.
 core::result<std::vector<rpc::input>> read_inputs(const input_options& from);
 
-// A JSON list of strings.
-core::result<std::vector<std::string>> read_strings(const std::string& file);
+struct one_or_two_texts {
+  std::string first;
+  std::optional<std::string> second;
+};
+
+// A JSON list of strings, or of pairs of strings, or of both.
+core::result<std::vector<one_or_two_texts>> read_strings(const std::string& file);
 
 // "500ms", "3s", "1.5s", "250us"; more than 0, at most an hour.
 core::result<core::duration_us> parse_duration(const std::string& text);

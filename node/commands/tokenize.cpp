@@ -4,22 +4,47 @@
 #include "node/commands/inputs.hpp"
 #include "node/commands/json.hpp"
 #include "node/commands/output.hpp"
+#include "node/commands/special_tokens.hpp"
 
 namespace fastptm::node::commands {
 
 namespace {
 
-constexpr size_t no_limit = 1 << 20;
+struct options {
+  std::string folder;
+  std::string file;
+  size_t max_tokens = 1 << 20; // beyond any model: nothing is cut
+  engine::special_tokens special = engine::special_tokens::library;
+};
 
-int run(const std::string& folder, const std::string& file) {
-  const auto with = engine::load_tokenizer(folder, nullptr);
+std::string list_of(const std::vector<int32_t>& numbers) {
+  json_array list;
+  for (const auto number : numbers) list.add(std::to_string(number));
+  return list.str();
+}
+
+core::result<engine::encoding> encode(const engine::tokenizer& with, const one_or_two_texts& texts, size_t max_tokens) {
+  if (texts.second) return with.encode_pair(texts.first, *texts.second, max_tokens);
+  return with.encode(texts.first, max_tokens);
+}
+
+void print(const engine::encoding& read) {
+  json_object line;
+  line.raw("ids", list_of(read.ids));
+  if (!read.token_types.empty()) line.raw("token_types", list_of(read.token_types));
+  if (read.truncated) line.number("tokens", uint64_t{read.tokens_before_cut}).flag("truncated", true);
+  print_line(line.str());
+}
+
+int run(const options& chosen) {
+  const auto with = engine::load_tokenizer(chosen.folder, nullptr, chosen.special);
   if (!with) return failed(with.error());
-  const auto strings = read_strings(file);
+  const auto strings = read_strings(chosen.file);
   if (!strings) return failed(strings.error());
-  for (const auto& text : *strings) {
-    json_array ids;
-    for (const auto id : (*with)->encode(text, no_limit).ids) ids.add(std::to_string(id));
-    print_line(json_object().raw("ids", ids.str()).str());
+  for (const auto& texts : *strings) {
+    const auto read = encode(**with, texts, chosen.max_tokens);
+    if (!read) return failed(read.error());
+    print(*read);
   }
   return 0;
 }
@@ -28,14 +53,15 @@ int run(const std::string& folder, const std::string& file) {
 
 void add_tokenize(CLI::App& app, invocation& chosen) {
   auto* command = app.add_subcommand("tokenize", "Token ids of strings, by a model folder's tokenizer");
-  auto folder = std::make_shared<std::string>();
-  auto file = std::make_shared<std::string>();
-  command->add_option("MODELDIR", *folder, "Folder with tokenizer.json or vocab.txt")->required();
-  command->add_option("--strings", *file, "A JSON list of strings")->required();
+  auto given = std::make_shared<options>();
+  command->add_option("MODELDIR", given->folder, "Folder with tokenizer.json or vocab.txt")->required();
+  command->add_option("--strings", given->file, "A JSON list of strings, or of pairs of strings")->required();
+  command->add_option("--max-tokens", given->max_tokens, "Cut to so many, special tokens included");
+  add_special_tokens_option(*command, given->special);
   auto json = std::make_shared<bool>(true);
   command->add_flag("--json", *json, "One JSON object a line, as without it");
   command->footer("Example:\n  fastptm tokenize ./all-MiniLM-L6-v2 --strings texts.json");
-  command->callback([folder, file, json, &chosen] { chosen = [folder, file] { return run(*folder, *file); }; });
+  command->callback([given, json, &chosen] { chosen = [given] { return run(*given); }; });
 }
 
 } // namespace fastptm::node::commands
