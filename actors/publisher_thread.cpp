@@ -38,8 +38,9 @@ caf::result<local<weights::publication>> publisher_thread::on_publish(const publ
   work.name = request.name;
   work.largest_arena_bytes = options_.largest_arena_bytes;
   work.check_tokenizer = check_tokenizer;
-  work.pack_card = [](const std::filesystem::path& folder) {
-    return engine::pack_card(folder, engine::special_tokens::library);
+  const auto spelled_out = request.special_is_text ? engine::special_tokens::text : engine::special_tokens::library;
+  work.pack_card = [spelled_out](const std::filesystem::path& folder) {
+    return engine::pack_card(folder, spelled_out);
   };
   auto published = weights::publish(work, *options_.store, *options_.catalogue);
   if (!published) {

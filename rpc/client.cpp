@@ -166,12 +166,14 @@ private:
 } // namespace
 
 core::result<publication> tenant_client::publish(const std::string& model, const std::vector<upload_file>& files,
-                                                 const std::function<void(uint64_t)>& progress) {
+                                                 const std::function<void(uint64_t)>& progress,
+                                                 schema::SpecialTokens special) {
   const auto session = state_->session();
   if (!session) return core::fail(session.error());
   auto& link = (*session)->link;
   auto request = (*session)->tenant.publishRequest();
   request.setModelName(model.c_str());
+  request.setSpecialTokens(special);
   auto begun = link.finish(request.send());
   if (!begun) return core::fail(begun.error());
   auto upload = (*begun)->getUpload();

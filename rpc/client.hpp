@@ -97,7 +97,8 @@ public:
   // Streams the files, then waits for the store. `progress` gets the bytes sent so far. Never repeated by itself:
   // whoever loses the connection meanwhile looks at `models` before publishing again.
   core::result<publication> publish(const std::string& model, const std::vector<upload_file>& files,
-                                    const std::function<void(uint64_t)>& progress);
+                                    const std::function<void(uint64_t)>& progress,
+                                    schema::SpecialTokens special = schema::SpecialTokens::LIBRARY);
   // A version, or with `all` every version of a name. Waits for what runs on it. Never repeated by itself.
   core::result<withdrawal> unpublish(const std::string& model, bool all);
   core::result<uint64_t> ping(uint64_t value);

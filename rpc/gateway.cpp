@@ -70,7 +70,8 @@ protected:
       return kj::READY_NOW;
     }
     results.initOutcome();
-    results.setUpload(kj::heap<upload_server>(shared_, name_, model, std::move(*folder)));
+    const bool special_is_text = context.getParams().getSpecialTokens() == schema::SpecialTokens::TEXT;
+    results.setUpload(kj::heap<upload_server>(shared_, name_, model, special_is_text, std::move(*folder)));
     return kj::READY_NOW;
   }
 

@@ -39,7 +39,7 @@ interface Tenant {
 
   models @1 () -> (outcome :Outcome, models :List(Report.ModelStatus));
 
-  publish @2 (modelName :Text) -> (outcome :Outcome, upload :Upload);
+  publish @2 (modelName :Text, specialTokens :SpecialTokens) -> (outcome :Outcome, upload :Upload);
 
   switches @3 (last :UInt32) -> (outcome :Outcome, switches :List(Report.SwitchReport));
   # The newest `last` loads of this tenant's models, newest last.
@@ -84,6 +84,12 @@ struct Answer {
   device @9 :Text;             # node/device
   batch @10 :UInt64;           # requests that ran together have the same; 0: it never ran
   batchEndUs @11 :UInt64;      # on the clock of the device's machine; it computed for runUs until then
+}
+
+enum SpecialTokens {
+  # What one is that is spelled out in a text: [SEP], say.
+  library @0; # that token, as the library has it
+  text @1;    # ordinary text: for those who serve strangers' texts
 }
 
 interface Upload {

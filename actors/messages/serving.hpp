@@ -110,11 +110,12 @@ template <class I> typename I::result_type inspect(I& f, model_added& x) {
 // From the gateway to the store: import what an upload has put into `folder`.
 struct publish_request {
   std::string tenant;
-  std::string name;   // without tenant and version
-  std::string folder; // removed by the gateway afterwards
+  std::string name;             // without tenant and version
+  std::string folder;           // removed by the gateway afterwards
+  bool special_is_text = false; // special tokens spelled out in texts
 };
 template <class I> typename I::result_type inspect(I& f, publish_request& x) {
-  return fields(f, "publish_request", x.tenant, x.name, x.folder);
+  return fields(f, "publish_request", x.tenant, x.name, x.folder, x.special_is_text);
 }
 
 struct publish_reply {

@@ -10,6 +10,7 @@
 #include "node/commands/connection.hpp"
 #include "node/commands/json.hpp"
 #include "node/commands/output.hpp"
+#include "node/commands/special_tokens.hpp"
 #include "weights/import_plan.hpp"
 
 namespace fastptm::node::commands {
@@ -20,6 +21,7 @@ struct options {
   cluster_options cluster;
   std::string folder;
   std::string model;
+  engine::special_tokens special = engine::special_tokens::library;
 };
 
 core::result<void> check_tokenizer(const std::filesystem::path& folder, const weights::architecture& arch) {
@@ -64,7 +66,10 @@ int run(const options& chosen) {
   if (!client) return failed(client.error());
   const auto done = [&] {
     const progress_line line(total_bytes);
-    return (*client)->publish(chosen.model, files, [&](uint64_t sent) { line.at(sent); });
+    const auto special =
+        chosen.special == engine::special_tokens::text ? schema::SpecialTokens::TEXT : schema::SpecialTokens::LIBRARY;
+    return (*client)->publish(
+        chosen.model, files, [&](uint64_t sent) { line.at(sent); }, special);
   }();
   if (!done) return failed(done.error());
   if (chosen.cluster.json) {
@@ -90,6 +95,7 @@ void add_publish(CLI::App& app, invocation& chosen) {
   auto given = std::make_shared<options>();
   command->add_option("MODELDIR", given->folder, "config.json, model.safetensors, tokenizer files")->required();
   command->add_option("--model", given->model, "Its name, without tenant and version")->required();
+  add_special_tokens_option(*command, given->special);
   add_tenant_options(*command, given->cluster);
   command->footer("Example:\n  fastptm publish ./all-MiniLM-L6-v2 --model minilm --as acme --state /tmp/demo");
   command->callback([given, &chosen] { chosen = [given] { return run(*given); }; });
