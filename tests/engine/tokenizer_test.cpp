@@ -4,6 +4,7 @@
 #include <fstream>
 #include <thread>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -170,6 +171,28 @@ TEST_F(Tokenizer, TakesThemAsTextWhereToldTo) {
   EXPECT_THAT(inside(**made, "[MASK]"), ElementsAre(12, 14, 13));
 }
 
+// A search through every beginning of every rest of a word would take hours here.
+TEST_F(Tokenizer, IsNotSlowedDownByLongPiecesThatAlmostMatch) {
+  std::string text = tokenizer_json();
+  const std::string piece(9'000, 'a');
+  text.replace(text.find("\"hello\""), 7, '"' + piece + "b\": 600, \"##" + piece + "b\": 601, \"hello\"");
+  const std::string limit = "\"max_input_chars_per_word\": 100";
+  text.replace(text.find(limit), limit.size(), "\"max_input_chars_per_word\": 10000");
+  put("tokenizer.json", text);
+  std::string words_of_a;
+  for (int i = 0; i < 100; ++i) words_of_a += std::string(10'000, 'a') + ' ';
+  EXPECT_EQ(load()->encode(words_of_a, SIZE_MAX).ids.size(), 1'000'002u);
+}
+
+TEST_F(Tokenizer, IsNotSlowedDownByManyTokensThatTakeTheSameSpace) {
+  const std::string space =
+      R"({"id": 38, "content": " ", "rstrip": true}, {"id": 39, "content": "\t"}, {"id": 4, "content": "[MASK]", "lstrip": true})";
+  put("tokenizer.json", tokenizer_json(R"({"type": "BertNormalizer"})", "[" + space + "]"));
+  std::string text;
+  for (int i = 0; i < 300'000; ++i) text += " \t";
+  EXPECT_EQ(load()->encode(text, 100).ids.size(), 100u);
+}
+
 TEST_F(Tokenizer, GivesNothingForNothing) {
   EXPECT_TRUE(encode("").empty());
   EXPECT_TRUE(encode(" \t\r\n\u2003 ").empty());
@@ -303,6 +326,13 @@ TEST_F(Tokenizer, LowerCasesFirstWhereTheSentenceModelSaysSo) {
   EXPECT_THAT(inside(*load(), "HELLO"), ElementsAre(5));
 }
 
+TEST_F(Tokenizer, LowerCasesTheWholeTextThenAsPythonDoes) {
+  put("vocab.txt", vocabulary_text());
+  put("sentence_bert_config.json", R"({"do_lower_case": true})");
+  EXPECT_THAT(inside(*load(), "ΣΑΣ"), ElementsAre(21));                  // a final sigma
+  EXPECT_THAT(inside(*load(), "[MASK] a"), ElementsAre(12, 14, 13, 16)); // no special token any more
+}
+
 TEST_F(Tokenizer, FindsSpecialTokensByTheirConfiguredNames) {
   put("vocab.txt", vocabulary_text());
   put("tokenizer_config.json",
@@ -362,6 +392,63 @@ TEST_F(Tokenizer, RefusesAddedTokensBeyondTheEmbeddings) {
   EXPECT_EQ(refusal(&architecture), "accepted");
 }
 
+TEST_F(Tokenizer, RefusesClassesOfOtherTokenizers) {
+  put("vocab.txt", vocabulary_text());
+  for (const char* name : {"BertJapaneseTokenizer", "BertweetTokenizer", "XLMRobertaTokenizerFast", "MPNetTokenizer"}) {
+    put("config.json", std::string(R"({"tokenizer_class": ")") + name + "\"}");
+    EXPECT_THAT(refusal(), testing::AllOf(HasSubstr(name), HasSubstr("config.json")));
+    put("tokenizer_config.json", R"({"tokenizer_class": "BertTokenizer"})"); // which counts for more
+    EXPECT_EQ(refusal(), "accepted");
+    fs::remove(folder_ / "tokenizer_config.json");
+  }
+}
+
+TEST_F(Tokenizer, RefusesSettingsThatWouldGiveOtherIds) {
+  put("vocab.txt", vocabulary_text());
+  const std::pair<const char*, const char*> settings[] = {{"word_tokenizer_type", "\"mecab\""},
+                                                          {"subword_tokenizer_type", "\"character\""},
+                                                          {"do_basic_tokenize", "false"},
+                                                          {"never_split", "[\"hello\"]"},
+                                                          {"normalization", "true"},
+                                                          {"wordpieces_prefix", "\"@@\""},
+                                                          {"truncation_side", "\"middle\""},
+                                                          {"do_lower_case", "\"yes\""},
+                                                          {"tokenizer_class", "7"},
+                                                          {"auto_map", R"({"AutoTokenizer": ["own.Code", null]})"},
+                                                          {"fast_tokenizer_files", "[\"tokenizer.4.0.json\"]"}};
+  for (const auto& [key, value] : settings) {
+    put("tokenizer_config.json", fmt::format(R"({{"{}": {}}})", key, value));
+    EXPECT_THAT(refusal(), HasSubstr(key));
+  }
+  put("tokenizer_config.json",
+      R"({"never_split": null, "do_basic_tokenize": true, "padding_side": "left", "tokenizer_file": null})");
+  EXPECT_EQ(refusal(), "accepted");
+}
+
+TEST_F(Tokenizer, RefusesAddedTokensThatNothingIsLeftOf) {
+  put("tokenizer.json",
+      tokenizer_json(R"({"type": "BertNormalizer"})", R"([{"id": 38, "content": "\u0301", "normalized": true}])"));
+  EXPECT_THAT(refusal(), HasSubstr("normalised"));
+}
+
+TEST_F(Tokenizer, RefusesTooManyAddedTokens) {
+  std::string tokens = "[]";
+  for (int i = 0; i < 33'000; ++i)
+    tokens.insert(tokens.size() - 1, fmt::format("{}{{\"id\": {}, \"content\": \"<{}>\"}}", i ? "," : "", 38 + i, i));
+  put("tokenizer.json", tokenizer_json(R"({"type": "BertNormalizer"})", tokens));
+  EXPECT_THAT(refusal(), HasSubstr("32768"));
+}
+
+// As with the library: who never spells it out never meets it.
+TEST_F(Tokenizer, ServesAModelWhoseEmbeddingsLackATokenThatOnlyHasARole) {
+  weights::architecture architecture;
+  architecture.vocabulary = static_cast<uint32_t>(words.size());
+  put("vocab.txt", vocabulary_text());
+  put("tokenizer_config.json", R"({"mask_token": "<mask>"})");
+  EXPECT_EQ(refusal(&architecture), "accepted");
+  EXPECT_THAT(inside(*load(), "hello <mask>"), ElementsAre(5, static_cast<int32_t>(words.size())));
+}
+
 TEST_F(Tokenizer, RefusesIdsThatAreNone) {
   for (const char* id : {"-1", "4000000000", "1.5", "\"7\"", "null"}) {
     std::string text = tokenizer_json();
@@ -399,6 +486,47 @@ TEST_F(Tokenizer, TravelsAsACard) {
   const auto made = unpack_card(*card, nullptr);
   ASSERT_TRUE(made) << made.error().message;
   EXPECT_THAT((*made)->encode("É HELLO", 512).ids, ElementsAre(2, 32, 1, 3));
+}
+
+TEST_F(Tokenizer, TravelsWithEveryFileThatDecides) {
+  put("vocab.txt", vocabulary_text());
+  put("added_tokens.json", R"({"<x>": 38})");
+  put("special_tokens_map.json", R"({"mask_token": {"content": "[MASK]", "lstrip": true}})");
+  put("config.json", R"({"tokenizer_class": "DistilBertTokenizer"})");
+  const auto made = unpack_card(pack_card(folder_, special_tokens::library).value(), nullptr);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_THAT((*made)->encode("a<x>\t [MASK]", 512).ids, ElementsAre(2, 16, 38, 4, 3));
+  EXPECT_THAT((*made)->encode_pair("a", "b", 512)->token_types, testing::IsEmpty()); // that class gives none
+}
+
+TEST_F(Tokenizer, TravelsWithTheChoiceForSpecialTokens) {
+  put("vocab.txt", vocabulary_text());
+  const auto made = unpack_card(pack_card(folder_, special_tokens::text).value(), nullptr);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_THAT(inside(**made, "[MASK]"), ElementsAre(12, 14, 13));
+}
+
+std::string record(char place, const std::string& text) {
+  std::string size(8, '\0');
+  for (size_t i = 0; i < 8; ++i) size[i] = static_cast<char>(text.size() >> (8 * i) & 0xFF);
+  return place + size + text;
+}
+
+// What was published with the first form of cards goes on as it was: special tokens are text, tokenizer.json decides
+// alone.
+TEST_F(Tokenizer, KeepsTheIdsOfTheFirstCards) {
+  const std::string added = R"([{"id": 4, "content": "[MASK]", "special": true}])";
+  const std::string json = tokenizer_json(R"({"type": "BertNormalizer", "lowercase": false})", added);
+  const auto made =
+      unpack_card("fastptm-card-1\n" + record(0, json) + record(3, R"({"do_lower_case": true})"), nullptr);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_THAT(inside(**made, "HELLO [MASK]"), ElementsAre(5, 12, 14, 13));
+  const std::string config = R"({"truncation_side": "left", "tokenizer_class": "PreTrainedTokenizerFast"})";
+  const auto by_vocabulary =
+      unpack_card("fastptm-card-1\n" + record(1, vocabulary_text()) + record(2, config), nullptr);
+  ASSERT_TRUE(by_vocabulary) << by_vocabulary.error().message;
+  EXPECT_THAT((*by_vocabulary)->encode("[SEP] a b", 5).ids, ElementsAre(2, 12, 1, 13, 3));
+  EXPECT_FALSE(unpack_card("fastptm-card-1\n" + record(1, vocabulary_text()) + record(5, "{}"), nullptr));
 }
 
 TEST_F(Tokenizer, PacksNothingWhenThereIsNothing) {
