@@ -57,6 +57,9 @@ public:
   // errc::busy when queue_bound pieces of work wait already: try again after a completion.
   virtual core::result<void> execute(std::function<void()> work) = 0;
 
+  // After the start, from one thread: begins what makes first loads faster and nobody waits for. Returns at once.
+  virtual void warm() = 0;
+
   // One batch computes, one is prepared: more would only hide queueing from the scheduler; the rest is room for probes.
   static constexpr size_t queue_bound = 16;
 };

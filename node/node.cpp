@@ -221,7 +221,8 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
   for (const auto& each : *devices) parts.devices.push_back({each.name, each.device.get(), each.runner.get()});
   if (self->head) {
     parts.head = head_parts_of(config, *self, *kept);
-    parts.head->links = calibrate(folder->store(), kept->cache().disk_path(), kept->cache().slab().memory);
+    parts.head->links = calibrate(folder->store(), kept->cache().disk_path(),
+                                  kept->cache().slab().memory.slice(0, kept->cache().present_bytes()));
   }
   parts.find_head = head_finder(config, *folder);
   parts.connect_timeout_us = config.liveness.connect_timeout_us;
@@ -269,7 +270,9 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
   if (ended) {
     ended = stop.wait(
         [&] {
-          if (joined) reporter.ready();
+          if (!joined) return;
+          reporter.ready();
+          for (const auto& each : *devices) each.device->warm();
         },
         [&] { return log.on_hang_up(); });
   }

@@ -47,7 +47,8 @@ struct Node {
   # Of a worker: at least one. One device per node is the usual layout: a fault then takes one device.
 
   hostCacheMib @6 :UInt32 = 1024;
-  # Of a store: memory that keeps shards in front of the disk, mapped by the workers of this machine. Allocated at start.
+  # Of a store: memory that keeps shards in front of the disk, mapped by the workers of this machine. Reserved at
+  # start; 64 MiB are there at once, the rest comes within seconds.
 
   sources @7 :List(SourceKind);
   # Where this node's loads may come from, instead of transfers.sources; empty: as there.

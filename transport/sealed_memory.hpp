@@ -11,12 +11,18 @@
 
 namespace fastptm::transport {
 
-// Move-only owner of the file and this process's writable mapping of it. All pages exist from the start: no later fault
-// finds the machine out of memory.
+// Move-only owner of the file and this process's writable mapping of it. Nobody touches a page that was not brought in:
+// then no fault finds the machine out of memory.
 class sealed_memory {
 public:
-  // `size_bytes` is rounded up to whole pages. Errors: quota_exceeded when memory or a limit is exhausted, else io.
+  // All pages exist. `size_bytes` is rounded up to whole pages. Errors: quota_exceeded when memory or a limit is
+  // exhausted, else io.
   static core::result<sealed_memory> create(const std::string& name, uint64_t size_bytes);
+  // No page exists yet.
+  static core::result<sealed_memory> reserve(const std::string& name, uint64_t size_bytes);
+
+  // Whole pages inside of it; errors as above. Any thread.
+  core::result<void> bring_in(uint64_t offset_bytes, uint64_t length_bytes) const;
 
   sealed_memory(sealed_memory&& other) noexcept;
   sealed_memory& operator=(sealed_memory&& other) noexcept;

@@ -2,12 +2,26 @@
 #include "weights/host_cache.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include <fmt/format.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "core/check.hpp"
+#include "core/log.hpp"
 
 namespace fastptm::weights {
+
+namespace {
+
+constexpr uint64_t first_bytes = 64 << 20; // enough for a first load
+constexpr uint64_t step_bytes = 16 << 20;
+constexpr core::duration_us grow_after_us = 500'000; // the nodes of a machine start meanwhile
+constexpr int grower_niceness = 5;                   // a third of the weight of what computes
+
+} // namespace
 
 // --- leases ----------------------------------------------------------------------------------------------------------
 
@@ -28,17 +42,73 @@ void host_cache::release(const core::digest& shard) {
   if (--leased.leases == 0 && leased.unneeded) forget(shard);
 }
 
-// --- staging ---------------------------------------------------------------------------------------------------------
+// --- life ------------------------------------------------------------------------------------------------------------
 
 core::result<std::unique_ptr<host_cache>> host_cache::create(uint64_t size_bytes, disk_reader& disk) {
-  auto memory = transport::sealed_memory::create("fastptm-host-cache", size_bytes);
+  auto memory = transport::sealed_memory::reserve("fastptm-host-cache", size_bytes);
   if (!memory) return core::fail("host cache", memory.error());
-  return std::unique_ptr<host_cache>(new host_cache(std::move(*memory), disk));
+  const auto present = std::min(memory->region().size_bytes, first_bytes);
+  if (auto first = memory->bring_in(0, present); !first) return core::fail("host cache", first.error());
+  return std::unique_ptr<host_cache>(new host_cache(std::move(*memory), present, disk));
 }
 
-host_cache::host_cache(transport::sealed_memory memory, disk_reader& disk) : memory_(std::move(memory)), disk_(disk) {
-  free_by_offset_[0] = memory_.region().size_bytes;
+host_cache::host_cache(transport::sealed_memory memory, uint64_t present_bytes, disk_reader& disk)
+    : memory_(std::move(memory)), disk_(disk), present_bytes_(present_bytes) {
+  free_by_offset_[0] = present_bytes;
+  growing_ = present_bytes < memory_.region().size_bytes;
+  if (growing_) grower_ = std::thread([this] { grow(); });
 }
+
+host_cache::~host_cache() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  grow_now_.notify_one();
+  if (grower_.joinable()) grower_.join();
+}
+
+// --- growing ---------------------------------------------------------------------------------------------------------
+
+void host_cache::grow() {
+  pthread_setname_np(pthread_self(), "cache-grower");
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), grower_niceness); // of this thread alone, on Linux
+  {
+    std::unique_lock lock(mutex_);
+    grow_now_.wait_for(lock, std::chrono::microseconds(grow_after_us), [this] { return stopping_ || in_need_; });
+  }
+  while (add_step()) {
+  }
+}
+
+bool host_cache::add_step() {
+  std::unique_lock lock(mutex_);
+  const auto step = std::min(step_bytes, memory_.region().size_bytes - present_bytes_);
+  const auto offset = present_bytes_;
+  if (stopping_ || step == 0) {
+    growing_ = false;
+    return false;
+  }
+  lock.unlock();
+  const auto added = memory_.bring_in(offset, step);
+  lock.lock();
+  growing_ = added.has_value();
+  if (!added) {
+    core::log::error("store", "cache-stays-small", "{} of {} MiB: {}: lower hostCacheMib", offset >> 20,
+                     memory_.region().size_bytes >> 20, added.error().message);
+    return false;
+  }
+  present_bytes_ += step;
+  free_range(offset, step);
+  return true;
+}
+
+uint64_t host_cache::present_bytes() const {
+  std::lock_guard lock(mutex_);
+  return present_bytes_;
+}
+
+// --- stages ----------------------------------------------------------------------------------------------------------
 
 void host_cache::stage(stage_request request, std::function<void(staged)> done) {
   std::unique_lock lock(mutex_);
@@ -136,6 +206,12 @@ core::result<uint64_t> host_cache::make_room(uint64_t size_bytes) {
                                                             size_bytes, memory_.region().size_bytes));
   for (auto next = recency_.begin();;) {
     if (const auto offset = best_fit(size_bytes)) return *offset;
+    if (growing_) { // sooner than what others use
+      in_need_ = true;
+      grow_now_.notify_one();
+      return core::fail(core::errc::busy, fmt::format("{} of {} bytes of the host cache have come into memory",
+                                                      present_bytes_, memory_.region().size_bytes));
+    }
     while (next != recency_.end() && (entries_.at(*next).leases > 0 || entries_.at(*next).reading)) ++next;
     if (next == recency_.end())
       return core::fail(core::errc::busy, fmt::format("no room for {} bytes in the host cache: {} of {} are in use",

@@ -1,6 +1,7 @@
 // The shards of a host's store that are in memory: one mappable slab, least recently used goes first.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -10,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -60,7 +62,9 @@ struct staged {
 // Any thread; callbacks run inside stage() for what is cached or refused, else on the disk reader's thread.
 class host_cache {
 public:
-  // The reader outlives the cache's last stage; destroy the reader first, then the cache.
+  ~host_cache();
+  // The reader outlives the cache's last stage; destroy the reader first, then the cache. The first 64 MiB are there
+  // when it returns, the rest comes on a thread of its own: a GiB takes up to three seconds.
   static core::result<std::unique_ptr<host_cache>> create(uint64_t size_bytes, disk_reader& disk);
 
   // Several stages of one shard share one read.
@@ -79,6 +83,7 @@ public:
 
   uint64_t size_bytes() const { return memory_.region().size_bytes; }
   uint64_t used_bytes() const;
+  uint64_t present_bytes() const;              // from the slab's start: what has come into memory
   bool holds(const core::digest& shard) const; // cached and verified
 
 private:
@@ -93,7 +98,9 @@ private:
     std::list<core::digest>::iterator place;          // in recency_
   };
 
-  host_cache(transport::sealed_memory memory, disk_reader& disk);
+  host_cache(transport::sealed_memory memory, uint64_t present_bytes, disk_reader& disk);
+  void grow();
+  bool add_step();
   void release(const core::digest& shard);
   core::result<uint64_t> make_room(uint64_t size_bytes);
   std::optional<uint64_t> best_fit(uint64_t size_bytes);
@@ -110,6 +117,12 @@ private:
   std::list<core::digest> recency_;             // least recently used first
   std::map<uint64_t, uint64_t> free_by_offset_; // offset -> size, coalesced
   uint64_t used_bytes_ = 0;
+  uint64_t present_bytes_ = 0;
+  bool growing_ = false; // until all is present, or no more can be had
+  bool in_need_ = false; // a stage found no room
+  bool stopping_ = false;
+  std::condition_variable grow_now_; // in_need_ or stopping_
+  std::thread grower_;               // last: uses the others
 };
 
 } // namespace fastptm::weights

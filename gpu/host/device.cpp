@@ -1,6 +1,8 @@
 // Puts arena, kernels and executor of the host together.
 #include "gpu/host/device.hpp"
 
+#include <optional>
+
 #include "gpu/executor.hpp"
 #include "gpu/host/kernels.hpp"
 #include "gpu/host/memory.hpp"
@@ -9,8 +11,8 @@ namespace fastptm::gpu::host {
 
 namespace {
 
-// Longer than a machine takes to start its nodes, shorter than a user to ask for the first model.
-constexpr core::duration_us warm_after_us = 2'000'000;
+// The other nodes of the machine still start; a user takes longer to ask for the first model.
+constexpr core::duration_us warm_after_us = 500'000;
 
 class host_buffer final : public buffer {
 public:
@@ -25,8 +27,7 @@ class host_device final : public device {
 public:
   host_device(const device_options& options, isa set, mapping slab)
       : info_{options.name, device_kind::host, std::string(to_string(set)), options.threads}, slab_(std::move(slab)),
-        arena_(slab_.region()), warmer_(slab_.region(), warm_after_us), kernels_(options.threads, set),
-        executor_(options.name, queue_bound) {}
+        arena_(slab_.region()), kernels_(options.threads, set), executor_(options.name, queue_bound) {}
 
   const device_info& info() const override { return info_; }
   arena& memory() override { return arena_; }
@@ -41,12 +42,16 @@ public:
 
   core::result<void> execute(std::function<void()> work) override { return executor_.execute(std::move(work)); }
 
+  void warm() override {
+    if (!warmer_) warmer_.emplace(slab_.region(), warm_after_us);
+  }
+
 private:
   const device_info info_;
   mapping slab_;
   arena arena_;
-  page_warmer warmer_;
   host_kernels kernels_;
+  std::optional<page_warmer> warmer_;
   executor executor_; // last: its work uses the others until it ends
 };
 

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -117,6 +118,26 @@ TEST_F(HostCache, NeverEvictsWhatIsLeased) {
   lease_b.lease->release();
   EXPECT_TRUE(stage(c).lease);
   EXPECT_TRUE(holds_right_bytes(lease_a, a));
+}
+
+TEST_F(HostCache, GrowsAtOnceWhenSomebodyNeedsRoom) {
+  open(96 * mebibyte);
+  const auto before = cache->present_bytes();
+  EXPECT_LT(before, 96 * mebibyte) << "it grows in the background";
+  const auto shard = store(80 * mebibyte, 1);
+  auto got = stage(shard);
+  while (!got.lease && got.lease.error().code == core::errc::busy) {
+    std::this_thread::yield();
+    got = stage(shard);
+  }
+  ASSERT_TRUE(got.lease) << got.lease.error().message;
+  EXPECT_GE(cache->present_bytes(), 80 * mebibyte);
+}
+
+TEST_F(HostCache, ComesToItsFullSizeAndStopsAtAnyMoment) {
+  open(80 * mebibyte);
+  while (cache->present_bytes() < cache->size_bytes()) std::this_thread::yield();
+  open(1024 * mebibyte); // the one before ends; this one while it grows
 }
 
 TEST_F(HostCache, RefusesWhatIsLargerThanItself) {
