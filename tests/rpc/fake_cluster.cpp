@@ -53,6 +53,7 @@ weight_store_actor::behavior_type fake_store(weight_store_actor::pointer self, s
         for (const auto& entry : std::filesystem::recursive_directory_iterator(request.folder)) {
           if (entry.is_regular_file()) told->last_folder_bytes += entry.file_size();
         }
+        told->last_special_is_text = request.special_is_text;
         ++told->publications;
         if (request.name == "bad") return to_caf(core::errc::invalid, "model.safetensors: word has a NaN at 7");
         publish_reply reply;

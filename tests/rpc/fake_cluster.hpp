@@ -34,6 +34,7 @@ struct script {
   std::string last_model;
   std::string last_folder; // of a publication: read it after its answer
   uint64_t last_folder_bytes = 0;
+  bool last_special_is_text = false;
 };
 
 class fake_cluster {

@@ -167,6 +167,14 @@ TEST_F(Uploads, StreamFilesAndPublishThem) {
   EXPECT_EQ(cluster_.told().last_folder_bytes, 3'000'100u);
 }
 
+TEST_F(Uploads, CarryTheChoiceForSpecialTokens) {
+  auto client = cluster_.connect();
+  ASSERT_TRUE((*client)->publish("fresh", {{file_, "a", 10}}, {}, schema::SpecialTokens::TEXT));
+  EXPECT_TRUE(cluster_.told().last_special_is_text);
+  ASSERT_TRUE((*client)->publish("fresh", {{file_, "a", 10}}, {}));
+  EXPECT_FALSE(cluster_.told().last_special_is_text);
+}
+
 TEST_F(Uploads, LeaveNothingInTheSpool) {
   {
     auto client = cluster_.connect();
