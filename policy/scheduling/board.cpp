@@ -66,14 +66,16 @@ fit board::plan(model_index x, device_index d, std::vector<model_index>& victims
                                [this, d](model_index v, uint64_t bytes) { return worth(v, d, bytes); });
 }
 
-// How soon: the chance that the next of as many requests as there are sets is for it. Other copies can serve meanwhile,
-// so that one of n is missed only n times as late, and brought back only where the others do not do.
+// How soon: the chance that the next of as many requests as there are sets is for it. Other copies serve meanwhile: one
+// of n is missed n times as late, and brought back only where the others do not do. What others wait for counts as
+// wanted only where it is the last.
 set_cost board::worth(model_index x, device_index d, uint64_t bytes) const {
   const model_state& m = models_[x];
   const double copies = std::max(1u, m.holders.count + m.loading.count);
   const double expected = demand_.share(x) * sets_held_ / copies;
-  const double soon = expected / (1.0 + expected) / copies;
-  return {!m.live.empty(), soon * static_cast<double>(costs_.load_us(tier(x, d), bytes))};
+  const double soon = expected / (1.0 + expected) / (copies * copies * copies);
+  const bool wanted = !m.live.empty() && m.holders.count + m.loading.count <= 1;
+  return {wanted, soon * static_cast<double>(costs_.load_us(tier(x, d), bytes))};
 }
 
 objection board::objection_to_load(model_index x, device_index d) const {

@@ -142,7 +142,8 @@ lane_index dxv_close::lane_for(board& b, model_index x) {
   }
   if (holder_is_soon(b, x)) return holder;
   const placement best = best_place(b, x);
-  if (!best.exists() || (holder != no_lane && !best.in_time)) return holder;
+  const bool copy = !b.holders(x).empty() || !b.loading(x).empty();
+  if (!best.exists() || (copy && !best.in_time)) return holder;
   lane_index chosen = no_lane;
   for (lane_index z = b.idle().first(); z != no_lane; z = b.idle().after(z)) {
     if (b.lane(z).device != best.device || has_failed(z)) continue;
