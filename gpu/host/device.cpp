@@ -12,7 +12,7 @@ namespace fastptm::gpu::host {
 namespace {
 
 // The other nodes of the machine still start; a user takes longer to ask for the first model.
-constexpr core::duration_us warm_after_us = 500'000;
+constexpr core::duration_us warm_after_us = 250'000;
 
 class host_buffer final : public buffer {
 public:
