@@ -123,7 +123,7 @@ TEST_F(Directory, TellsTheSchedulerOfADeviceOnceItHasReported) {
   ASSERT_TRUE(join("worker-0", 7).has_value());
   EXPECT_TRUE(told_.joined.empty());
   EXPECT_EQ(state_of("worker-0"), node_state::suspect);
-  caf::anon_send(directory_, registration_id{0}, device_row{"worker-0/host0", "host", 1, 0, false, {}});
+  caf::anon_send(directory_, registration_id{0}, device_row{"worker-0/host0", "host", "host", 1, 0, false, {}});
   world_.run();
   EXPECT_TRUE(told_.joined.empty()) << "a report of another registration counts";
 }
