@@ -151,7 +151,7 @@ void gpu_worker::submit(const set_pointer& of, waiting_run run) {
   for (const auto& one : run.inputs) {
     auto decoded = decode_input(one);
     if (!decoded) return run.promise.deliver(to_caf(decoded.error())), void();
-    request.inputs.push_back({std::move(decoded->ids), std::move(decoded->token_types)});
+    request.inputs.push_back({std::move(decoded->ids), std::move(decoded->token_types), decoded->unpooled});
   }
   request.give_up_at_us = core::monotonic_now_us() + run.order.give_up_us;
   auto done = [notify = notifier<interface>(self_), batch = run.order.batch](core::result<engine::run_result> result) {

@@ -12,6 +12,11 @@ static_assert(std::endian::native == std::endian::little, "payloads are little-e
 
 namespace {
 
+struct input_head {
+  uint32_t count = 0;
+  uint32_t unpooled = 0;
+};
+
 void append(payload& to, const void* from, size_t size_bytes) {
   const auto* bytes = static_cast<const unsigned char*>(from);
   to.bytes.insert(to.bytes.end(), bytes, bytes + size_bytes);
@@ -19,30 +24,31 @@ void append(payload& to, const void* from, size_t size_bytes) {
 
 } // namespace
 
-payload encode_input(std::span<const int32_t> ids, std::span<const int32_t> token_types) {
+payload encode_input(std::span<const int32_t> ids, std::span<const int32_t> token_types, uint32_t unpooled) {
   payload encoded;
-  encoded.bytes.reserve(sizeof(uint32_t) + ids.size_bytes() + token_types.size_bytes());
-  const auto count = static_cast<uint32_t>(ids.size());
-  append(encoded, &count, sizeof count);
+  const input_head head{static_cast<uint32_t>(ids.size()), unpooled};
+  encoded.bytes.reserve(sizeof head + ids.size_bytes() + token_types.size_bytes());
+  append(encoded, &head, sizeof head);
   append(encoded, ids.data(), ids.size_bytes());
   append(encoded, token_types.data(), token_types.size_bytes());
   return encoded;
 }
 
 core::result<decoded_input> decode_input(const payload& from) {
-  uint32_t count = 0;
-  if (from.bytes.size() < sizeof count) return core::fail(core::errc::invalid, "input: shorter than its count");
-  std::memcpy(&count, from.bytes.data(), sizeof count);
-  const auto rest = from.bytes.size() - sizeof count, ids_bytes = size_t{count} * sizeof(int32_t);
+  input_head head;
+  if (from.bytes.size() < sizeof head) return core::fail(core::errc::invalid, "input: shorter than its head");
+  std::memcpy(&head, from.bytes.data(), sizeof head);
+  const auto rest = from.bytes.size() - sizeof head, ids_bytes = size_t{head.count} * sizeof(int32_t);
   if (rest != ids_bytes && rest != 2 * ids_bytes)
-    return core::fail(core::errc::invalid, fmt::format("input: {} ids announced, {} bytes follow", count, rest));
+    return core::fail(core::errc::invalid, fmt::format("input: {} ids announced, {} bytes follow", head.count, rest));
   decoded_input decoded;
-  if (count == 0) return decoded; // an empty vector has no address to copy to
-  decoded.ids.resize(count);
-  std::memcpy(decoded.ids.data(), from.bytes.data() + sizeof count, ids_bytes);
+  decoded.unpooled = head.unpooled;
+  if (head.count == 0) return decoded; // an empty vector has no address to copy to
+  decoded.ids.resize(head.count);
+  std::memcpy(decoded.ids.data(), from.bytes.data() + sizeof head, ids_bytes);
   if (rest == ids_bytes) return decoded;
-  decoded.token_types.resize(count);
-  std::memcpy(decoded.token_types.data(), from.bytes.data() + sizeof count + ids_bytes, ids_bytes);
+  decoded.token_types.resize(head.count);
+  std::memcpy(decoded.token_types.data(), from.bytes.data() + sizeof head + ids_bytes, ids_bytes);
   return decoded;
 }
 

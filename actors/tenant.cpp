@@ -47,6 +47,8 @@ core::result<void> check_input(const model_row& model, task_kind task, const pay
     return core::fail(core::errc::invalid, fmt::format("the input has {} tokens, {} reads at most {}",
                                                        decoded->ids.size(), model.name, model.max_tokens));
   }
+  if (decoded->unpooled >= decoded->ids.size())
+    return core::fail(core::errc::invalid, "the prompt leaves no token of the text: shorten the prompt");
   const auto outside = [](int32_t id, uint32_t bound) { return id < 0 || static_cast<uint32_t>(id) >= bound; };
   for (const auto id : decoded->ids) {
     if (outside(id, model.vocabulary)) {

@@ -7,9 +7,12 @@ size_t batch::fill(std::span<const sequence> inputs) {
   ids.clear();
   token_types.clear();
   sequences.clear();
+  pooled.clear();
   for (const sequence& input : inputs) {
     if (!sequences.empty() && ids.size() + input.ids.size() > rows_per_pass) break;
-    sequences.push_back({rows(), static_cast<uint32_t>(input.ids.size())});
+    const auto count = static_cast<uint32_t>(input.ids.size());
+    sequences.push_back({rows(), count});
+    pooled.push_back({rows() + input.unpooled, count - input.unpooled});
     ids.insert(ids.end(), input.ids.begin(), input.ids.end());
     if (input.token_types.empty())
       token_types.resize(ids.size(), 0);

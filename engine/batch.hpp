@@ -19,6 +19,7 @@ struct batch {
   std::vector<int32_t> ids;
   std::vector<int32_t> token_types;
   std::vector<gpu::row_span> sequences;
+  std::vector<gpu::row_span> pooled; // of each sequence, the rows that a pooling of all its tokens takes
 
   uint32_t rows() const { return static_cast<uint32_t>(ids.size()); }
 

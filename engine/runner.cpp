@@ -32,6 +32,10 @@ core::result<void> check_input(const weights::architecture& arch, const sequence
     return core::fail(core::errc::invalid, fmt::format("{} ids but {} token types: give one for each id, or none",
                                                        length, input.token_types.size()));
   }
+  if (input.unpooled >= length) {
+    return core::fail(core::errc::invalid,
+                      fmt::format("{} of {} tokens left out of the pooling: leave one", input.unpooled, length));
+  }
   const auto outside = [](uint32_t bound) {
     return [bound](int32_t id) { return id < 0 || static_cast<uint32_t>(id) >= bound; };
   };

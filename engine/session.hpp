@@ -19,6 +19,7 @@ namespace fastptm::engine {
 struct sequence {
   std::vector<int32_t> ids;
   std::vector<int32_t> token_types; // empty: all zero; else as many as ids
+  uint32_t unpooled = 0; // of the first tokens, fewer than ids: they are read, but a pooling of all leaves them out
 };
 
 // Where one shard of the model lies (or will lie) in the device's arena.

@@ -72,7 +72,7 @@ public:
   // In place, every row by itself.
   virtual void layer_norm(activations inout, const norm_weights& weights) = 0;
 
-  // out.row(i) = the rows of sequences[i] made one.
+  // out.row(i) = the rows of sequences[i] made one; rows between them belong to none.
   virtual void pool(activations in, std::span<const row_span> sequences, pooling how, activations out) = 0;
 
   // Every row to unit length; a row of zeros stays.

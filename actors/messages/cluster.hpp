@@ -11,7 +11,7 @@
 namespace fastptm::actors {
 
 // Raised with every change of anything in actors/messages or interfaces.hpp: two builds that differ do not join.
-constexpr uint32_t protocol_version = 4;
+constexpr uint32_t protocol_version = 5;
 
 struct model_key {
   core::model_id id;

@@ -22,12 +22,13 @@ template <class I> typename I::result_type inspect(I& f, payload& x) {
 // A message between nodes stays below this; longer lists are sent in parts (interfaces.hpp says which).
 constexpr size_t message_limit_bytes = 48 << 10;
 
-// One input of a request: u32 count, count x i32 ids, then nothing or count x i32 token types.
-payload encode_input(std::span<const int32_t> ids, std::span<const int32_t> token_types);
+// One input of a request: u32 count, u32 unpooled, count x i32 ids, then nothing or count x i32 token types.
+payload encode_input(std::span<const int32_t> ids, std::span<const int32_t> token_types, uint32_t unpooled = 0);
 
 struct decoded_input {
   std::vector<int32_t> ids;
   std::vector<int32_t> token_types; // empty: all zero
+  uint32_t unpooled = 0;            // tokens at the beginning that the pooling leaves out: a prompt's
 };
 core::result<decoded_input> decode_input(const payload& from);
 

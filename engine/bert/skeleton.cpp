@@ -126,7 +126,8 @@ void skeleton::layer(pass& on, const std::byte* shard, const activations& in) {
 core::result<gpu::activations> skeleton::head(const weights::task& job, pass& on, const activations& in) {
   const bool classifies = job.kind == weights::task_kind::classify;
   const gpu::pooling pool = classifies ? gpu::pooling::first : pooling_of(job.pool);
-  on.compute.pool(in.hidden, on.inputs.sequences, pool, in.pooled);
+  const auto& rows = pool == gpu::pooling::first ? on.inputs.sequences : on.inputs.pooled;
+  on.compute.pool(in.hidden, rows, pool, in.pooled);
   if (!classifies) {
     if (job.normalize) on.compute.normalize(in.pooled);
     return in.pooled;

@@ -17,16 +17,18 @@ TEST(Payload, CarriesAnInputWithAndWithoutTokenTypes) {
   ASSERT_TRUE(plain.has_value());
   EXPECT_EQ(plain->ids, ids);
   EXPECT_TRUE(plain->token_types.empty());
-  const auto typed = decode_input(encode_input(ids, types));
+  EXPECT_EQ(plain->unpooled, 0u);
+  const auto typed = decode_input(encode_input(ids, types, 2));
   ASSERT_TRUE(typed.has_value());
   EXPECT_EQ(typed->token_types, types);
+  EXPECT_EQ(typed->unpooled, 2u);
 }
 
 TEST(Payload, RefusesAnInputOfAnotherLengthThanItSays) {
   auto input = encode_input(std::vector<int32_t>{1, 2}, {});
   input.bytes.pop_back();
   EXPECT_FALSE(decode_input(input));
-  input.bytes = {255, 255, 255, 255};
+  input.bytes = {255, 255, 255, 255, 0, 0, 0, 0};
   EXPECT_FALSE(decode_input(input));
   EXPECT_FALSE(decode_input({}));
 }

@@ -105,6 +105,11 @@ TEST_F(Tenant, RefusesInputsThatTheModelCanNeverAnswer) {
   EXPECT_TRUE(told_.requests.empty());
 }
 
+TEST_F(Tenant, RefusesAPromptThatLeavesNothingToPool) {
+  const auto input = encode_input(std::vector<int32_t>{1, 2}, {}, 2);
+  EXPECT_EQ(infer({"acme/m@1", task_kind::embed, input, 0}).end, status::invalid);
+}
+
 TEST_F(Tenant, RefusesABrokenTokenType) {
   const auto input = encode_input(std::vector<int32_t>{1, 2}, std::vector<int32_t>{0, 2});
   EXPECT_EQ(infer({"acme/m@1", task_kind::embed, input, 0}).end, status::invalid);

@@ -95,8 +95,10 @@ rows layer(const model& of, const tensors& from, const rows& hidden) {
   return out;
 }
 
-row pool(const weights::task& job, const rows& hidden) {
-  if (job.kind == weights::task_kind::classify || job.pool == weights::pooling::cls) return hidden[0];
+// `unpooled` rows at the beginning count in no pooling of all.
+row pool(const weights::task& job, const rows& all, size_t unpooled) {
+  if (job.kind == weights::task_kind::classify || job.pool == weights::pooling::cls) return all[0];
+  const rows hidden(all.begin() + static_cast<std::ptrdiff_t>(unpooled), all.end());
   row pooled = hidden[0];
   for (size_t t = 1; t < hidden.size(); ++t) {
     for (size_t i = 0; i < pooled.size(); ++i) {
@@ -170,7 +172,7 @@ model random_model(const weights::architecture& arch, const weights::task& job, 
 std::vector<double> run(const model& of, const sequence& input) {
   rows hidden = embed(of, input);
   for (uint32_t i = 0; i < of.arch.layers; ++i) hidden = layer(of, of.shards[1 + i], hidden);
-  return head(of, pool(of.job, hidden));
+  return head(of, pool(of.job, hidden, input.unpooled));
 }
 
 } // namespace fastptm::engine::reference

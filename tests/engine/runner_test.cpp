@@ -141,6 +141,20 @@ TEST_F(Runner, PoolsAsTheTaskSays) {
   }
 }
 
+TEST_F(Runner, LeavesTheFirstTokensOutOfThePoolingWhereItIsTold) {
+  for (const auto pool :
+       {weights::pooling::mean, weights::pooling::cls, weights::pooling::max, weights::pooling::mean_sqrt_len}) {
+    const auto model = reference::random_model(shape(48, 3), embedding(pool, true), random_);
+    const placed_model placed(*device_, model);
+    auto inputs = random_sequences({21, 9, 2});
+    inputs[0].unpooled = 20;
+    inputs[1].unpooled = 3;
+    const auto rows = run(placed, inputs);
+    for (size_t i = 0; i < inputs.size(); ++i)
+      EXPECT_LT(distance(rows[i], reference::run(model, inputs[i])), tolerance) << to_string(pool) << ", input " << i;
+  }
+}
+
 TEST_F(Runner, ClassifiesAsTheReferenceWithEveryActivation) {
   for (const auto act : {weights::activation::gelu_erf, weights::activation::gelu_tanh, weights::activation::relu}) {
     for (const uint32_t labels : {2u, 3u, 50u}) {
@@ -277,6 +291,7 @@ TEST_F(Runner, RefusesInputsThatTheModelCannotTake) {
   EXPECT_THAT(refusal({{{-1}, {}}}), HasSubstr("token id -1"));
   EXPECT_THAT(refusal({{{1}, {2}}}), HasSubstr("token type 2"));
   EXPECT_THAT(refusal({{{1, 2}, {0}}}), HasSubstr("2 ids but 1 token types"));
+  EXPECT_THAT(refusal({{{1, 2}, {}, 2}}), HasSubstr("2 of 2 tokens left out"));
   EXPECT_THAT(refusal({{std::vector<int32_t>(301, 1), {}}}), HasSubstr("301 tokens, the model has 300 positions"));
   EXPECT_THAT(refusal(std::vector<sequence>(5'000, {{1}, {}})), HasSubstr("5000 inputs"));
 }
