@@ -12,7 +12,7 @@ FOLDERS = {
     "engine": ["core", "gpu", "weights"],
     "engine/tokenizer": ["core", "weights", "engine"],
     "actors": ["core", "policy", "gpu", "transport", "weights", "engine"],
-    "rpc": ["core", "schemas", "actors", "engine/tokenizer"],
+    "rpc": ["core", "schemas", "actors", "engine/tokenizer", "weights/usage"],
     "sim": ["core", "schemas", "policy", "gpu", "transport", "weights", "engine", "actors"],
     "node": None,
     "bench": None,
@@ -24,8 +24,8 @@ FOLDERS = {
 # Beginning of an included header -> where it may be included: folders, or single files without their ending.
 LIBRARIES = {
     "caf/": ["actors", "rpc/bridge", "node", "sim", "bench", "tests"],
-    "capnp/": ["weights/manifest", "rpc", "node", "sim", "bench", "tests"],
-    "kj/": ["weights/manifest", "rpc", "node", "sim", "bench", "tests"],
+    "capnp/": ["weights/manifest", "weights/usage", "rpc", "node", "sim", "bench", "tests"],
+    "kj/": ["weights/manifest", "weights/usage", "rpc", "node", "sim", "bench", "tests"],
     "ucp/": ["transport/ucx"],
     "ucs/": ["transport/ucx"],
     "uct/": ["transport/ucx"],
