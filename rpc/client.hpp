@@ -24,12 +24,20 @@ namespace fastptm::rpc {
 class event_loop;
 std::shared_ptr<event_loop> make_event_loop();
 
-// What a caller sends: ids, or text when there are none.
+// What a caller sends: ids, a text, or a pair of texts.
 struct input {
   std::vector<int32_t> ids;
   std::vector<int32_t> token_types;
   std::string text;
+  std::string second; // of a pair
+  std::string prompt; // the name of one of the model's; empty: its default
   bool is_text = false;
+  bool is_pair = false;
+};
+
+struct label_score {
+  std::string name;
+  float score = 0;
 };
 
 // How a request ended, in our types.
@@ -39,6 +47,10 @@ struct answer {
   uint64_t retry_after_us = 0;
   std::vector<float> output;
   int32_t label = 0;
+  std::string label_name;          // empty: the model's labels have no names
+  std::vector<label_score> labels; // where several may be true, or the logits are values
+  uint32_t tokens = 0;             // that were computed
+  bool truncated = false;          // the text had more
   std::string worker;
   bool loaded = false;
   uint64_t queue_us = 0, switch_us = 0, run_us = 0, total_us = 0;

@@ -27,6 +27,10 @@ answer not_answered(std::string status, std::string error) {
   return out;
 }
 
+std::string text_of(capnp::Text::Reader from) {
+  return {from.begin(), from.size()};
+}
+
 answer from_schema(schema::Answer::Reader from) {
   answer out;
   out.status = to_string(from.getOutcome().getStatus());
@@ -36,6 +40,10 @@ answer from_schema(schema::Answer::Reader from) {
   out.output.resize(bytes.size() / sizeof(float));
   if (!out.output.empty()) std::memcpy(out.output.data(), bytes.begin(), out.output.size() * sizeof(float));
   out.label = from.getLabel();
+  out.label_name = text_of(from.getLabelName());
+  for (const auto each : from.getLabels()) out.labels.push_back({text_of(each.getName()), each.getScore()});
+  out.tokens = from.getTokens();
+  out.truncated = from.getTruncated();
   out.worker = from.getWorker().cStr();
   out.loaded = from.getLoaded();
   out.queue_us = from.getQueueUs();
@@ -51,12 +59,20 @@ answer from_schema(schema::Answer::Reader from) {
 // Of the message that carries it, with room for what is around the input.
 uint64_t message_bytes(const input& what) {
   constexpr uint64_t around_bytes = 1024;
-  return around_bytes + what.text.size() + sizeof(int32_t) * (what.ids.size() + what.token_types.size());
+  return around_bytes + what.text.size() + what.second.size() + what.prompt.size() +
+         sizeof(int32_t) * (what.ids.size() + what.token_types.size());
 }
 
 void fill(schema::Request::Builder to, const asked_request& from, core::duration_us left_us) {
   to.setDeadlineUs(static_cast<uint64_t>(left_us));
   to.setKey({reinterpret_cast<const kj::byte*>(from.key.data()), sizeof from.key});
+  to.setPrompt(from.what.prompt.c_str());
+  if (from.what.is_pair) {
+    auto pair = to.getInput().initPair();
+    pair.setFirst({from.what.text.data(), from.what.text.size()});
+    pair.setSecond({from.what.second.data(), from.what.second.size()});
+    return;
+  }
   if (from.what.is_text) {
     to.getInput().setText({from.what.text.data(), from.what.text.size()});
     return;

@@ -14,21 +14,36 @@ uint64_t unsigned_of(int64_t value) {
   return static_cast<uint64_t>(std::max<int64_t>(value, 0));
 }
 
+capnp::Text::Reader text_of(const std::string& from) {
+  return {from.data(), from.size()};
+}
+
 template <class Builder> void set_texts(Builder to, const std::vector<std::string>& from) {
   for (unsigned i = 0; i < from.size(); ++i) to.set(i, from[i].c_str());
 }
 
-int32_t largest_of(const std::vector<unsigned char>& bytes) {
-  int32_t best = -1;
-  float best_value = 0;
-  for (size_t at = 0; at + sizeof(float) <= bytes.size(); at += sizeof(float)) {
-    float value = 0;
-    std::memcpy(&value, bytes.data() + at, sizeof value);
-    if (best >= 0 && !(value > best_value)) continue;
-    best = static_cast<int32_t>(at / sizeof(float));
-    best_value = value;
+std::vector<float> floats_of(const std::vector<unsigned char>& bytes) {
+  std::vector<float> values(bytes.size() / sizeof(float));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+  return values;
+}
+
+// Requires: as many names as logits. A regression of one value has nothing to tell apart.
+void set_labels(schema::Answer::Builder to, const std::vector<float>& logits, const weights::usage& how) {
+  to.setLabelName(text_of(how.labels[static_cast<size_t>(to.getLabel())]));
+  if (how.scores == weights::scoring::one_of || (how.scores == weights::scoring::value && logits.size() == 1)) return;
+  auto list = to.initLabels(static_cast<unsigned>(logits.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    list[i].setName(text_of(how.labels[i]));
+    list[i].setScore(weights::score_of(how.scores, logits[i]));
   }
-  return best;
+}
+
+void set_classes(schema::Answer::Builder to, const told_answer& from) {
+  const auto logits = floats_of(from.reply.output.bytes);
+  if (logits.empty()) return to.setLabel(-1);
+  to.setLabel(static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin()));
+  if (from.how && from.how->labels.size() == logits.size()) set_labels(to, logits, *from.how);
 }
 
 } // namespace
@@ -96,10 +111,13 @@ void set_outcome(schema::Outcome::Builder to, const core::error& from) {
   set_outcome(to, to_status(from.code), from.message);
 }
 
-void set_answer(schema::Answer::Builder to, const actors::infer_reply& from, bool classify) {
+void set_answer(schema::Answer::Builder to, const told_answer& told, bool classify) {
+  const auto& from = told.reply;
   set_outcome(to.initOutcome(), to_schema(from.end), from.error, from.retry_after_us);
   to.setOutput({from.output.bytes.data(), from.output.bytes.size()});
-  if (classify) to.setLabel(largest_of(from.output.bytes));
+  if (classify) set_classes(to, told);
+  to.setTokens(told.tokens);
+  to.setTruncated(told.truncated);
   to.setWorker(from.spent.worker.c_str());
   to.setLoaded(from.spent.loaded);
   to.setQueueUs(unsigned_of(from.spent.queue_us));

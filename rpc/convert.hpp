@@ -1,6 +1,8 @@
 // Our values to generated types: the only place where the two meet on the serving side.
 #pragma once
 
+#include <memory>
+
 #include "actors/messages/cluster.hpp"
 #include "actors/messages/explaining.hpp"
 #include "actors/messages/reports.hpp"
@@ -9,6 +11,7 @@
 #include "core/error.hpp"
 #include "schemas/report.capnp.h"
 #include "schemas/serving.capnp.h"
+#include "weights/usage.hpp"
 
 namespace fastptm::rpc {
 
@@ -20,8 +23,16 @@ void set_outcome(schema::Outcome::Builder to, schema::Status status, std::string
                  core::duration_us retry_after_us = 0);
 void set_outcome(schema::Outcome::Builder to, const core::error& from);
 
-// `classify`: fills the label, too.
-void set_answer(schema::Answer::Builder to, const actors::infer_reply& from, bool classify);
+// A tenant's reply, and what the gateway alone knows of its input and model.
+struct told_answer {
+  actors::infer_reply reply;
+  uint32_t tokens = 0;
+  bool truncated = false;
+  std::shared_ptr<const weights::usage> how; // null: no labels to name
+};
+
+// `classify`: fills the labels, too.
+void set_answer(schema::Answer::Builder to, const told_answer& from, bool classify);
 void set_model(schema::ModelStatus::Builder to, const actors::model_row& from);
 void set_node(schema::NodeStatus::Builder to, const actors::node_row& from);
 void set_explanation(schema::Explanation::Builder to, const actors::explanation& from);

@@ -161,6 +161,7 @@ gateway::gateway(bridge& to, kj::Timer& with, gateway_options given, core::metri
       logins(metrics.make_counter("fastptm_rpc_logins_total", "Attempts to log in")),
       refused_logins(metrics.make_counter("fastptm_rpc_refused_logins_total", "Attempts with an unknown token")),
       requests(metrics.make_counter("fastptm_rpc_requests_total", "Inputs that arrived at the gateway")),
+      cut_texts(metrics.make_counter("fastptm_rpc_cut_texts_total", "Texts with more tokens than their model reads")),
       uploaded_bytes(metrics.make_counter("fastptm_rpc_uploaded_bytes_total", "Bytes of uploads")) {}
 
 capnp::Capability::Client gateway::bootstrap(guarded_stream& connection) {

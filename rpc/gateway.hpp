@@ -48,6 +48,7 @@ public:
   core::counter& logins;
   core::counter& refused_logins;
   core::counter& requests;
+  core::counter& cut_texts;
   core::counter& uploaded_bytes;
 
   // A published model never changes: a row once seen stays right until the model is taken back, and then its tenant's

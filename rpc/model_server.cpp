@@ -41,8 +41,16 @@ actors::infer_reply refusal(const core::error& cause) {
   return out;
 }
 
-actors::infer_reply refusal(core::errc code, std::string text) {
-  return refusal(core::error{code, std::move(text)});
+told_answer refused(const core::error& cause) {
+  return {refusal(cause), 0, false, nullptr};
+}
+
+told_answer refused(core::errc code, std::string text) {
+  return refused(core::error{code, std::move(text)});
+}
+
+std::string copied(capnp::Text::Reader from) {
+  return {from.begin(), from.size()};
 }
 
 std::vector<int32_t> copied(capnp::List<int32_t>::Reader from) {
@@ -58,7 +66,7 @@ kj::Promise<void> model_server::embed(EmbedContext context) {
   context.allowCancellation();
   auto reply = answer(context.getParams(), actors::task_kind::embed);
   context.releaseParams();
-  return shared_.bounded(kj::mv(reply)).then([context](actors::infer_reply got) mutable {
+  return shared_.bounded(kj::mv(reply)).then([context](told_answer got) mutable {
     set_answer(context.getResults(), got, false);
   });
 }
@@ -67,15 +75,15 @@ kj::Promise<void> model_server::classify(ClassifyContext context) {
   context.allowCancellation();
   auto reply = answer(context.getParams(), actors::task_kind::classify);
   context.releaseParams();
-  return shared_.bounded(kj::mv(reply)).then([context](actors::infer_reply got) mutable {
+  return shared_.bounded(kj::mv(reply)).then([context](told_answer got) mutable {
     set_answer(context.getResults(), got, true);
   });
 }
 
-kj::Promise<actors::infer_reply> model_server::answer(schema::Request::Reader request, actors::task_kind task) {
+kj::Promise<told_answer> model_server::answer(schema::Request::Reader request, actors::task_kind task) {
   shared_.requests.add();
   if (task != row_.task) {
-    return refusal(core::errc::invalid, fmt::format("{} is a model to {}", row_.name,
+    return refused(core::errc::invalid, fmt::format("{} is a model to {}", row_.name,
                                                     row_.task == actors::task_kind::embed ? "embed" : "classify"));
   }
   const auto asked_us = static_cast<core::duration_us>(std::min<uint64_t>(request.getDeadlineUs(), INT64_MAX));
@@ -83,27 +91,53 @@ kj::Promise<actors::infer_reply> model_server::answer(schema::Request::Reader re
       asked_us == 0 ? shared_.options.default_deadline_us : std::min(asked_us, shared_.options.max_deadline_us);
   const auto key = request.getKey();
   if (key.size() != 0 && key.size() != key_bytes)
-    return refusal(core::errc::invalid,
+    return refused(core::errc::invalid,
                    fmt::format("the key has {} bytes: send {} random ones, or none", key.size(), key_bytes));
   actors::infer_request asked{row_.name, task, {}, deadline_us, std::string(key.asChars().begin(), key.size()), 0};
   const auto input = request.getInput();
   if (input.isTokens()) {
-    return send(copied(input.getTokens().getIds()), copied(input.getTokens().getTypes()), std::move(asked));
+    if (request.getPrompt().size() > 0)
+      return refused(core::errc::invalid, "a prompt stands before a text: send a text, or ids without a prompt");
+    text_tokens tokens;
+    tokens.read.ids = copied(input.getTokens().getIds());
+    tokens.read.token_types = copied(input.getTokens().getTypes());
+    return send(std::move(tokens), std::move(asked));
   }
-  const auto text = input.getText();
-  if (text.size() == 0) return refusal(core::errc::invalid, "the text is empty");
-  if (text.size() > shared_.options.max_text_bytes) {
-    return refusal(core::errc::invalid, fmt::format("the text has {} bytes, at most {} are read", text.size(),
-                                                    shared_.options.max_text_bytes));
+  auto text = text_of(request, task);
+  if (!text) return refused(text.error());
+  return answer_text(std::move(*text), std::move(asked));
+}
+
+core::result<text_input> model_server::text_of(schema::Request::Reader request, actors::task_kind task) const {
+  const auto input = request.getInput();
+  text_input text;
+  text.prompt = copied(request.getPrompt());
+  if (input.isPair()) {
+    if (task != actors::task_kind::classify)
+      return core::fail(core::errc::invalid, "two texts are read together only to classify: embed them one by one");
+    text.first = copied(input.getPair().getFirst());
+    text.second = copied(input.getPair().getSecond());
+  } else {
+    text.first = copied(input.getText());
   }
+  const size_t size = text.first.size() + (text.second ? text.second->size() : 0);
+  if (size == 0) return core::fail(core::errc::invalid, "the text is empty: send at least one character");
+  if (size > shared_.options.max_text_bytes)
+    return core::fail(core::errc::invalid,
+                      fmt::format("the text has {} bytes, at most {} are read", size, shared_.options.max_text_bytes));
+  return text;
+}
+
+kj::Promise<told_answer> model_server::answer_text(text_input input, actors::infer_request asked) {
   const auto began_us = core::monotonic_now_us();
-  return shared_.tokenizers.encode(row_, std::string(text.begin(), text.size()))
+  return shared_.tokenizers.encode(row_, std::move(input))
       .then([this, asked = std::move(asked),
-             began_us](core::result<engine::encoding> read) mutable -> kj::Promise<actors::infer_reply> {
-        if (!read) return refusal(read.error());
+             began_us](core::result<text_tokens> tokens) mutable -> kj::Promise<told_answer> {
+        if (!tokens) return refused(tokens.error());
+        if (tokens->read.truncated) shared_.cut_texts.add();
         const auto took_us = core::monotonic_now_us() - began_us;
         asked.deadline_us = std::max<core::duration_us>(asked.deadline_us - took_us, 1);
-        return send(std::move(read->ids), std::move(read->token_types), std::move(asked));
+        return send(std::move(*tokens), std::move(asked));
       });
 }
 
@@ -129,13 +163,29 @@ core::result<void> model_server::check(const std::vector<int32_t>& ids, const st
   return {};
 }
 
-kj::Promise<actors::infer_reply> model_server::send(std::vector<int32_t> ids, std::vector<int32_t> types,
-                                                    actors::infer_request request) {
-  if (auto good = check(ids, types); !good) return refusal(good.error());
-  request.input = actors::encode_input(ids, types);
-  const auto timeout_us = request.deadline_us + answer_margin_us;
-  return shared_.actors.infer(tenant_, std::move(request), timeout_us)
-      .then([](core::result<actors::infer_reply> reply) { return reply ? std::move(*reply) : refusal(reply.error()); });
+kj::Promise<told_answer> model_server::send(text_tokens tokens, actors::infer_request asked) {
+  const auto& read = tokens.read;
+  if (auto good = check(read.ids, read.token_types); !good) return refused(good.error());
+  asked.input = actors::encode_input(read.ids, read.token_types, tokens.unpooled);
+  const auto timeout_us = asked.deadline_us + answer_margin_us;
+  return shared_.actors.infer(tenant_, std::move(asked), timeout_us)
+      .then([this, count = static_cast<uint32_t>(read.ids.size()),
+             truncated = read.truncated](core::result<actors::infer_reply> reply) -> kj::Promise<told_answer> {
+        if (!reply) return refused(reply.error());
+        told_answer told{std::move(*reply), 0, truncated, nullptr};
+        if (!told.reply.output.bytes.empty()) told.tokens = count;
+        if (row_.task == actors::task_kind::embed) return kj::mv(told);
+        return with_labels(std::move(told));
+      });
+}
+
+kj::Promise<told_answer> model_server::with_labels(told_answer told) {
+  using usage = core::result<cards::shared<weights::usage>>;
+  return shared_.tokenizers.usage_of(row_).then([told = std::move(told)](usage how) mutable {
+    // An answer without names is worth more than none.
+    if (how) told.how = std::move(*how);
+    return kj::mv(told);
+  });
 }
 
 } // namespace fastptm::rpc

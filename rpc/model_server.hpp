@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "rpc/convert.hpp"
 #include "rpc/gateway.hpp"
 #include "schemas/serving.capnp.h"
 
@@ -18,9 +19,12 @@ protected:
   kj::Promise<void> classify(ClassifyContext context) override;
 
 private:
-  kj::Promise<actors::infer_reply> answer(schema::Request::Reader request, actors::task_kind task);
-  kj::Promise<actors::infer_reply> send(std::vector<int32_t> ids, std::vector<int32_t> types,
-                                        actors::infer_request request);
+  kj::Promise<told_answer> answer(schema::Request::Reader request, actors::task_kind task);
+  kj::Promise<told_answer> answer_text(text_input input, actors::infer_request asked);
+  kj::Promise<told_answer> send(text_tokens tokens, actors::infer_request asked);
+  // Adds what a classifier's publisher said of its labels.
+  kj::Promise<told_answer> with_labels(told_answer told);
+  core::result<text_input> text_of(schema::Request::Reader request, actors::task_kind task) const;
   core::result<void> check(const std::vector<int32_t>& ids, const std::vector<int32_t>& types) const;
 
   gateway& shared_;

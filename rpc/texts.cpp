@@ -1,66 +1,54 @@
-// A small LRU of tokenizers by the digest of their files.
+// A prompt is read together with the text, as one string: a tokenizer may join what stands on both sides of the seam.
 #include "rpc/texts.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
-
-#include <fmt/format.h>
+#include <utility>
 
 namespace fastptm::rpc {
 
 namespace {
 
-core::result<std::shared_ptr<const engine::tokenizer>> load_card(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string bytes(engine::max_card_bytes + 1, '\0');
-  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  if (in.bad() || in.gcount() == 0) return core::fail(core::errc::io, "the model's tokenizer files cannot be read");
-  bytes.resize(static_cast<size_t>(in.gcount()));
-  auto made = engine::unpack_card(bytes, nullptr);
-  if (!made) return core::fail(made.error());
-  return std::shared_ptr<const engine::tokenizer>(std::move(*made));
+// The library counts a prompt read alone, without the closing special token, and leaves so many tokens out.
+uint32_t prompt_length(const engine::tokenizer& with, std::string_view prompt, size_t longest) {
+  const auto alone = with.encode(prompt, longest).ids;
+  const auto nothing = with.encode({}, longest).ids;
+  const bool is_closed = !alone.empty() && !nothing.empty() && alone.back() == nothing.back();
+  return static_cast<uint32_t>(alone.size() - (is_closed ? 1 : 0));
+}
+
+core::result<text_tokens> read_text(const engine::tokenizer& with, const weights::usage& how, const text_input& input,
+                                    size_t longest) {
+  const auto prompt = weights::prompt_named(how, input.prompt);
+  if (!prompt) return core::fail(prompt.error());
+  const std::string first = std::string(*prompt) + input.first;
+  text_tokens tokens;
+  if (input.second) {
+    auto pair = with.encode_pair(first, *input.second, longest);
+    if (!pair) return core::fail(pair.error());
+    tokens.read = std::move(*pair);
+  } else {
+    tokens.read = with.encode(first, longest);
+  }
+  if (!how.pools_prompt && !prompt->empty()) tokens.unpooled = prompt_length(with, *prompt, longest);
+  return tokens;
 }
 
 } // namespace
 
-kj::Promise<core::result<texts::shared_tokenizer>> texts::tokenizer_of(const actors::model_row& model) {
-  if (model.card == core::digest{}) {
-    return core::result<shared_tokenizer>(core::fail(
-        core::errc::invalid, fmt::format("{} was published without tokenizer files: send token ids", model.name)));
-  }
-  const auto found =
-      std::find_if(used_.begin(), used_.end(), [&](const auto& each) { return each.first == model.card; });
-  if (found != used_.end()) {
-    used_.splice(used_.begin(), used_, found);
-    return core::result<shared_tokenizer>(used_.front().second);
-  }
-  return actors_.card_path(model.id).then(
-      [this, card = model.card](core::result<std::string> path) -> kj::Promise<core::result<shared_tokenizer>> {
-        if (!path) return core::result<shared_tokenizer>(core::fail(path.error()));
-        return thread_.run([file = *path] { return load_card(file); })
-            .then([this, card](core::result<shared_tokenizer> made) {
-              if (made) remember(card, *made);
-              return made;
-            });
+kj::Promise<core::result<text_tokens>> texts::encode(const actors::model_row& model, text_input input) {
+  using tokens = core::result<text_tokens>;
+  using usage = core::result<cards::shared<weights::usage>>;
+  using tokenizer = core::result<cards::shared<engine::tokenizer>>;
+  return cards_.tokenizer_of(model).then(
+      [this, model, input = std::move(input)](tokenizer with) mutable -> kj::Promise<tokens> {
+        if (!with) return tokens(core::fail(with.error()));
+        return cards_.usage_of(model).then([this, with = *with, longest = model.max_tokens,
+                                            input = std::move(input)](usage how) mutable -> kj::Promise<tokens> {
+          if (!how) return tokens(core::fail(how.error()));
+          return thread_.run(
+              [with, how = *how, longest, input = std::move(input)] { return read_text(*with, *how, input, longest); });
+        });
       });
-}
-
-void texts::remember(const core::digest& card, shared_tokenizer made) {
-  const auto same = [&](const auto& each) { return each.first == card; };
-  used_.remove_if(same); // two requests may have loaded it at once
-  used_.emplace_front(card, std::move(made));
-  if (used_.size() > most_) used_.pop_back();
-}
-
-kj::Promise<core::result<engine::encoding>> texts::encode(const actors::model_row& model, std::string text) {
-  using encoded = core::result<engine::encoding>;
-  return tokenizer_of(model).then([this, longest = model.max_tokens, text = std::move(text)](
-                                      core::result<shared_tokenizer> with) mutable -> kj::Promise<encoded> {
-    if (!with) return encoded(core::fail(with.error()));
-    return thread_.run(
-        [with = *with, longest, text = std::move(text)] { return encoded(with->encode(text, longest)); });
-  });
 }
 
 } // namespace fastptm::rpc

@@ -1,39 +1,48 @@
-// Texts to token ids at the gateway: the tokenizers of published models, a bounded number of them in memory.
+// Texts to token ids at the gateway, as the model's publisher meant it: prompt, tokenizer, length.
 #pragma once
 
-#include <list>
-#include <memory>
+#include <cstdint>
+#include <optional>
 #include <string>
-#include <utility>
 
 #include <kj/async.h>
 
 #include "actors/messages/serving.hpp"
 #include "core/error.hpp"
 #include "engine/tokenizer.hpp"
-#include "rpc/bridge.hpp"
+#include "rpc/cards.hpp"
 #include "rpc/helper_thread.hpp"
 
 namespace fastptm::rpc {
 
+// What a client wants to have read.
+struct text_input {
+  std::string first;
+  std::optional<std::string> second; // of a pair
+  std::string prompt;                // the name of the one that stands before it; empty: the model's default
+};
+
+struct text_tokens {
+  engine::encoding read;
+  uint32_t unpooled = 0; // of the first ids: the prompt's, where the model leaves them out of its pooling
+};
+
 // On the KJ thread; reading and tokenising happen on its own helper thread.
 class texts {
 public:
-  texts(bridge& actors, size_t most_tokenizers) : actors_(actors), most_(most_tokenizers) {}
+  texts(bridge& actors, size_t most_tokenizers) : cards_(actors, thread_, most_tokenizers) {}
 
-  // Cut to the model's length, with special tokens. not_found when the model brings no tokenizer.
-  kj::Promise<core::result<engine::encoding>> encode(const actors::model_row& model, std::string text);
+  // Cut to the model's length, with special tokens. errc::invalid when the model brings no tokenizer or no such prompt.
+  kj::Promise<core::result<text_tokens>> encode(const actors::model_row& model, text_input input);
+
+  // How the model is used: its labels, for whoever writes its answers.
+  kj::Promise<core::result<cards::shared<weights::usage>>> usage_of(const actors::model_row& model) {
+    return cards_.usage_of(model);
+  }
 
 private:
-  using shared_tokenizer = std::shared_ptr<const engine::tokenizer>;
-
-  kj::Promise<core::result<shared_tokenizer>> tokenizer_of(const actors::model_row& model);
-  void remember(const core::digest& card, shared_tokenizer made);
-
-  bridge& actors_;
-  const size_t most_;
-  std::list<std::pair<core::digest, shared_tokenizer>> used_; // newest first
   helper_thread thread_;
+  cards cards_;
 };
 
 } // namespace fastptm::rpc

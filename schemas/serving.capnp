@@ -64,10 +64,15 @@ struct Request {
       types @1 :List(Int32);   # empty: zeros
     }
     text @2 :Text;             # tokenised with the model's own tokenizer, cut to its length
+    pair :group {              # two texts that are read together: to classify
+      first @5 :Text;
+      second @6 :Text;
+    }
   }
   deadlineUs @3 :UInt64;       # remaining when it was sent: clocks may differ; 0: the cluster's default
   key @4 :Data;                # 16 random bytes of the client's choice, or empty. A request whose key is that of one under
                                # way takes its place: it is computed once, and the latest to ask gets the answer.
+  prompt @7 :Text;             # of the model's prompts, the one to put before the text; empty: its default
 }
 
 struct Answer {
@@ -84,6 +89,16 @@ struct Answer {
   device @9 :Text;             # node/device
   batch @10 :UInt64;           # requests that ran together have the same; 0: it never ran
   batchEndUs @11 :UInt64;      # on the clock of the device's machine; it computed for runUs until then
+
+  tokens @12 :UInt32;          # that were computed, special ones included; 0 without an answer
+  truncated @13 :Bool;         # the text had more of them
+  labelName @14 :Text;         # of the largest logit, where the model's publisher named its labels
+  labels @15 :List(LabelScore); # of all labels, by index, where several may be true or the logits are values
+}
+
+struct LabelScore {
+  name @0 :Text;
+  score @1 :Float32; # the sigmoid of its logit; for a regression the value itself
 }
 
 enum SpecialTokens {

@@ -71,14 +71,28 @@ core::result<rpc::input> input_of(const weights::json_value& from, const std::st
   return out;
 }
 
-core::result<void> add_ids(std::vector<rpc::input>& to, const std::string& file) {
+// Two texts that are read together, in this order.
+core::result<rpc::input> pair_of(const weights::json_value& from, const std::string& where) {
+  const auto* parts = from.array();
+  if (parts == nullptr || parts->size() != 2 || parts->front().string() == nullptr || parts->back().string() == nullptr)
+    return core::fail(core::errc::invalid, where + ": expected a list of two strings, [first, second]");
+  rpc::input out;
+  out.text = *parts->front().string();
+  out.second = *parts->back().string();
+  out.is_pair = true;
+  return out;
+}
+
+// A JSON list whose elements are inputs.
+core::result<void> add_list(std::vector<rpc::input>& to, const std::string& file,
+                            core::result<rpc::input> (*one_of)(const weights::json_value&, const std::string&)) {
   auto parsed = read_json(file);
   if (!parsed) return core::fail(parsed.error());
   if (parsed->array() == nullptr)
     return core::fail(core::errc::invalid,
                       file + ": is " + std::string(parsed->kind()) + ", expected a list of inputs");
   for (size_t i = 0; i < parsed->array()->size(); ++i) {
-    auto one = input_of((*parsed->array())[i], fmt::format("{}: input {}", file, i));
+    auto one = one_of((*parsed->array())[i], fmt::format("{}: input {}", file, i));
     if (!one) return core::fail(one.error());
     to.push_back(std::move(*one));
   }
@@ -111,9 +125,14 @@ core::result<std::vector<rpc::input>> read_inputs(const input_options& from) {
     for (std::string line; std::getline(lines, line);) out.push_back(text_input(line));
   }
   if (!from.ids_file.empty()) {
-    if (auto added = add_ids(out, from.ids_file); !added) return core::fail(added.error());
+    if (auto added = add_list(out, from.ids_file, input_of); !added) return core::fail(added.error());
   }
-  if (out.empty()) return core::fail(core::errc::invalid, "nothing to ask: use --text, --lines or --ids");
+  if (!from.pairs_file.empty()) {
+    if (auto added = add_list(out, from.pairs_file, pair_of); !added) return core::fail(added.error());
+  }
+  for (auto& each : out) each.prompt = from.prompt;
+  if (out.empty())
+    return core::fail(core::errc::invalid, "nothing to ask: use --text, --lines, --ids or, to classify, --pairs");
   if (out.size() > max_inputs)
     return core::fail(core::errc::invalid, fmt::format("{} inputs at once: at most {}", out.size(), max_inputs));
   return out;

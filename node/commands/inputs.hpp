@@ -14,6 +14,8 @@ struct input_options {
   std::vector<std::string> texts;
   std::string lines_file;
   std::string ids_file;
+  std::string pairs_file = {}; // of `classify`
+  std::string prompt = {};     // the name of the model's prompt that stands before texts
 };
 
 // At least one input, at most 100,000; errors name the file and the place in it.

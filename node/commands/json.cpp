@@ -50,16 +50,16 @@ std::string json_number(double value) {
   return std::isfinite(value) ? fmt::format("{}", value) : "null";
 }
 
+std::string json_number(float value) {
+  return std::isfinite(value) ? fmt::format("{}", value) : "null";
+}
+
 std::string json_floats(const std::vector<float>& values) {
   fmt::memory_buffer out;
   out.push_back('[');
   for (size_t i = 0; i < values.size(); ++i) {
     if (i > 0) out.push_back(',');
-    if (std::isfinite(values[i])) {
-      fmt::format_to(std::back_inserter(out), "{}", values[i]);
-    } else {
-      out.append(std::string_view("null"));
-    }
+    out.append(json_number(values[i]));
   }
   out.push_back(']');
   return fmt::to_string(out);

@@ -10,6 +10,7 @@ namespace fastptm::node::commands {
 
 std::string json_text(std::string_view text);              // quoted and escaped; broken UTF-8 becomes U+FFFD
 std::string json_number(double value);                     // null when it is not finite
+std::string json_number(float value);                      // the same, with a float's digits
 std::string json_floats(const std::vector<float>& values); // shortest digits that read back the same
 
 // Members in the order they are added.

@@ -65,6 +65,30 @@ TEST(Inputs, KeepsLinesAsTheyAre) {
   EXPECT_EQ((*inputs)[3].text, "  two ");
 }
 
+TEST(Inputs, ReadsPairsOfTexts) {
+  const text_file file(R"([["query", "a passage"], ["", "[x, y]"]])");
+  const auto inputs =
+      read_inputs({.texts = {}, .lines_file = "", .ids_file = "", .pairs_file = file.path(), .prompt = "q"});
+  ASSERT_TRUE(inputs) << inputs.error().message;
+  ASSERT_EQ(inputs->size(), 2u);
+  EXPECT_TRUE((*inputs)[0].is_pair);
+  EXPECT_EQ((*inputs)[0].text, "query");
+  EXPECT_EQ((*inputs)[0].second, "a passage");
+  EXPECT_EQ((*inputs)[0].prompt, "q");
+  EXPECT_EQ((*inputs)[1].second, "[x, y]");
+}
+
+TEST(Inputs, NamesThePlaceOfAPairThatIsNone) {
+  for (const char* bad : {R"([["a", "b"], ["a"]])", R"([["a", "b"], "ab"])", R"([["a", "b"], ["a", "b", "c"]])",
+                          R"([["a", "b"], ["a", 7]])"}) {
+    const text_file file(bad);
+    const auto inputs =
+        read_inputs({.texts = {}, .lines_file = "", .ids_file = "", .pairs_file = file.path(), .prompt = ""});
+    ASSERT_FALSE(inputs) << bad;
+    EXPECT_THAT(inputs.error().message, AllOf(HasSubstr("input 1"), HasSubstr("[first, second]"))) << bad;
+  }
+}
+
 TEST(Inputs, NamesThePlaceOfAWrongId) {
   const text_file file("[[1], [2, \"three\"]]");
   const auto inputs = read_inputs({{}, "", file.path()});

@@ -32,6 +32,7 @@ tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told
         const auto input = decode_input(request.input);
         std::vector<float> values;
         if (input) values.assign(input->ids.begin(), input->ids.end());
+        if (input) told->last_input = *input;
         reply.output = encode_output(values);
         reply.spent.worker = "worker-0/host0";
         return reply;
@@ -66,7 +67,10 @@ weight_store_actor::behavior_type fake_store(weight_store_actor::pointer self, s
         return unpublish_reply{{request.model}, 4096};
       },
       [=](list_atom) { return told->models; },
-      [](card_atom, core::model_id) -> caf::result<std::string> { return to_caf(core::errc::not_found, "no card"); },
+      [=](card_atom, core::model_id) -> caf::result<std::string> {
+        if (told->card_file.empty()) return to_caf(core::errc::not_found, "no card");
+        return told->card_file;
+      },
       [](const stage_request&) { return stage_reply(); },
       [](release_atom, const core::digest&) {},
       [](drop_atom) { return uint64_t{7}; },

@@ -22,6 +22,7 @@ constexpr const char* admin_token = "token-of-the-operator";
 struct script {
   actors::model_list models;
   actors::plan_list plans;
+  std::string card_file;                  // the path of every model's card
   std::atomic<bool> silent = false;       // tenants never answer
   std::atomic<uint32_t> inferences = 0;   // that reached a tenant
   std::atomic<uint32_t> cancelled = 0;    // of them
@@ -32,6 +33,7 @@ struct script {
   std::vector<std::string> keys;
   std::vector<int64_t> deadlines;
   std::string last_model;
+  actors::decoded_input last_input;
   std::string last_folder; // of a publication: read it after its answer
   uint64_t last_folder_bytes = 0;
   bool last_special_is_text = false;

@@ -1,0 +1,186 @@
+// Texts at the gateway: prompts, pairs, what was cut, names of labels; a real tokenizer in front of doubles of the
+// actors.
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/tokenizer.hpp"
+#include "tests/rpc/fake_cluster.hpp"
+#include "weights/usage.hpp"
+
+namespace fastptm::rpc {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// ids:                    0      1      2      3      4      5      6      7    8    9    10
+constexpr const char* vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nquery\npassage\n:\na\nb\nc\n";
+
+// Models with one card: "acme/m@1" embeds, "acme/c@1" classifies; both read at most eight tokens.
+class Texts : public testing::Test {
+protected:
+  void publish(const weights::usage& how, bool with_tokenizer = true) {
+    const fs::path folder = cluster_.spool() / "tokenizer";
+    fs::create_directories(folder);
+    std::ofstream(folder / "vocab.txt") << vocabulary;
+    const auto tokenizer =
+        with_tokenizer ? engine::pack_card(folder, engine::special_tokens::library) : core::result<std::string>("");
+    ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+    auto& told = cluster_.told();
+    told.card_file = cluster_.spool() / "card";
+    std::ofstream(told.card_file, std::ios::binary) << weights::join_card(how, *tokenizer);
+    auto row = told.models.rows.front();
+    row.card.bytes[0] = 1; // any name but none
+    told.models.rows = {row, row};
+    told.models.rows[1].id = {9};
+    told.models.rows[1].name = "acme/c@1";
+    told.models.rows[1].task = actors::task_kind::classify;
+    client_ = std::move(*cluster_.connect());
+  }
+
+  answer ask(const input& what, bool classify = false) {
+    answer out;
+    client_->infer(classify ? "c" : "m", classify, what, 500'000, [&](answer got) { out = std::move(got); });
+    while (client_->pending() > 0) client_->run_until_answer(core::monotonic_now_us() + 5'000'000);
+    return out;
+  }
+
+  static input text(std::string of, std::string prompt = {}) {
+    input out;
+    out.text = std::move(of);
+    out.prompt = std::move(prompt);
+    out.is_text = true;
+    return out;
+  }
+
+  static input pair(std::string first, std::string second) {
+    input out;
+    out.text = std::move(first);
+    out.second = std::move(second);
+    out.is_pair = true;
+    return out;
+  }
+
+  static input ids(std::vector<int32_t> of) {
+    input out;
+    out.ids = std::move(of);
+    return out;
+  }
+
+  static weights::usage with_prompts() {
+    weights::usage how;
+    how.prompts = {{"q", "query: "}, {"p", "passage: "}};
+    return how;
+  }
+
+  fake_cluster cluster_;
+  std::unique_ptr<tenant_client> client_;
+};
+
+TEST_F(Texts, AnswersSayHowManyTokensWereReadAndWhetherTheTextWasCut) {
+  publish({});
+  const auto whole = ask(text("a b c"));
+  EXPECT_THAT(whole.output, ElementsAre(2, 8, 9, 10, 3)) << whole.error;
+  EXPECT_EQ(whole.tokens, 5u);
+  EXPECT_FALSE(whole.truncated);
+  const auto cut = ask(text("a b c a b c a b c"));
+  EXPECT_EQ(cut.tokens, 8u);
+  EXPECT_TRUE(cut.truncated);
+  EXPECT_THAT(cluster_.metrics().exposition(), HasSubstr("fastptm_rpc_cut_texts_total 1"));
+  const auto given = ask(ids({2, 8, 3}));
+  EXPECT_EQ(given.tokens, 3u);
+  EXPECT_FALSE(given.truncated);
+}
+
+TEST_F(Texts, TheDefaultPromptStandsBeforeEveryText) {
+  auto how = with_prompts();
+  how.default_prompt = "q";
+  publish(how);
+  EXPECT_THAT(ask(text("a")).output, ElementsAre(2, 5, 7, 8, 3));
+  EXPECT_THAT(ask(text("a", "p")).output, ElementsAre(2, 6, 7, 8, 3));
+  EXPECT_THAT(ask(text("a", "document")).output, ElementsAre(2, 8, 3));
+  EXPECT_THAT(ask(ids({2, 8, 3})).output, ElementsAre(2, 8, 3));
+}
+
+TEST_F(Texts, APromptIsAskedForByName) {
+  publish(with_prompts());
+  EXPECT_THAT(ask(text("a")).output, ElementsAre(2, 8, 3));
+  EXPECT_THAT(ask(text("a", "q")).output, ElementsAre(2, 5, 7, 8, 3));
+  const auto unknown = ask(text("a", "r"));
+  EXPECT_EQ(unknown.status, "invalid");
+  EXPECT_THAT(unknown.error, HasSubstr("no prompt 'r': the model has document, p, q, query"));
+  auto without_text = ids({2, 3});
+  without_text.prompt = "q";
+  EXPECT_EQ(ask(without_text).status, "invalid");
+}
+
+TEST_F(Texts, APromptThatIsNotPooledIsCountedWithTheOpeningToken) {
+  auto how = with_prompts();
+  how.pools_prompt = false;
+  publish(how);
+  EXPECT_THAT(ask(text("a b", "q")).output, ElementsAre(2, 5, 7, 8, 9, 3));
+  EXPECT_EQ(cluster_.told().last_input.unpooled, 3u); // [CLS] query :
+  ask(text("a b"));
+  EXPECT_EQ(cluster_.told().last_input.unpooled, 0u);
+}
+
+TEST_F(Texts, APairIsReadTogetherToClassify) {
+  publish({});
+  const auto got = ask(pair("a b", "c"), true);
+  EXPECT_THAT(got.output, ElementsAre(2, 8, 9, 3, 10, 3)) << got.error;
+  EXPECT_THAT(cluster_.told().last_input.token_types, ElementsAre(0, 0, 0, 0, 1, 1));
+  EXPECT_FALSE(got.truncated);
+  const auto cut = ask(pair("a", "c c c c c c c c c"), true);
+  EXPECT_THAT(cut.output, ElementsAre(2, 8, 3, 10, 10, 10, 10, 3));
+  EXPECT_TRUE(cut.truncated);
+  const auto embedded = ask(pair("a", "b"));
+  EXPECT_EQ(embedded.status, "invalid");
+  EXPECT_THAT(embedded.error, HasSubstr("only to classify"));
+  EXPECT_EQ(ask(pair("", ""), true).status, "invalid");
+}
+
+TEST_F(Texts, AClassifiersAnswerNamesItsLabel) {
+  weights::usage how;
+  how.labels = {"no", "maybe", "yes"};
+  publish(how);
+  const auto got = ask(ids({1, 7, 3}), true); // the double echoes them as logits
+  EXPECT_EQ(got.label, 1);
+  EXPECT_EQ(got.label_name, "maybe");
+  EXPECT_TRUE(got.labels.empty());
+}
+
+TEST_F(Texts, EveryLabelHasAScoreWhereSeveralMayBeTrue) {
+  weights::usage how;
+  how.labels = {"red", "round"};
+  how.scores = weights::scoring::any_of;
+  publish(how, false);
+  const auto got = ask(ids({0, 2}), true);
+  ASSERT_EQ(got.labels.size(), 2u) << got.error;
+  EXPECT_EQ(got.labels[0].name, "red");
+  EXPECT_FLOAT_EQ(got.labels[0].score, 0.5f);
+  EXPECT_FLOAT_EQ(got.labels[1].score, 0.880797f);
+  EXPECT_EQ(ask(text("a"), true).status, "invalid"); // no tokenizer
+}
+
+TEST_F(Texts, ARegressionNamesItsValuesWhereThereAreSeveral) {
+  weights::usage how;
+  how.labels = {"joy", "fear"};
+  how.scores = weights::scoring::value;
+  publish(how);
+  const auto got = ask(ids({3, 5}), true);
+  ASSERT_EQ(got.labels.size(), 2u);
+  EXPECT_FLOAT_EQ(got.labels[1].score, 5.0f);
+}
+
+TEST_F(Texts, AModelOfAnEarlierVersionHasNoNames) {
+  publish({});
+  const auto got = ask(ids({1, 7, 3}), true);
+  EXPECT_EQ(got.label, 1);
+  EXPECT_EQ(got.label_name, "");
+}
+
+} // namespace
+} // namespace fastptm::rpc
