@@ -1,6 +1,7 @@
 // The table between our names and those of transformers' modeling_bert.
 #include "weights/bert_names.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -65,6 +66,27 @@ std::string bert_old_name_of(std::string_view name) {
     if (name.ends_with(now)) return std::string(name.substr(0, name.size() - now.size())).append(then);
   }
   return {};
+}
+
+bool bert_is_pretraining_head(std::string_view name) {
+  constexpr std::array<std::string_view, 11> known{
+      "cls.predictions.bias",
+      "cls.predictions.transform.dense.weight",
+      "cls.predictions.transform.dense.bias",
+      "cls.predictions.transform.LayerNorm.weight",
+      "cls.predictions.transform.LayerNorm.bias",
+      "cls.predictions.transform.LayerNorm.gamma",
+      "cls.predictions.transform.LayerNorm.beta",
+      "cls.predictions.decoder.weight",
+      "cls.predictions.decoder.bias",
+      "cls.seq_relationship.weight",
+      "cls.seq_relationship.bias",
+  };
+  return std::ranges::find(known, name) != known.end();
+}
+
+bool bert_is_classifier(std::string_view name) {
+  return name == "classifier.weight" || name == "classifier.bias";
 }
 
 bool bert_is_buffer(std::string_view name, std::string_view prefix) {

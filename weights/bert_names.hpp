@@ -18,6 +18,13 @@ std::vector<std::string> bert_sources_of(const shard_layout& shard, const tensor
 // The name that checkpoints of 2018 use for the same tensor (LayerNorm.gamma and beta); empty if there is none.
 std::string bert_old_name_of(std::string_view name);
 
+// A tensor of the heads of pre-training (masked words, next sentence), which serving does not need: exactly these
+// names.
+bool bert_is_pretraining_head(std::string_view name);
+
+// The classifier of ...ForSequenceClassification.
+bool bert_is_classifier(std::string_view name);
+
 // A buffer that some versions store and that holds nothing learnt.
 bool bert_is_buffer(std::string_view name, std::string_view prefix);
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "core/log.hpp"
+#include "weights/folder_advice.hpp"
 #include "weights/json.hpp"
 
 namespace fastptm::weights {
@@ -99,7 +100,11 @@ core::result<checkpoint> open_sharded(const std::filesystem::path& folder) {
     return fail_index(fmt::format("{} files, more than the limit of {}", names.size(), max_files));
   checkpoint found;
   for (const auto& name : names) {
-    if (auto ok = add_file(folder, name, found); !ok) return core::fail(ok.error());
+    auto ok = add_file(folder, name, found);
+    if (!ok && ok.error().code == core::errc::not_found)
+      return core::fail(core::errc::not_found,
+                        fmt::format("{}; {} lists it: the download is not complete", ok.error().message, index_name));
+    if (!ok) return core::fail(ok.error());
   }
   if (auto ok = compare(*map, found); !ok) return core::fail(ok.error());
   found.uploads.push_back({std::string(index_name), text->size()});
@@ -109,7 +114,10 @@ core::result<checkpoint> open_sharded(const std::filesystem::path& folder) {
 } // namespace
 
 core::result<checkpoint> open_checkpoint(const std::filesystem::path& folder) {
-  if (!name_exists(folder / single_name) && name_exists(folder / index_name)) return open_sharded(folder);
+  if (!name_exists(folder / single_name)) {
+    if (name_exists(folder / index_name)) return open_sharded(folder);
+    return core::fail(missing_weights(folder));
+  }
   checkpoint found;
   if (auto ok = add_file(folder, std::string(single_name), found); !ok) return core::fail(ok.error());
   return found;

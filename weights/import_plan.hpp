@@ -12,6 +12,7 @@
 #include "weights/architecture.hpp"
 #include "weights/layout.hpp"
 #include "weights/regular_file.hpp"
+#include "weights/usage.hpp"
 
 namespace fastptm::weights {
 
@@ -42,20 +43,24 @@ struct folder_file {
 struct import_plan {
   architecture arch;
   task job;
+  usage how;
+  std::string transformer_folder;   // below the model's folder, usually empty: where config.json and the tokenizer are
   std::vector<shard_import> shards; // as layout_of(arch, job)
   std::vector<regular_file> files;  // the opened checkpoint
   std::vector<folder_file> uploads;
+  std::vector<std::string> notes; // for people: what the folder has and serving leaves out
 
   uint64_t total_bytes() const;
 };
 
-// Whether the folder's tokenizer suits the architecture; weights/ does not know tokenizers.
+// Whether the tokenizer in a folder suits the architecture; weights/ does not know tokenizers.
 using tokenizer_check =
     std::function<core::result<void>(const std::filesystem::path& folder, const architecture& arch)>;
 
 // Everything that can be checked without reading the data, in little memory and time however large or hostile the files
-// are: config.json, the headers against the architecture (exact names, dtypes, shapes), pooling, tokenizer (if a check
-// is given). errc::invalid or not_found with one line that names the file and what is wrong with it.
+// are: config.json, the headers against the architecture (exact names, dtypes, shapes), pooling, prompts, labels,
+// tokenizer (if a check is given). errc::invalid or not_found with one line that names the file and what is wrong with
+// it.
 core::result<import_plan> inspect(const std::filesystem::path& folder, const tokenizer_check& check_tokenizer = {});
 
 } // namespace fastptm::weights

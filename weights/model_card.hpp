@@ -1,4 +1,5 @@
-// What a sentence-transformers folder says about its model beyond config.json: pooling, normalisation, longest input.
+// What a sentence-transformers folder says about its model beyond config.json: pooling, normalisation, longest input,
+// prompts.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,8 @@
 
 #include "core/error.hpp"
 #include "weights/architecture.hpp"
+#include "weights/module_list.hpp"
+#include "weights/usage.hpp"
 
 namespace fastptm::weights {
 
@@ -16,12 +19,14 @@ struct model_card {
   pooling pool = pooling::mean;
   bool normalize = false;
   uint32_t max_tokens = 0;        // special tokens included; never more than the architecture's positions
+  usage how;                      // prompts; labels are config.json's
   std::vector<std::string> files; // what was read, relative to the folder: these belong to the model
 };
 
-// Reads modules.json, the pooling module's config.json, sentence_bert_config.json and tokenizer_config.json's length.
-// Unknown modules and pooling modes are refused, not guessed: a wrong embedding looks like a right one.
-// 1_Pooling/config.json must be valid whenever it exists; without modules.json it decides the pooling.
-core::result<model_card> read_model_card(const std::filesystem::path& folder, const architecture& arch);
+// Reads the pooling module's config.json, config_sentence_transformers.json, sentence_bert_config.json and
+// tokenizer_config.json's length. What we do not do is refused by name, not guessed: a wrong embedding looks like a
+// right one. 1_Pooling/config.json must be valid whenever it exists; without modules.json it decides the pooling.
+core::result<model_card> read_model_card(const std::filesystem::path& folder, const module_list& modules,
+                                         const architecture& arch, task_kind kind);
 
 } // namespace fastptm::weights

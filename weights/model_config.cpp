@@ -23,41 +23,61 @@ std::string quoted(const json_value& value) {
   return value.string() ? fmt::format("'{}'", core::printable(*value.string(), 60)) : std::string(value.kind());
 }
 
-core::result<void> read_count(const json_value& config, std::string_view key, uint32_t& to,
-                              std::optional<uint32_t> fallback = {}) {
-  const auto* value = config.find(key);
-  if (!value && fallback) {
-    to = *fallback;
+// Reads the keys of config.json; one that is missing gets BertConfig's default and is noted.
+class config_reader {
+public:
+  config_reader(const json_value& config, model_config& to) : config_(config), to_(to) {}
+
+  core::result<void> read_count(std::string_view key, uint32_t& field, uint32_t fallback) {
+    const auto* value = config_.find(key);
+    if (!value) {
+      field = fallback;
+      to_.defaults.push_back(fmt::format("{} {}", key, fallback));
+      return {};
+    }
+    const auto number = value->unsigned_integer();
+    if (!number || *number > std::numeric_limits<uint32_t>::max()) {
+      return fail(fmt::format("{} is {}, expected a positive integer below 2^32", key,
+                              number ? std::to_string(*number) : quoted(*value)));
+    }
+    field = static_cast<uint32_t>(*number);
     return {};
   }
-  if (!value) return fail(fmt::format("{} is missing", key));
-  const auto number = value->unsigned_integer();
-  if (!number || *number > std::numeric_limits<uint32_t>::max()) {
-    return fail(fmt::format("{} is {}, expected a positive integer below 2^32", key,
-                            number ? std::to_string(*number) : quoted(*value)));
-  }
-  to = static_cast<uint32_t>(*number);
-  return {};
-}
 
-core::result<void> read_family(const json_value& config) {
-  const auto* value = config.find("model_type");
-  if (!value) return fail("model_type is missing");
-  if (!value->string() || *value->string() != "bert") {
-    return fail(fmt::format("model_type is {}, and only 'bert' is served", quoted(*value)));
+  core::result<void> read_counts() {
+    auto& arch = to_.arch;
+    return read_count("hidden_size", arch.hidden, 768)
+        .and_then([&] { return read_count("num_hidden_layers", arch.layers, 12); })
+        .and_then([&] { return read_count("num_attention_heads", arch.heads, 12); })
+        .and_then([&] { return read_count("intermediate_size", arch.intermediate, 3072); })
+        .and_then([&] { return read_count("vocab_size", arch.vocabulary, 30'522); })
+        .and_then([&] { return read_count("max_position_embeddings", arch.positions, 512); })
+        .and_then([&] { return read_count("type_vocab_size", arch.token_types, 2); });
   }
-  return {};
+
+private:
+  const json_value& config_;
+  model_config& to_;
+};
+
+core::result<void> read_family(const json_value& config, model_config& model) {
+  const auto* value = config.find("model_type");
+  model.names_family = value != nullptr;
+  if (!value || (value->string() && *value->string() == "bert")) return {};
+  return fail(fmt::format("model_type is {}, and only 'bert' is served", quoted(*value)));
 }
 
 core::result<void> read_activation(const json_value& config, architecture& arch) {
-  constexpr std::array<std::pair<std::string_view, activation>, 6> known{{{"gelu", activation::gelu_erf},
+  constexpr std::array<std::pair<std::string_view, activation>, 8> known{{{"gelu", activation::gelu_erf},
                                                                           {"gelu_python", activation::gelu_erf},
                                                                           {"gelu_new", activation::gelu_tanh},
                                                                           {"gelu_fast", activation::gelu_tanh},
+                                                                          {"gelu_accurate", activation::gelu_tanh},
                                                                           {"gelu_pytorch_tanh", activation::gelu_tanh},
+                                                                          {"gelu_python_tanh", activation::gelu_tanh},
                                                                           {"relu", activation::relu}}};
   const auto* value = config.find("hidden_act");
-  if (!value) return fail("hidden_act is missing");
+  if (!value) return {}; // the library's default, gelu, is the architecture's
   for (const auto& [name, act] : known) {
     if (!value->string() || *value->string() != name) continue;
     arch.act = act;
@@ -75,68 +95,82 @@ core::result<void> read_epsilon(const json_value& config, architecture& arch) {
   return {};
 }
 
-// What would make the same tensors mean something else.
-core::result<void> refuse_variants(const json_value& config) {
-  const auto* positions = config.find("position_embedding_type");
-  if (positions && !(positions->string() && *positions->string() == "absolute")) {
-    return fail(fmt::format("position_embedding_type is {}, and only 'absolute' is served", quoted(*positions)));
-  }
-  for (const std::string_view key : {"is_decoder", "add_cross_attention"}) {
+bool is_empty(const json_value& value) {
+  return value.is_null() || (value.object() && value.object()->empty()) || (value.array() && value.array()->empty());
+}
+
+core::result<void> refuse_other_positions(const json_value& config) {
+  const auto* value = config.find("position_embedding_type");
+  if (!value || (value->string() && *value->string() == "absolute")) return {};
+  return fail(fmt::format("position_embedding_type is {}, and only 'absolute' is served", quoted(*value)));
+}
+
+// Weights are computed with as fp32; what is stored as less is read exactly.
+core::result<void> refuse_other_types(const json_value& config) {
+  for (const std::string_view key : {"torch_dtype", "dtype"}) {
     const auto* value = config.find(key);
-    if (value && value->boolean() != false)
-      return fail(fmt::format("{} must be false: decoders of this family are not served", key));
+    if (!value || value->is_null()) continue;
+    std::string_view name = value->string() ? std::string_view(*value->string()) : std::string_view();
+    if (name.starts_with("torch.")) name.remove_prefix(6);
+    if (name != "float32" && name != "float16" && name != "bfloat16" && name != "auto")
+      return fail(fmt::format("{} is {}, expected float32, float16 or bfloat16", key, quoted(*value)));
   }
-  const auto* pruned = config.find("pruned_heads");
-  if (pruned && !(pruned->object() && pruned->object()->empty())) return fail("pruned_heads must be empty");
   return {};
 }
 
-core::result<architecture> read_architecture(const json_value& config) {
-  architecture arch;
-  auto ok = read_family(config)
-                .and_then([&] { return refuse_variants(config); })
-                .and_then([&] { return read_count(config, "hidden_size", arch.hidden); })
-                .and_then([&] { return read_count(config, "num_hidden_layers", arch.layers); })
-                .and_then([&] { return read_count(config, "num_attention_heads", arch.heads); })
-                .and_then([&] { return read_count(config, "intermediate_size", arch.intermediate); })
-                .and_then([&] { return read_count(config, "vocab_size", arch.vocabulary); })
-                .and_then([&] { return read_count(config, "max_position_embeddings", arch.positions); })
-                .and_then([&] { return read_count(config, "type_vocab_size", arch.token_types, 2); })
-                .and_then([&] { return read_activation(config, arch); })
-                .and_then([&] { return read_epsilon(config, arch); });
-  if (!ok) return core::fail(ok.error());
-  if (auto valid = validate(arch); !valid) return fail(valid.error().message);
-  return arch;
+// What would make the same tensors mean something else.
+core::result<void> refuse_variants(const json_value& config) {
+  for (const std::string_view key : {"is_decoder", "add_cross_attention", "is_encoder_decoder"}) {
+    const auto* value = config.find(key);
+    if (value && !value->is_null() && value->boolean() != false)
+      return fail(fmt::format("{} must be false: decoders of this family are not served", key));
+  }
+  for (const auto& [key, why] : {std::pair("pruned_heads", "layers of different widths are not served"),
+                                 {"quantization_config", "quantised weights are not read: publish the original"},
+                                 {"auto_map", "code of the folder's own is never run, and without it the weights mean "
+                                              "something else"}}) {
+    const auto* value = config.find(key);
+    if (value && !is_empty(*value)) return fail(fmt::format("{} must be empty: {}", key, why));
+  }
+  return refuse_other_positions(config).and_then([&] { return refuse_other_types(config); });
 }
 
+core::result<void> read_architecture(const json_value& config, model_config& model) {
+  auto ok = read_family(config, model)
+                .and_then([&] { return refuse_variants(config); })
+                .and_then([&] { return config_reader(config, model).read_counts(); })
+                .and_then([&] { return read_activation(config, model.arch); })
+                .and_then([&] { return read_epsilon(config, model.arch); });
+  if (!ok) return ok;
+  if (auto valid = validate(model.arch); !valid) return fail(valid.error().message);
+  return {};
+}
+
+// A file without `architectures`, as the small official checkpoints of 2020 have none, describes the encoder.
 core::result<void> read_class(const json_value& config, model_config& model) {
   const auto* classes = config.find("architectures");
-  if (!classes || classes->is_null()) return {};
+  if (!classes || is_empty(*classes)) return {};
   const auto* list = classes->array();
   if (!list || list->size() != 1 || !list->front().string())
     return fail("architectures must be a list of one class name");
   const std::string& name = *list->front().string();
-  if (name == "BertModel") return {};
   if (name == "BertForSequenceClassification") {
     model.kind = task_kind::classify;
     return {};
   }
-  if (name == "BertForMaskedLM" || name == "BertForPreTraining" || name == "BertForNextSentencePrediction") {
-    model.has_pretraining_head = true;
-    return {};
-  }
+  for (const std::string_view encoder :
+       {"BertModel", "BertForMaskedLM", "BertForPreTraining", "BertForNextSentencePrediction"})
+    if (name == encoder) return {};
   return fail(fmt::format("architectures names {}: BertModel, BertForSequenceClassification, BertForMaskedLM and "
                           "BertForPreTraining are served",
                           quoted(list->front())));
 }
 
 core::result<void> read_labels(const json_value& config, model_config& model) {
-  const auto* labels = config.find("id2label");
-  if (!labels || labels->is_null()) return {};
-  if (!labels->object() || labels->object()->size() > max_labels) {
-    return fail(fmt::format("id2label must be an object of at most {} names", max_labels));
-  }
-  model.label_count = static_cast<uint32_t>(labels->object()->size());
+  if (model.kind != task_kind::classify) return {};
+  auto labels = read_label_config(config);
+  if (!labels) return core::fail(labels.error());
+  model.labels = std::move(*labels);
   return {};
 }
 
@@ -146,12 +180,11 @@ core::result<model_config> parse_model_config(std::string_view text) {
   const auto config = parse_json(text, "config.json", {.size_bytes = max_config_bytes});
   if (!config) return core::fail(config.error());
   if (!config->object()) return fail(fmt::format("{}, expected an object", config->kind()));
-  const auto arch = read_architecture(*config);
-  if (!arch) return core::fail(arch.error());
   model_config model;
-  model.arch = *arch;
-  if (auto ok = read_class(*config, model).and_then([&] { return read_labels(*config, model); }); !ok)
-    return core::fail(ok.error());
+  auto ok = read_architecture(*config, model).and_then([&] { return read_class(*config, model); }).and_then([&] {
+    return read_labels(*config, model);
+  });
+  if (!ok) return core::fail(ok.error());
   return model;
 }
 

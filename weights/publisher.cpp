@@ -60,7 +60,7 @@ public:
     progress_.total_bytes = plan.total_bytes();
     result_.set = {.arch = plan.arch, .job = plan.job, .shards = {}};
     auto ok = write_shards(plan)
-                  .and_then([&] { return write_card(); })
+                  .and_then([&] { return write_card(plan); })
                   .and_then([&] { return write_manifest(); })
                   .and_then([&] { return write_row(); });
     if (!ok) return core::fail(ok.error());
@@ -135,12 +135,16 @@ private:
     return written;
   }
 
-  core::result<void> write_card() {
-    if (!request_.pack_card) return {};
-    const auto card = request_.pack_card(request_.folder);
-    if (!card) return core::fail(card.error());
-    if (card->empty()) return {};
-    const auto object = store_.put_object(*card);
+  core::result<void> write_card(const import_plan& plan) {
+    std::string tokenizer;
+    if (request_.pack_card) {
+      auto packed = request_.pack_card(request_.folder / plan.transformer_folder);
+      if (!packed) return core::fail(packed.error());
+      tokenizer = std::move(*packed);
+    }
+    const auto card = join_card(plan.how, tokenizer);
+    if (card.empty()) return {};
+    const auto object = store_.put_object(card);
     if (!object) return core::fail(object.error());
     made_.add_object(*object);
     result_.entry.card = object->digest;

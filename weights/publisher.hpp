@@ -22,8 +22,9 @@ struct publish_request {
   std::string name;
   uint64_t largest_arena_bytes = 0; // of the cluster's devices; 0: not known, so not checked
 
-  tokenizer_check check_tokenizer;                                                  // none: not checked
-  std::function<core::result<std::string>(const std::filesystem::path&)> pack_card; // none, or empty text: no card
+  tokenizer_check check_tokenizer; // none: not checked
+  // Of the folder with the tokenizer's files; none, or empty text: there are none.
+  std::function<core::result<std::string>(const std::filesystem::path&)> pack_card;
 };
 
 struct publish_progress {

@@ -17,7 +17,8 @@ namespace fastptm::weights {
 class regular_file {
 public:
   // Pipes, devices and folders are refused without waiting for them; symbolic links to regular files are fine (download
-  // caches are made of them). `what` is how messages call the file, e.g. "config.json".
+  // caches are made of them). A Git LFS pointer in a file's place is refused: nothing we read begins like one. `what`
+  // is how messages call the file, e.g. "config.json".
   static core::result<regular_file> open(const std::filesystem::path& path, std::string_view what);
 
   ~regular_file();

@@ -50,13 +50,21 @@ private:
   const bool shown_;
 };
 
+std::string notes_json(const std::vector<std::string>& notes) {
+  json_array out;
+  for (const auto& note : notes) out.add(json_text(note));
+  return out.str();
+}
+
 int run(const options& chosen) {
   std::vector<rpc::upload_file> files;
+  std::vector<std::string> notes;
   uint64_t total_bytes = 1;
   {
     // Nothing hostile or broken is sent: what can be known without reading the weights is checked first.
     const auto plan = weights::inspect(chosen.folder, check_tokenizer);
     if (!plan) return failed(plan.error());
+    notes = plan->notes;
     for (const auto& file : plan->uploads) {
       files.push_back({std::filesystem::path(chosen.folder) / file.path, file.path, file.size_bytes});
       total_bytes += file.size_bytes;
@@ -72,6 +80,7 @@ int run(const options& chosen) {
         chosen.model, files, [&](uint64_t sent) { line.at(sent); }, special);
   }();
   if (!done) return failed(done.error());
+  for (const auto& note : notes) say("fastptm: note: " + note);
   if (chosen.cluster.json) {
     print_line(json_object()
                    .text("model", done->model)
@@ -80,6 +89,7 @@ int run(const options& chosen) {
                    .number("new_shards", uint64_t{done->new_shards})
                    .number("new_bytes", done->new_bytes)
                    .text("architecture", done->architecture)
+                   .raw("notes", notes_json(notes))
                    .str());
   } else {
     print_line(fmt::format("{}: {}, {:.1f} MiB in {} shards, {} of them new", done->model, done->architecture,

@@ -297,9 +297,13 @@ std::vector<hostile_case> tensor_cases() {
                   [](auto& model) {
                     model.tensors.emplace_back("evil.weight", tests::f32_tensor({2}, {0, 0}));
                   }),
-      tensor_case("head of pre-training where none is said to be", "'cls.predictions.bias'.*unexpected",
+      tensor_case("unknown tensor of a head of pre-training", "'cls.evil.bias'.*unexpected",
                   [](auto& model) {
-                    model.tensors.emplace_back("cls.predictions.bias", tests::f32_tensor({2}, {0, 0}));
+                    model.tensors.emplace_back("cls.evil.bias", tests::f32_tensor({2}, {0, 0}));
+                  }),
+      tensor_case("classifier of a class that has none", "'classifier.bias'.*unexpected.*BertForSequenceClassification",
+                  [](auto& model) {
+                    model.tensors.emplace_back("classifier.bias", tests::f32_tensor({2}, {0, 0}));
                   }),
       tensor_case("layer beyond the last", R"(layer\.99.*unexpected)",
                   [](auto& model) {
@@ -332,7 +336,8 @@ std::vector<hostile_case> config_cases() {
       config_case("no model_type", "model_type is missing", "model_type", ""),
       config_case("unknown model_type", "evilnet", "model_type", R"("evilnet")"),
       config_case("model_type a number", "model_type", "model_type", "7"),
-      config_case("no hidden_size", "hidden_size is missing", "hidden_size", ""),
+      config_case("no hidden_size", "shape.*leaves out.*hidden_size 768", "hidden_size", ""),
+      config_case("no vocab_size", "shape.*leaves out.*vocab_size 30522", "vocab_size", ""),
       config_case("hidden_size negative", "hidden_size", "hidden_size", "-64"),
       config_case("hidden_size 0", "hidden_size is 0", "hidden_size", "0"),
       config_case("hidden_size 1e30", "hidden_size", "hidden_size", "1e30"),
@@ -355,6 +360,13 @@ std::vector<hostile_case> config_cases() {
       config_case("relative positions", "relative_key", "position_embedding_type", R"("relative_key")"),
       config_case("a decoder", "is_decoder", "is_decoder", "true"),
       config_case("pruned heads", "pruned_heads", "pruned_heads", R"({"0":[1]})"),
+      config_case("encoder and decoder", "is_encoder_decoder", "is_encoder_decoder", "true"),
+      config_case("cross attention", "add_cross_attention", "add_cross_attention", "1"),
+      config_case("quantised weights", "quantization_config", "quantization_config", R"({"quant_method":"gptq"})"),
+      config_case("code of its own", "auto_map.*never run", "auto_map", R"({"AutoModel":"modeling.MyBert"})"),
+      config_case("element type of 8 bits", "torch_dtype is 'int8'", "torch_dtype", R"("int8")"),
+      config_case("activation null", "hidden_act is null", "hidden_act", "null"),
+      config_case("positions null", "position_embedding_type is null", "position_embedding_type", "null"),
       config_case("class of another task", "BertForTokenClassification", "architectures",
                   R"(["BertForTokenClassification"])"),
       config_case("class with a classifier that is not there", "pooler|classifier", "architectures",
@@ -383,6 +395,8 @@ std::vector<hostile_case> place_cases() {
                    }});
   cases.push_back(
       {"no such folder", "No such file or directory", [](checkpoint_folder& model) { fs::remove_all(model.path()); }});
+  cases.push_back({"an adapter beside the model", "adapter_config.json: an adapter.*merge_and_unload",
+                   [](checkpoint_folder& model) { write_file(model.path() / "adapter_config.json", "{}"); }});
   cases.push_back({"folder is a file", "not a folder", [](checkpoint_folder& model) {
                      fs::remove_all(model.path());
                      write_file(model.path(), "x");
@@ -403,7 +417,7 @@ std::vector<hostile_case> index_cases() {
       index_entry_case("zero byte in a name", R"("part-1.safetensors\u0000.txt")"),
       index_entry_case("name of two dots", R"("..")"),
       index_entry_case("terminal escape", R"("\u001b[2J")"),
-      index_case("missing file", "part-3.safetensors.*No such file",
+      index_case("missing file", "part-3.safetensors.*No such file.*index.json lists it.*not complete",
                  [](weight_map map) {
                    map[word] = R"("part-3.safetensors")";
                    return index_text(map);

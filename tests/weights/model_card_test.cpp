@@ -37,14 +37,20 @@ protected:
     std::ofstream(folder_ / name, std::ios::binary) << text;
   }
 
+  core::result<model_card> attempt() {
+    auto modules = read_module_list(folder_);
+    if (!modules) return core::fail(modules.error());
+    return read_model_card(folder_, *modules, arch_, task_kind::embed);
+  }
+
   model_card read() {
-    auto card = read_model_card(folder_, arch_);
+    auto card = attempt();
     EXPECT_TRUE(card) << card.error().message;
     return card ? *card : model_card{};
   }
 
   std::string refusal() {
-    auto card = read_model_card(folder_, arch_);
+    auto card = attempt();
     if (card) return "accepted";
     EXPECT_EQ(card.error().code, core::errc::invalid) << card.error().message;
     return card.error().message;
@@ -172,11 +178,123 @@ TEST_F(ModelCard, RefusesPoolingsThatItCannotCompute) {
       {R"({"pooling_mode": 7})", "pooling_mode"},
       {R"({"word_embedding_dimension": 768, "pooling_mode_mean_tokens": true})", "word_embedding_dimension"},
       {R"([])", "expected an object"},
+      {R"({"pooling_mode": ["mean", "max"]})", "lists 2 modes: joined"},
+      {R"({"pooling_mode": "mean", "learned_weights": [1, 2]})", "learned_weights"},
+      {R"({"pooling_mode": "mean", "include_prompt": "no"})", "include_prompt"},
+      {R"({"pooling_mode": "mean", "embedding_dimension": 768})", "embedding_dimension"},
   };
   for (const auto& [text, reason] : cases) {
     put("1_Pooling/config.json", text);
     EXPECT_THAT(refusal(), HasSubstr(reason)) << text;
   }
+}
+
+TEST_F(ModelCard, ReadsAFolderAsTheNewestLibraryWritesIt) {
+  put("modules.json",
+      R"([{"idx":0,"name":"0","path":"","type":"sentence_transformers.base.modules.transformer.Transformer"},
+    {"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.sentence_transformer.modules.pooling.Pooling"},
+    {"idx":2,"name":"2","path":"2_Normalize","type":"sentence_transformers.base.modules.normalize.Normalize"}])");
+  put("1_Pooling/config.json", R"({"embedding_dimension": 384, "pooling_mode": ["max"], "include_prompt": true})");
+  put("sentence_bert_config.json",
+      R"({"transformer_task": "feature-extraction", "module_output_name": "token_embeddings",
+    "modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}})");
+  const model_card card = read();
+  EXPECT_EQ(card.pool, pooling::max);
+  EXPECT_TRUE(card.normalize);
+}
+
+TEST_F(ModelCard, PoolsByTheMeanWhereTheModuleDoesNotSay) {
+  put("1_Pooling/config.json", R"({"word_embedding_dimension": 384})");
+  EXPECT_EQ(read().pool, pooling::mean);
+}
+
+TEST_F(ModelCard, FindsTheTransformerInItsOwnFolder) {
+  put("modules.json", "[" + module("Transformer", "0_Transformer") + "," + module("Pooling", "1_Pooling") + "]");
+  put("1_Pooling/config.json", pooling_mean);
+  put("0_Transformer/sentence_bert_config.json", R"({"max_seq_length": 77})");
+  put("sentence_bert_config.json", R"({"max_seq_length": 99})");
+  EXPECT_EQ(read().max_tokens, 77u);
+  EXPECT_EQ(read_module_list(folder_)->transformer_folder, "0_Transformer");
+}
+
+TEST_F(ModelCard, RefusesWhatTheTransformerIsToldAndWeDoNot) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"model_args": {"num_hidden_layers": 1}})", "num_hidden_layers"},
+      {R"({"tokenizer_args": {"truncation_side": "left"}})", "truncation_side"},
+      {R"({"transformer_task": "fill-mask"})", "fill-mask"},
+      {R"({"modality_config": {"image": {}}})", "modality_config"},
+      {R"({"modality_config": {"text": {"method_output_name": "pooler_output"}}})", "pooler_output"},
+      {R"({"query_expansion": true})", "query_expansion"},
+  };
+  for (const auto& [text, reason] : cases) {
+    put("sentence_bert_config.json", text);
+    EXPECT_THAT(refusal(), HasSubstr(reason)) << text;
+  }
+}
+
+TEST_F(ModelCard, TakesArgumentsThatChangeNoNumber) {
+  put("sentence_bert_config.json",
+      R"({"model_args": {"attn_implementation": "sdpa"}, "tokenizer_args": {}, "config_args": null})");
+  EXPECT_EQ(read().max_tokens, 512u);
+}
+
+TEST_F(ModelCard, ALinkWhoseFileHasNotComeIsNoMissingFile) {
+  put("modules.json", all_modules);
+  fs::create_directories(folder_ / "1_Pooling");
+  fs::create_symlink("../blobs/missing", folder_ / "1_Pooling/config.json");
+  EXPECT_THAT(refusal(), HasSubstr("the download is not complete"));
+}
+
+// ---- prompts
+
+TEST_F(ModelCard, KnowsThePromptsOfItsFolder) {
+  put("config_sentence_transformers.json",
+      R"({"prompts": {"query": "query: ", "doc": null}, "default_prompt_name": "query", "similarity_fn_name": "cosine"})");
+  const usage how = read().how;
+  EXPECT_EQ(*prompt_named(how, ""), "query: ");
+  EXPECT_EQ(*prompt_named(how, "query"), "query: ");
+  EXPECT_EQ(*prompt_named(how, "doc"), "");
+  EXPECT_EQ(*prompt_named(how, "document"), ""); // of the library's own
+}
+
+TEST_F(ModelCard, HasNoPromptUnlessOneIsTheDefault) {
+  put("config_sentence_transformers.json", R"({"prompts": {"query": "query: "}, "default_prompt_name": null})");
+  EXPECT_EQ(*prompt_named(read().how, ""), "");
+}
+
+TEST_F(ModelCard, NamesItsPromptsWhenAskedForAnother) {
+  put("config_sentence_transformers.json", R"({"prompts": {"passage": "passage: "}})");
+  const auto missing = prompt_named(read().how, "passages");
+  ASSERT_FALSE(missing);
+  EXPECT_THAT(missing.error().message, HasSubstr("'passages': the model has document, passage, query"));
+}
+
+TEST_F(ModelCard, RefusesPromptsThatAreNone) {
+  const std::string long_text(max_prompt_bytes + 1, 'x');
+  const std::pair<std::string, const char*> cases[] = {
+      {R"({"prompts": ["query: "]})", "prompts must be an object"},
+      {R"({"prompts": {"query": 7}})", "'query' is an integer"},
+      {R"({"prompts": {"": "x"}})", "a name of 0 bytes"},
+      {R"({"prompts": {"q": ")" + long_text + R"("}})", "'q' has 8193 bytes"},
+      {R"({"prompts": {"q": "x"}, "default_prompt_name": "r"})", "no prompt 'r'"},
+      {R"({"default_prompt_name": 7})", "default_prompt_name is an integer"},
+      {R"({"model_type": "SparseEncoder"})", "SparseEncoder"},
+      {R"([])", "expected an object"},
+  };
+  for (const auto& [text, reason] : cases) {
+    put("config_sentence_transformers.json", text);
+    EXPECT_THAT(refusal(), HasSubstr(reason)) << text.substr(0, 80);
+  }
+}
+
+TEST_F(ModelCard, LeavesThePromptsTokensOutOfThePoolingWhereItIsToldTo) {
+  put("modules.json", all_modules);
+  put("1_Pooling/config.json", R"({"pooling_mode": "mean", "include_prompt": false})");
+  EXPECT_TRUE(read().how.pools_prompt); // there is no prompt to leave out
+  put("config_sentence_transformers.json", R"({"prompts": {"query": "query: "}})");
+  EXPECT_FALSE(read().how.pools_prompt);
+  put("1_Pooling/config.json", R"({"pooling_mode": "cls", "include_prompt": false})");
+  EXPECT_THAT(refusal(), HasSubstr("include_prompt"));
 }
 
 TEST_F(ModelCard, RefusesAPoolingModuleWithoutItsConfiguration) {

@@ -240,6 +240,19 @@ TEST(Publisher, AModelWithoutAPoolerHasNoHeadShard) {
   EXPECT_FALSE(done->set.job.has_pooler);
 }
 
+TEST(Publisher, TheCardSaysHowTheModelIsUsed) {
+  tests::temporary_folder home;
+  shelf at(home / "store");
+  checkpoint_folder model(home / "model", {.prefix = "bert.", .labels = 2});
+  model.config["id2label"] = R"({"0":"no","1":"yes"})";
+  model.write();
+  const auto done = at.publish(model.path());
+  ASSERT_TRUE(done) << done.error().message;
+  const auto parts = split_card(object_bytes(at, done->entry.card));
+  ASSERT_TRUE(parts) << parts.error().message;
+  EXPECT_EQ(parts->how.labels, (std::vector<std::string>{"no", "yes"}));
+}
+
 TEST(Publisher, BuffersAndHeadsOfPreTrainingAreLeftOut) {
   tests::temporary_folder home;
   shelf at(home / "store");
