@@ -46,7 +46,8 @@ TEST(Targets, NothingIsLoadedThatNeedNotBeAtLowRates) {
   EXPECT_EQ(t->rows.size(), 64u);
   for (const target_row& row : t->rows) {
     // Half of the sustainable rate in bursts: copies for deadlines fill the memory, see docs/scheduling.md.
-    if (row.what.find("bursts, 50 %") == std::string::npos) EXPECT_TRUE(row.met) << row.what << ": " << row.measured;
+    const bool hardest = row.what.find("bursts, 50 %") != std::string::npos;
+    EXPECT_TRUE(row.met || hardest) << row.what << ": " << row.measured;
   }
 }
 
