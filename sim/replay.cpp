@@ -24,6 +24,29 @@ core::time_us to_us(double ms) {
   return static_cast<core::time_us>(std::ceil(ms * 1000.0 - 1e-6));
 }
 
+// One room for each set, and each set once.
+core::result<void> check_start(const trace& t, uint32_t lanes, const replay_costs& c) {
+  const auto bad = [](std::string what) { return core::fail(core::errc::invalid, "start: " + std::move(what)); };
+  if (c.start.size() > (c.shared_pool ? 1 : lanes)) return bad("sets for more pools than there are");
+  for (auto sets : c.start) {
+    std::sort(sets.begin(), sets.end());
+    if (sets.size() > c.resident) return bad("more sets than a pool holds");
+    if (std::adjacent_find(sets.begin(), sets.end()) != sets.end()) return bad("a pool holds a set once");
+    if (!sets.empty() && sets.back() >= t.models) return bad("a model that the trace does not have");
+  }
+  return {};
+}
+
+// The published scheduler always preloaded.
+std::vector<std::vector<uint32_t>> sets_at_start(const trace& t, const std::string& policy, uint32_t lanes,
+                                                 const replay_costs& c) {
+  if (!c.start.empty() || (!c.preload && policy != "omls")) return c.start;
+  std::vector<std::vector<uint32_t>> sets(c.shared_pool ? 1 : lanes);
+  for (uint32_t x = 1; x < std::min(lanes, t.models); ++x)
+    if (auto& pool = sets[c.shared_pool ? 0 : x]; pool.size() < c.resident) pool.push_back(x);
+  return sets;
+}
+
 core::result<void> check(const replay_costs& c, uint32_t lanes) {
   const auto bad = [](const std::string& what) { return core::fail(core::errc::invalid, what); };
   const auto time = [](double ms) { return ms >= 0 && ms <= 1e9; };
@@ -33,7 +56,6 @@ core::result<void> check(const replay_costs& c, uint32_t lanes) {
   if (c.resident < 1 || c.resident > 1'000'000) return bad("--resident must be 1 to 1000000 sets");
   if (c.copy_engines < 1 || c.copy_engines > 256) return bad("--copy-engines must be 1 to 256");
   if (c.layers < 1 || c.layers > 4096) return bad("--layers must be 1 to 4096");
-  if (!(c.K_ms >= 0.001 && c.K_ms <= 1e9)) return bad("--K-ms must be 0.001 to 1e9");
   for (const auto& [name, value] : {std::pair{"--exec-base-ms", c.exec_base_ms},
                                     {"--switch-ms", c.switch_ms},
                                     {"--full-switch-ms", c.full_switch_ms},
@@ -41,7 +63,8 @@ core::result<void> check(const replay_costs& c, uint32_t lanes) {
                                     {"--cold-ms", c.cold_ms},
                                     {"--poll-ms", c.poll_ms},
                                     {"--urgent-ms", c.urgent_ms},
-                                    {"--hold-guard-ms", c.hold_guard_ms}})
+                                    {"--hold-guard-ms", c.hold_guard_ms},
+                                    {"--K-ms", c.K_ms}})
     if (!time(value)) return bad(std::string(name) + " must be 0 to 1e9 ms");
   return {};
 }
@@ -117,12 +140,10 @@ private:
       core_->on(model_added{.model = {x}, .shards = shards, .cost = {to_us(c.exec_base_ms), to_us(c.exec_ms)}}, 0,
                 out_);
     }
-    const bool preload = c.preload || policy == "omls"; // The published one always did.
+    const auto start = sets_at_start(trace_, policy, lanes, c);
     for (uint32_t d = 0; d < world_.pools(); ++d) {
       std::vector<model_index> resident;
-      const uint32_t from = c.shared_pool ? 1 : d, to = c.shared_pool ? lanes : d + 1;
-      for (uint32_t x = std::max(from, 1u); preload && x < to && x < trace_.models && resident.size() < c.resident;
-           ++x) {
+      for (const uint32_t x : d < start.size() ? start[d] : std::vector<uint32_t>()) {
         resident.push_back({x});
         world_.preload(d, x);
       }
@@ -160,6 +181,7 @@ private:
 core::result<replay_result> replay(const trace& t, const std::string& policy, uint32_t lanes,
                                    const replay_costs& costs) {
   if (const auto good = check(costs, lanes); !good) return core::fail(good.error());
+  if (const auto good = check_start(t, lanes, costs); !good) return core::fail(good.error());
   auto core = make_core(core_options(policy, costs));
   if (!core) return core::fail(core.error());
   const auto begin = std::chrono::steady_clock::now();

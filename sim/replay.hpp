@@ -28,12 +28,14 @@ struct replay_costs {
   uint32_t copy_engines = 1; // Per pool.
   uint32_t layers = 1;       // Parts of a load that can be used one after the other.
   bool prefetch = false;
-  bool preload = false;         // Lanes 1.. start with model i.
+  bool preload = false; // Lanes 1.. start with model i.
+  // By pool, what it has at the start, least recently used first. Instead of `preload`, unless empty.
+  std::vector<std::vector<uint32_t>> start = {};
   double poll_ms = 10.15;       // The published schedulers look this often.
   double urgent_ms = 1050.0;    // omls
   double hold = 0.0;            // dxv
   double hold_guard_ms = 400.0; // dxv
-  double K_ms = 500.0;          // dxv: slack scale
+  double K_ms = 500.0;          // dxv: slack scale; 0: a fifth of the time given
   bool doom = true;             // dxv
 };
 

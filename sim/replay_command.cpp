@@ -66,7 +66,7 @@ void add_costs(CLI::App& app, replay_costs& c) {
       ->capture_default_str();
   app.add_option("--hold", c.hold, "dxv: rent-or-buy factor")->capture_default_str();
   app.add_option("--hold-guard-ms", c.hold_guard_ms, "dxv: slack below which nothing is held")->capture_default_str();
-  app.add_option("--K-ms", c.K_ms, "dxv: slack scale")->capture_default_str();
+  app.add_option("--K-ms", c.K_ms, "dxv: slack scale, 0: a fifth of the time given")->capture_default_str();
   add_flag(app, "--doom", c.doom, "dxv: what cannot be on time yields");
 }
 

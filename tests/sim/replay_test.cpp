@@ -201,7 +201,11 @@ TEST(Replay, RefusesCostsThatCannotBe) {
       {{.resident = 0}, "--resident"},
       {{.copy_engines = 0}, "--copy-engines"},
       {{.layers = 0}, "--layers"},
-      {{.K_ms = 0}, "--K-ms"},
+      {{.K_ms = -1}, "--K-ms"},
+      {{.start = {{0, 0}}}, "start"}, // More than the one set that a pool holds.
+      {{.resident = 3, .start = {{0, 1, 0}}}, "start"},
+      {{.resident = 3, .start = {{0, 7'000}}}, "start"},
+      {{.start = {{0}, {0}}}, "start"},
       {{.hold = nan}, "hold"},
   };
   for (const auto& [costs, named] : wrong) {
@@ -212,6 +216,28 @@ TEST(Replay, RefusesCostsThatCannotBe) {
   }
   EXPECT_FALSE(replay(t, "dxv", 0, {}));
   EXPECT_THAT(replay(t, "first_come", 1, {}).error().message, testing::HasSubstr("dxv, omls"));
+}
+
+TEST(Replay, BeginsWithTheSetsThatThePoolsHave) {
+  const trace t{{{0, 1, 3000}, {0, 0, 3000}}, 0, 2};
+  const replay_costs costs{.exec_ms = 10, .switch_ms = 100, .start = {{1}, {0}}};
+  const auto r = replay(t, "dxv", 2, costs);
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_THAT(problems_of(t, "dxv", 2, costs, *r), testing::IsEmpty());
+  EXPECT_EQ(r->metrics.loads, 0u);
+  EXPECT_THAT(r->end_ms, testing::ElementsAre(10, 10));
+}
+
+TEST(Replay, OfTheSetsAtTheStartTheFirstWasUsedTheLongestTimeAgo) {
+  const trace t{{{0, 2, 3000}}, 0, 3};
+  for (const uint32_t oldest : {0u, 1u}) {
+    const replay_costs costs{.exec_ms = 10, .switch_ms = 100, .resident = 2, .start = {{oldest, 1 - oldest}}};
+    const auto r = replay(t, "dxv", 1, costs);
+    ASSERT_TRUE(r) << r.error().message;
+    const auto gone = std::ranges::find(r->log.rows, schedule_row::kind::evict, &schedule_row::what);
+    ASSERT_NE(gone, r->log.rows.end());
+    EXPECT_EQ(gone->model, oldest);
+  }
 }
 
 TEST(Replay, ExportsOneRowALineThatReadsBack) {
