@@ -10,6 +10,7 @@
 
 #include "node/commands/commands.hpp"
 #include "node/commands/connection.hpp"
+#include "node/commands/foretold.hpp"
 #include "node/commands/inputs.hpp"
 #include "node/commands/json.hpp"
 #include "node/commands/output.hpp"
@@ -68,13 +69,14 @@ sim::replay_metrics measure(const trace_player& played) {
   uint64_t on_time = 0;
   double run_us = 0;
   std::set<std::string> workers;
-  for (const auto& each : played.outcomes()) {
+  for (size_t i = 0; i < played.outcomes().size(); ++i) {
+    const auto& each = played.outcomes()[i];
     const bool answered = each.done && each.got.answered();
     const auto latency_us = (answered ? each.answered_us : played.end_us()) - each.sent_us;
     latencies_ms.push_back(static_cast<double>(latency_us) / 1000);
-    on_time += answered && latency_us <= played.deadline_us();
+    on_time += answered && latency_us <= played.deadline_us(i);
     const auto started_us = latency_us - static_cast<core::duration_us>(each.got.run_us);
-    out.overtime_paper += !answered || started_us > played.deadline_us();
+    out.overtime_paper += !answered || started_us > played.deadline_us(i);
     run_us += static_cast<double>(each.got.run_us);
     if (answered) workers.insert(each.got.worker);
   }
@@ -139,8 +141,7 @@ std::vector<ran_request> answered_of(const trace_player& played, const sim::trac
 
 // Accounts of loads come on another way than answers, and may be a little behind them.
 core::result<ran_schedule> schedule_of(rpc::tenant_client& client, const trace_player& played,
-                                       const sim::trace& trace) {
-  const auto answered = answered_of(played, trace);
+                                       const std::vector<ran_request>& answered) {
   const auto give_up_us = core::monotonic_now_us() + reports_patience_us;
   while (true) {
     const auto reports = client.switches(most_reports);
@@ -149,6 +150,25 @@ core::result<ran_schedule> schedule_of(rpc::tenant_client& client, const trace_p
     if (made || core::monotonic_now_us() >= give_up_us) return made;
     client.run_until(core::monotonic_now_us() + reports_pause_us);
   }
+}
+
+// What a replay says about the same trace, or why it cannot.
+std::string replay_beside(const sim::trace& trace, double rate, core::duration_us deadline_us,
+                          const std::vector<ran_request>& answered, const core::result<ran_schedule>& ran) {
+  const auto failed_with = [](const core::error& why) { return json_object().text("error", why.message).str(); };
+  if (!ran) return failed_with(ran.error());
+  if (answered.empty()) return failed_with({core::errc::not_found, "no request was answered"});
+  const auto typical = typical_of(answered, *ran, trace.models);
+  const auto said = foretell(trace, typical);
+  if (!said) return failed_with(said.error());
+  return json_object()
+      .number("loads", said->loads)
+      .number("ontime", said->n - said->overtime)
+      .number("overtime", said->overtime)
+      .real("p50_ms", said->p50_ms)
+      .real("p99_ms", said->p99_ms)
+      .text("costs", replay_options(typical, rate, deadline_us))
+      .str();
 }
 
 uint64_t newest_load(rpc::tenant_client& client) {
@@ -160,7 +180,8 @@ uint64_t newest_load(rpc::tenant_client& client) {
 int run(const options& chosen) {
   const auto deadline_us = parse_duration(chosen.deadline);
   if (!deadline_us) return failed(deadline_us.error());
-  const auto trace = sim::read_trace(chosen.trace, {.rate = chosen.rate, .oversleep_ms = 0, .deadline_ms = 3000});
+  const auto trace = sim::read_trace(
+      chosen.trace, {.rate = chosen.rate, .oversleep_ms = 0, .deadline_ms = static_cast<double>(*deadline_us) / 1000});
   if (!trace) return failed(trace.error());
   if (trace->requests.empty()) return failed({core::errc::invalid, chosen.trace + ": has no requests"});
   auto models = read_models(chosen.models, trace->models);
@@ -168,7 +189,7 @@ int run(const options& chosen) {
   auto client = connect_tenant(chosen.cluster, refusals::told);
   if (!client) return failed(client.error());
 
-  trace_player player(**client, *trace, std::move(*models), *deadline_us);
+  trace_player player(**client, *trace, std::move(*models));
   if (auto asked = player.ask_alone(); !asked) return failed(asked.error());
   const auto before = newest_load(**client);
   player.play();
@@ -182,9 +203,10 @@ int run(const options& chosen) {
     repeated += player.outcomes()[i].got.tries > 1;
     if (player.outcomes()[i].done) ++by_status[player.outcomes()[i].got.status];
   }
+  const auto answered = answered_of(player, *trace);
+  const auto ran = schedule_of(**client, player, answered);
   std::string check;
   if (!chosen.export_file.empty()) {
-    const auto ran = schedule_of(**client, player, *trace);
     if (!ran) return failed(ran.error());
     if (auto written = sim::export_schedule(ran->log, chosen.export_file); !written) return failed(written.error());
     check = fmt::format(",\"cut_batches\":{},\"check\":\"--rate {} --deadline-ms {} {}\"", ran->cut_batches,
@@ -193,8 +215,9 @@ int run(const options& chosen) {
   json_object statuses;
   for (const auto& [status, count] : by_status) statuses.number(status, count);
   print_line(sim::to_json(metrics) +
-             fmt::format(",\"wrong_answers\":{},\"unanswered\":{},\"repeated\":{},\"statuses\":{}{}}}", wrong,
-                         unanswered, repeated, statuses.str(), check));
+             fmt::format(",\"wrong_answers\":{},\"unanswered\":{},\"repeated\":{},\"statuses\":{}{},\"replay\":{}}}",
+                         wrong, unanswered, repeated, statuses.str(), check,
+                         replay_beside(*trace, chosen.rate, *deadline_us, answered, ran)));
   return wrong == 0 && unanswered == 0 ? 0 : 1;
 }
 
@@ -205,7 +228,7 @@ void add_load(CLI::App& app, invocation& chosen) {
   auto given = std::make_shared<options>();
   command
       ->add_option("TRACE", given->trace,
-                   "A trace: JSON list of [model letter, seconds until the next], or of [ms, model]")
+                   "A trace: JSON list of [model letter, seconds until the next], or of [ms, model(, deadline in ms)]")
       ->required();
   command
       ->add_option("--models", given->models,
@@ -214,7 +237,8 @@ void add_load(CLI::App& app, invocation& chosen) {
   command->add_option("--rate", given->rate, "Time runs this much faster")
       ->capture_default_str()
       ->check(CLI::Range(0.001, 1000.0));
-  command->add_option("--deadline", given->deadline, "Of every request")->capture_default_str();
+  command->add_option("--deadline", given->deadline, "Of every request that has none in the trace")
+      ->capture_default_str();
   command->add_option("--export", given->export_file,
                       "The schedule that really ran, one JSON row a line; prints the options to check it with");
   add_tenant_options(*command, given->cluster);

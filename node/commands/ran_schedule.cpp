@@ -210,6 +210,8 @@ double ms(core::duration_us us) {
 
 core::result<ran_schedule> draw_up(const std::vector<ran_request>& requests, std::vector<ran_load> loads,
                                    core::time_us start_us) {
+  ran_schedule made;
+  made.some_left = std::any_of(loads.begin(), loads.end(), [](const ran_load& one) { return one.left_us != 0; });
   auto devices = sorted_by_device(requests, std::move(loads));
   for (auto& [name, all] : devices) {
     if (!all.batches.empty()) shift(all, clock_offset_us(name, requests));
@@ -217,7 +219,6 @@ core::result<ran_schedule> draw_up(const std::vector<ran_request>& requests, std
     if (const auto found = find_loads(name, all); !found) return core::fail(found.error());
     end_loads_where_they_were_used(all);
   }
-  ran_schedule made;
   auto& c = made.constants;
   measure_loads(devices, c);
   measure_layers(devices, c);

@@ -39,6 +39,7 @@ struct measured_constants {
 struct ran_schedule {
   sim::schedule log; // Times since `start_us` of the client.
   measured_constants constants;
+  bool some_left = false; // Of all accounts, older ones too: a device was full once, so constants.resident is its room.
   uint64_t cut_batches = 0; // Began so far ahead of the end of a load longer than switch_us that part is not claimed.
 };
 

@@ -30,10 +30,8 @@ double distance(const std::vector<float>& found, const std::vector<float>& expec
 
 } // namespace
 
-trace_player::trace_player(rpc::tenant_client& client, const sim::trace& trace, std::vector<std::string> models,
-                           core::duration_us deadline_us)
-    : client_(client), trace_(trace), models_(std::move(models)), deadline_us_(deadline_us),
-      outcomes_(trace.requests.size()) {
+trace_player::trace_player(rpc::tenant_client& client, const sim::trace& trace, std::vector<std::string> models)
+    : client_(client), trace_(trace), models_(std::move(models)), outcomes_(trace.requests.size()) {
   core::prng random(1);
   for (size_t i = 0; i < inputs_per_model; ++i) {
     rpc::input one;
@@ -69,7 +67,7 @@ void trace_player::play() {
     auto& mine = outcomes_[i];
     mine.sent_us = now_us();
     mine.input = i % inputs_per_model;
-    client_.infer(models_[trace_.requests[i].model], false, inputs_[mine.input], deadline_us_,
+    client_.infer(models_[trace_.requests[i].model], false, inputs_[mine.input], deadline_us(i),
                   [&mine, now_us](rpc::answer got) {
                     mine.answered_us = now_us();
                     mine.got = std::move(got);
@@ -79,6 +77,11 @@ void trace_player::play() {
   const auto give_up_us = core::monotonic_now_us() + drain_us;
   while (client_.pending() > 0 && core::monotonic_now_us() < give_up_us) client_.run_until_answer(give_up_us);
   end_us_ = now_us();
+}
+
+core::duration_us trace_player::deadline_us(size_t i) const {
+  return static_cast<core::duration_us>(
+      std::llround((trace_.requests[i].deadline_ms - trace_.requests[i].arrival_ms) * 1000));
 }
 
 bool trace_player::is_wrong(size_t i) const {

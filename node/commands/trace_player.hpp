@@ -24,8 +24,7 @@ struct outcome {
 class trace_player {
 public:
   // `models`: full names by number of the trace.
-  trace_player(rpc::tenant_client& client, const sim::trace& trace, std::vector<std::string> models,
-               core::duration_us deadline_us);
+  trace_player(rpc::tenant_client& client, const sim::trace& trace, std::vector<std::string> models);
 
   // What each model answers to each input when nothing else is asked. Models are asked in the order of their numbers.
   core::result<void> ask_alone();
@@ -39,13 +38,12 @@ public:
   const std::vector<std::string>& models() const { return models_; } // by number of the trace
   core::time_us start_us() const { return start_us_; }               // on this process's clock
   core::time_us end_us() const { return end_us_; }
-  core::duration_us deadline_us() const { return deadline_us_; }
+  core::duration_us deadline_us(size_t i) const; // from sending
 
 private:
   rpc::tenant_client& client_;
   const sim::trace& trace_;
   const std::vector<std::string> models_;
-  const core::duration_us deadline_us_;
   std::vector<rpc::input> inputs_;
   std::vector<std::vector<float>> alone_; // by model, then input
   std::vector<outcome> outcomes_;

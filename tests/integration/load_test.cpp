@@ -90,6 +90,15 @@ TEST(Load, ExportsTheScheduleThatRan) {
          {"--exec-ms ", "--exec-base-ms ", "--switch-ms ", "--resident ", "--max-batch ", "--layers "})
       EXPECT_THAT(text_of(result, "check"), HasSubstr(constant));
 
+    const auto* replay = result.find("replay");
+    ASSERT_NE(replay, nullptr);
+    EXPECT_EQ(*replay->find("ontime")->unsigned_integer() + *replay->find("overtime")->unsigned_integer(), requests);
+    EXPECT_GT(replay->find("loads")->unsigned_integer(), 0u); // Not all fit there either.
+    EXPECT_LE(replay->find("loads")->unsigned_integer(), requests);
+    EXPECT_GT(replay->find("p50_ms")->number(), 0.0);
+    EXPECT_GE(replay->find("p99_ms")->number(), replay->find("p50_ms")->number());
+    EXPECT_THAT(text_of(*replay, "costs"), testing::StartsWith("-p dxv -m 1 --rate 1 --deadline-ms 20000 "));
+
     exported all = read(schedule);
     size_t left = 0;
     for (const auto& [pool, by_model] : all.lives)
