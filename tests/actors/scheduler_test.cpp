@@ -6,29 +6,12 @@
 #include "actors/actor_from_state.hpp"
 #include "tests/support/deterministic_system.hpp"
 #include "tests/support/recording_actors.hpp"
-#include "weights/layout.hpp"
-#include "weights/manifest.hpp"
+#include "tests/support/weight_sets.hpp"
 
 namespace fastptm::actors {
 namespace {
 
 constexpr core::duration_us second_us = 1'000'000;
-
-weights::manifest tiny_set(uint8_t seed) {
-  weights::manifest set;
-  set.arch = {
-      .hidden = 64, .layers = 2, .heads = 2, .intermediate = 128, .vocabulary = 100, .positions = 32, .token_types = 2};
-  set.job.max_tokens = 32;
-  for (const auto& shard : weights::layout_of(set.arch, set.job)) {
-    weights::shard_entry entry;
-    entry.digest.bytes[0] = seed;
-    entry.digest.bytes[1] = static_cast<uint8_t>(set.shards.size());
-    entry.size_bytes = shard.size_bytes;
-    entry.chunk_checksums.resize((shard.size_bytes + (4 << 20) - 1) / (4 << 20));
-    set.shards.push_back(entry);
-  }
-  return set;
-}
 
 class Scheduler : public testing::Test {
 protected:
@@ -57,7 +40,7 @@ protected:
     added.row.name = "acme/m@" + std::to_string(id);
     added.row.tenant = "acme";
     added.row.architecture = "tiny";
-    added.manifest = to_payload(weights::encode(tiny_set(seed)));
+    added.manifest = to_payload(weights::encode(tests::set_of(tests::tiny_shape, seed)));
     caf::anon_send(scheduler_, added);
     world_.run();
   }

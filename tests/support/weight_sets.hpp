@@ -1,0 +1,35 @@
+// Manifests of weight sets that exist nowhere, for whoever only counts their bytes.
+#pragma once
+
+#include "weights/layout.hpp"
+#include "weights/manifest.hpp"
+
+namespace fastptm::tests {
+
+constexpr weights::architecture tiny_shape{
+    .hidden = 64, .layers = 2, .heads = 2, .intermediate = 128, .vocabulary = 100, .positions = 32, .token_types = 2};
+constexpr weights::architecture minilm_shape{.hidden = 384,
+                                             .layers = 6,
+                                             .heads = 12,
+                                             .intermediate = 1536,
+                                             .vocabulary = 30'522,
+                                             .positions = 512,
+                                             .token_types = 2};
+
+// Sets of different seeds share nothing.
+inline weights::manifest set_of(const weights::architecture& shape, uint8_t seed) {
+  weights::manifest set;
+  set.arch = shape;
+  set.job.max_tokens = 32;
+  for (const auto& shard : weights::layout_of(set.arch, set.job)) {
+    weights::shard_entry entry;
+    entry.digest.bytes[0] = seed;
+    entry.digest.bytes[1] = static_cast<uint8_t>(set.shards.size());
+    entry.size_bytes = shard.size_bytes;
+    entry.chunk_checksums.resize((shard.size_bytes + (4 << 20) - 1) / (4 << 20));
+    set.shards.push_back(entry);
+  }
+  return set;
+}
+
+} // namespace fastptm::tests
