@@ -1,4 +1,4 @@
-// Waits at the administration port for a load that reads from a peer's device, and kills that peer.
+// Drains a device, waits at the administration port for a load that reads from it, and kills its node.
 #include "tools/demo_run/ambush.hpp"
 
 #include <chrono>
@@ -13,6 +13,7 @@ namespace {
 
 constexpr core::duration_us ready_timeout_us = 20'000'000;
 constexpr uint32_t most_attempts = 10;
+constexpr core::duration_us drain_us = 500'000; // within it, requests of the stream move some of the device's sets
 
 struct prey {
   uint64_t load = 0;
@@ -28,6 +29,47 @@ std::optional<prey> find_prey(rpc::admin_client& admin) {
       return prey{load.getId(), load.getDevice().cStr(), load.getModel().cStr(), device.substr(0, device.find('/'))};
     }
   }
+  return std::nullopt;
+}
+
+// While it lives the device gets no new work: whoever needs one of its sets loads it elsewhere, from this very device.
+class drained_device {
+public:
+  drained_device(rpc::admin_client& admin, std::string name) : admin_(admin), name_(std::move(name)) {
+    drained_ = admin_.cordon(name_, true).has_value();
+  }
+  ~drained_device() {
+    if (drained_) (void)admin_.cordon(name_, false);
+  }
+  drained_device(const drained_device&) = delete;
+  drained_device& operator=(const drained_device&) = delete;
+
+private:
+  rpc::admin_client& admin_;
+  const std::string name_;
+  bool drained_ = false;
+};
+
+// The one with the most sets: its models are asked for soonest.
+std::string fullest_device(rpc::admin_client& admin) {
+  const auto status = admin.status();
+  if (!status) return {};
+  std::string fullest;
+  unsigned most = 0;
+  for (const auto node : (*status)->getStatus().getNodes()) {
+    for (const auto device : node.getDevices()) {
+      if (device.getResident().size() <= most) continue;
+      most = device.getResident().size();
+      fullest = device.getName().cStr();
+    }
+  }
+  return fullest;
+}
+
+std::optional<prey> wait_for_prey(rpc::admin_client& admin, const std::atomic<bool>& stop) {
+  const auto give_up_us = core::monotonic_now_us() + drain_us;
+  while (!stop && core::monotonic_now_us() < give_up_us) // each question is a round trip: no further pause is needed
+    if (const auto found = find_prey(admin)) return found;
   return std::nullopt;
 }
 
@@ -86,8 +128,11 @@ core::result<ambush_report> kill_a_source(const std::string& state_folder, const
   auto& admin = **connected;
   ambush_report report;
   while (!stop && report.attempts < most_attempts) {
-    const auto target = find_prey(admin);
-    if (!target) continue; // each question is a round trip: no further pause is needed
+    const auto device = fullest_device(admin);
+    if (device.empty()) continue;
+    const drained_device draining(admin, device);
+    const auto target = wait_for_prey(admin, stop);
+    if (!target) continue;
     const auto pid = pid_of(admin, target->node);
     if (pid == 0) continue;
     const auto killed_us = core::monotonic_now_us();

@@ -1,4 +1,4 @@
-// Kills a worker with SIGKILL while it is the source of a running load, and watches how that load ends.
+// Kills a worker with SIGKILL while it is drained and the source of a running load, and watches how that load ends.
 #pragma once
 
 #include <atomic>
@@ -19,7 +19,8 @@ struct ambush_report {
   std::optional<core::duration_us> back_us; // from the kill to the worker being ready again
 };
 
-// Blocks until a kill has hit or `stop` is set; asks the administration port all the time meanwhile.
+// Drains the fullest device for half a second, so that others load its sets from it, again and again until a kill has
+// hit or `stop` is set. Asks the administration port all the time meanwhile.
 core::result<ambush_report> kill_a_source(const std::string& state_folder, const std::atomic<bool>& stop);
 
 } // namespace fastptm::demo
