@@ -6,6 +6,8 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <span>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -60,6 +62,25 @@ void fit_execution(const std::vector<batch_time>& batches, measured_constants& t
   to.exec_base_us = std::max<core::duration_us>(0, rounded(run - each * size));
 }
 
+// What a lane is idle for between two batches although the second waited: word to the scheduler, and back.
+core::duration_us mean_hand_over_us(const std::vector<ran_request>& requests, const sim::schedule& log,
+                                    core::time_us start_us) {
+  std::map<uint32_t, core::time_us> sent_us;
+  for (const auto& one : requests) sent_us[one.request] = one.sent_us - start_us;
+  std::map<uint32_t, const sim::schedule_row*> before; // By lane; rows are in order of time.
+  int64_t sum_us = 0, count = 0;
+  for (const auto& row : log.rows) {
+    if (row.what != sim::schedule_row::kind::batch) continue;
+    const auto* last = std::exchange(before[row.lane], &row);
+    if (last == nullptr || last->model != row.model) continue;
+    const auto who = std::span(log.requests).subspan(row.first, row.count);
+    if (!std::all_of(who.begin(), who.end(), [&](uint32_t q) { return sent_us[q] < last->start_us; })) continue;
+    sum_us += std::max<int64_t>(0, row.start_us - last->end_us);
+    ++count;
+  }
+  return count == 0 ? 0 : sum_us / count;
+}
+
 core::duration_us mean_load_us(const sim::schedule& log) {
   std::array<int64_t, 2> sum_us{}, count{}; // Before the run, in it.
   for (const auto& row : log.rows) {
@@ -93,11 +114,13 @@ std::vector<std::vector<uint32_t>> sets_at_start(const sim::schedule& log, uint3
 
 } // namespace
 
-typical_run typical_of(const std::vector<ran_request>& requests, const ran_schedule& ran, uint32_t models) {
+typical_run typical_of(const std::vector<ran_request>& requests, const ran_schedule& ran, core::time_us start_us,
+                       uint32_t models) {
   typical_run typical{devices_of(ran.log), ran.constants, {}};
   typical.start = sets_at_start(ran.log, typical.lanes);
   auto& costs = typical.costs;
   fit_execution(batch_times(requests), costs);
+  costs.exec_base_us += mean_hand_over_us(requests, ran.log, start_us);
   costs.switch_us = mean_load_us(ran.log);
   if (!ran.some_left) costs.resident = models;
   return typical;

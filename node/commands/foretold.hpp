@@ -20,10 +20,12 @@ struct typical_run {
 };
 
 // `models`: of the trace. Requires: `ran` was drawn up from these requests.
-// Executions: the least squares of pure execution over batch size. Loads: the mean of those of the run, or of the
-// earlier ones where the run had none. Room: the most sets that a device had at once where any ever had to go, else
-// all.
-typical_run typical_of(const std::vector<ran_request>& requests, const ran_schedule& ran, uint32_t models);
+// `start_us`: what it was drawn up from. Executions: the least squares of pure execution over batch size, and the mean
+// hand-over from one batch to the next of the same model where that had been waiting. Loads: the mean of those of the
+// run, or of the earlier ones where the run had none. Room: the most sets that a device had at once where any ever had
+// to go, else all.
+typical_run typical_of(const std::vector<ran_request>& requests, const ran_schedule& ran, core::time_us start_us,
+                       uint32_t models);
 
 // The production core with the default strategy and knobs, on lanes that take exactly these costs.
 core::result<sim::replay_metrics> foretell(const sim::trace& trace, const typical_run& typical);

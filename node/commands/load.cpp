@@ -153,12 +153,12 @@ core::result<ran_schedule> schedule_of(rpc::tenant_client& client, const trace_p
 }
 
 // What a replay says about the same trace, or why it cannot.
-std::string replay_beside(const sim::trace& trace, double rate, core::duration_us deadline_us,
+std::string replay_beside(const sim::trace& trace, double rate, core::duration_us deadline_us, core::time_us start_us,
                           const std::vector<ran_request>& answered, const core::result<ran_schedule>& ran) {
   const auto failed_with = [](const core::error& why) { return json_object().text("error", why.message).str(); };
   if (!ran) return failed_with(ran.error());
   if (answered.empty()) return failed_with({core::errc::not_found, "no request was answered"});
-  const auto typical = typical_of(answered, *ran, trace.models);
+  const auto typical = typical_of(answered, *ran, start_us, trace.models);
   const auto said = foretell(trace, typical);
   if (!said) return failed_with(said.error());
   return json_object()
@@ -217,7 +217,7 @@ int run(const options& chosen) {
   print_line(sim::to_json(metrics) +
              fmt::format(",\"wrong_answers\":{},\"unanswered\":{},\"repeated\":{},\"statuses\":{}{},\"replay\":{}}}",
                          wrong, unanswered, repeated, statuses.str(), check,
-                         replay_beside(*trace, chosen.rate, *deadline_us, answered, ran)));
+                         replay_beside(*trace, chosen.rate, *deadline_us, player.start_us(), answered, ran)));
   return wrong == 0 && unanswered == 0 ? 0 : 1;
 }
 

@@ -16,9 +16,13 @@ constexpr core::time_us start_us = 5'000'000'000;
 class Foretold : public testing::Test {
 protected:
   void ran(const std::string& device, uint32_t model, uint32_t size, core::duration_us run_us) {
+    ran_after(900'000, device, model, size, run_us); // After the batch before had ended.
+  }
+  void ran_after(core::duration_us waited_us, const std::string& device, uint32_t model, uint32_t size,
+                 core::duration_us run_us) {
     const auto end_us = start_us + static_cast<core::time_us>(++batch_) * 1'000'000;
     for (uint32_t i = 0; i < size; ++i)
-      requests_.push_back({request_++, model, start_us, end_us + 100, device, batch_, end_us, run_us});
+      requests_.push_back({request_++, model, end_us - waited_us, end_us + 100, device, batch_, end_us, run_us});
   }
   void had(const std::string& device, uint32_t model) { loaded(device, model, -9'000'000, 90'000, 0); }
   // `left_us` since the start too; 0: still there.
@@ -30,7 +34,7 @@ protected:
   typical_run typical(uint32_t models) {
     const auto drawn = draw_up(requests_, loads_, start_us);
     EXPECT_TRUE(drawn) << drawn.error().message;
-    return drawn ? typical_of(requests_, *drawn, models) : typical_run();
+    return drawn ? typical_of(requests_, *drawn, start_us, models) : typical_run();
   }
 
   std::vector<ran_request> requests_;
@@ -74,6 +78,18 @@ TEST_F(Foretold, NeitherPartOfAnExecutionIsBelowNothing) {
   costs = typical(1).costs;
   EXPECT_EQ(costs.exec_base_us, 6'999);
   EXPECT_EQ(costs.exec_us, 1);
+}
+
+TEST_F(Foretold, WhatALaneIdlesBeforeABatchThatWaitedIsAPartOfIt) {
+  had("a/host0", 0);
+  had("a/host0", 1);
+  ran("a/host0", 0, 1, 5'000);
+  ran_after(1'500'000, "a/host0", 0, 1, 995'000); // 5 ms after the end of the one before.
+  ran_after(1'999'000, "a/host0", 0, 1, 997'000); // 3 ms
+  ran_after(1'999'000, "a/host0", 1, 1, 900'000); // Of another model: the lane may have waited for that.
+  const auto costs = typical(2).costs;
+  EXPECT_EQ(costs.exec_us, 724'250); // (5 + 995 + 997 + 900) / 4
+  EXPECT_EQ(costs.exec_base_us, 4'000);
 }
 
 TEST_F(Foretold, ALoadTakesTheMeanOfThoseOfTheRun) {
