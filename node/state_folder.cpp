@@ -42,6 +42,9 @@ core::result<void> make_secret(const fs::path& file) {
   return write_file(file, core::random_secret_hex() + "\n", 0600);
 }
 
+// A disk that was full leaves an empty file; whoever writes a cluster secret by hand gets a floor.
+constexpr size_t least_secret_bytes = 16;
+
 core::result<std::string> read_secret(const fs::path& file, std::string_view what) {
   struct stat found {};
   if (::stat(file.c_str(), &found) != 0) {
@@ -53,7 +56,15 @@ core::result<std::string> read_secret(const fs::path& file, std::string_view wha
   }
   auto text = read_file(file);
   if (!text) return core::fail(what, text.error());
-  return trimmed(*text);
+  auto secret = trimmed(*text);
+  if (secret.size() < least_secret_bytes) {
+    return core::fail(
+        core::errc::invalid,
+        fmt::format("{}: {} holds {} characters, at least {} are needed: remove it, and `fastptm up` makes "
+                    "another, or put the right one there",
+                    what, file.string(), secret.size(), least_secret_bytes));
+  }
+  return secret;
 }
 
 core::result<void> check_version(const fs::path& path) {

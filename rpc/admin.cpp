@@ -4,9 +4,8 @@
 #include <string_view>
 #include <unordered_map>
 
-#include <openssl/crypto.h>
-
 #include "rpc/convert.hpp"
+#include "rpc/same_secret.hpp"
 #include "schemas/admin.capnp.h"
 
 namespace fastptm::rpc {
@@ -141,9 +140,7 @@ public:
 
 protected:
   kj::Promise<void> login(LoginContext context) override {
-    const std::string_view token = context.getParams().getToken().cStr();
-    const auto& expected = shared_.options.token;
-    if (token.size() == expected.size() && CRYPTO_memcmp(token.data(), expected.data(), expected.size()) == 0) {
+    if (same_secret(context.getParams().getToken(), shared_.options.token)) {
       connection_.trust();
       auto results = context.getResults();
       results.initOutcome();

@@ -20,7 +20,7 @@ core::result<std::unique_ptr<admin_client>> admin_client::connect(const connect_
   if (auto connected = made->link.connect(options.address, options.timeout_us); !connected)
     return core::fail(connected.error());
   auto request = made->link.bootstrap<schema::AdminGateway>().loginRequest();
-  request.setToken(options.token.c_str());
+  request.setToken({options.token.data(), options.token.size()});
   auto login = made->link.finish(request.send(), options.timeout_us);
   if (!login) return core::fail(login.error());
   made->admin = (*login)->getAdmin();

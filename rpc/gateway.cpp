@@ -1,8 +1,6 @@
 // Login, and what a tenant can do.
 #include "rpc/gateway.hpp"
 
-#include <openssl/crypto.h>
-
 #include <fmt/format.h>
 #include <kj/debug.h>
 
@@ -10,6 +8,7 @@
 #include "core/names.hpp"
 #include "rpc/convert.hpp"
 #include "rpc/model_server.hpp"
+#include "rpc/same_secret.hpp"
 #include "rpc/upload_server.hpp"
 
 namespace fastptm::rpc {
@@ -19,10 +18,6 @@ namespace {
 // Slows down guessing; a token has 256 bits, so this is for the log's sake more than for safety's.
 constexpr auto wrong_token_delay = 100 * kj::MILLISECONDS;
 constexpr uint32_t protocol = 1;
-
-bool same_secret(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
 
 // Taking a model back waits for a publication that is under way, and for what runs on the model.
 constexpr core::duration_us unpublish_timeout_us = 400'000'000;
@@ -122,7 +117,7 @@ public:
 
 protected:
   kj::Promise<void> login(LoginContext context) override {
-    const std::string_view token = context.getParams().getToken().cStr();
+    const auto token = context.getParams().getToken();
     shared_.logins.add();
     for (const auto& [tenant, expected] : shared_.options.tokens) {
       if (!same_secret(token, expected)) continue;

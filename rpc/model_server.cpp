@@ -121,7 +121,6 @@ core::result<text_input> model_server::text_of(schema::Request::Reader request, 
     text.first = copied(input.getText());
   }
   const size_t size = text.first.size() + (text.second ? text.second->size() : 0);
-  if (size == 0) return core::fail(core::errc::invalid, "the text is empty: send at least one character");
   if (size > shared_.options.max_text_bytes)
     return core::fail(core::errc::invalid,
                       fmt::format("the text has {} bytes, at most {} are read", size, shared_.options.max_text_bytes));

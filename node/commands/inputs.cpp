@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "core/log.hpp"
 #include "weights/json.hpp"
 
 namespace fastptm::node::commands {
@@ -55,9 +56,24 @@ core::result<std::vector<int32_t>> integers(const weights::json_value& from, con
   return out;
 }
 
+// What stands there and is not read would silently give another answer.
+core::result<void> check_keys(const weights::json_object& of, const std::string& where) {
+  for (const auto& [key, value] : of) {
+    if (key == "ids" || key == "token_types") continue;
+    return core::fail(
+        core::errc::invalid,
+        fmt::format("{}: \"{}\" is not read: an input has \"ids\" and, if it needs them, \"token_types\"; "
+                    "leave padding out instead of masking it",
+                    where, core::printable(key, 60)));
+  }
+  return {};
+}
+
 // A list of ids, or {"ids": [...], "token_types": [...]}.
 core::result<rpc::input> input_of(const weights::json_value& from, const std::string& where) {
   rpc::input out;
+  if (from.object() != nullptr)
+    if (auto known = check_keys(*from.object(), where); !known) return core::fail(known.error());
   const auto* ids = from.object() == nullptr ? &from : from.find("ids");
   if (ids == nullptr) return core::fail(core::errc::invalid, where + ": has no \"ids\"");
   auto list = integers(*ids, where);

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <fstream>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -94,6 +95,15 @@ TEST(Inputs, NamesThePlaceOfAWrongId) {
   const auto inputs = read_inputs({{}, "", file.path()});
   ASSERT_FALSE(inputs);
   EXPECT_THAT(inputs.error().message, AllOf(HasSubstr("input 1"), HasSubstr("element 1")));
+}
+
+TEST(Inputs, RefusesWhatItWouldNotRead) {
+  for (const auto* unread : {"token_type_ids", "attention_mask"}) {
+    const text_file file(fmt::format("[{{\"ids\": [1, 2], \"{}\": [0, 1]}}]", unread));
+    const auto inputs = read_inputs({{}, "", file.path()});
+    ASSERT_FALSE(inputs);
+    EXPECT_THAT(inputs.error().message, AllOf(HasSubstr("input 0"), HasSubstr(unread), HasSubstr("token_types")));
+  }
 }
 
 TEST(Inputs, RefusesIdsBeyond32Bits) {

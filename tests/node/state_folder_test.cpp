@@ -82,6 +82,10 @@ TEST_F(StateFolder, TakesASecretThatWasPutThereBefore) {
   const auto folder = state_folder::create(path(), {});
   ASSERT_TRUE(folder) << folder.error().message;
   EXPECT_EQ(*folder->cluster_secret(), "shared between hosts");
+  for (const auto* too_short : {"", "\n", "short\n"}) {
+    ASSERT_TRUE(write_file(path() / "cluster.secret", too_short, 0600));
+    EXPECT_EQ(folder->cluster_secret().error().code, core::errc::invalid) << "a file that a full disk has left empty";
+  }
 }
 
 TEST_F(StateFolder, SaysWhatToDoWhenThereIsNone) {

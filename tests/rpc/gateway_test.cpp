@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "rpc/same_secret.hpp"
 #include "tests/rpc/fake_cluster.hpp"
 
 namespace fastptm::rpc {
@@ -47,6 +48,19 @@ TEST(Gateway, RefusesAnUnknownToken) {
   const auto client = cluster.connect("wrong");
   ASSERT_FALSE(client);
   EXPECT_EQ(client.error().code, core::errc::permission_denied);
+}
+
+TEST(Gateway, EveryByteOfATokenCounts) {
+  const fake_cluster cluster;
+  EXPECT_FALSE(cluster.connect(std::string("\0", 1)));
+  EXPECT_FALSE(cluster.connect(acme_token + std::string("\0x", 2)));
+  EXPECT_FALSE(cluster.connect_admin(std::string(admin_token) + std::string("\0", 1)));
+}
+
+TEST(SameSecret, IsNeverAnEmptyOne) {
+  EXPECT_FALSE(same_secret("", ""));
+  EXPECT_TRUE(same_secret("a", "a"));
+  EXPECT_FALSE(same_secret("a", "b"));
 }
 
 TEST(Gateway, TheOperatorsTokenIsNoTenants) {

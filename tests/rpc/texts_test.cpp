@@ -139,7 +139,12 @@ TEST_F(Texts, APairIsReadTogetherToClassify) {
   const auto embedded = ask(pair("a", "b"));
   EXPECT_EQ(embedded.status, "invalid");
   EXPECT_THAT(embedded.error, HasSubstr("only to classify"));
-  EXPECT_EQ(ask(pair("", ""), true).status, "invalid");
+  EXPECT_THAT(ask(pair("", ""), true).output, ElementsAre(2, 3, 3));
+}
+
+TEST_F(Texts, AnEmptyTextIsAText) {
+  publish({});
+  EXPECT_THAT(ask(text("")).output, ElementsAre(2, 3));
 }
 
 TEST_F(Texts, AClassifiersAnswerNamesItsLabel) {
