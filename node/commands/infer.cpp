@@ -7,6 +7,7 @@
 #include "core/log.hpp"
 #include "node/commands/commands.hpp"
 #include "node/commands/connection.hpp"
+#include "node/commands/duration_option.hpp"
 #include "node/commands/inputs.hpp"
 #include "node/commands/json.hpp"
 #include "node/commands/output.hpp"
@@ -158,8 +159,10 @@ void add(CLI::App& app, invocation& chosen, const char* name, const char* what, 
         "the longer one is cut first");
   command->add_option("--prompt", given->inputs.prompt,
                       "The name of the model's prompt to put before every text (default: as the model's files say)");
-  command->add_option("--deadline", given->deadline,
-                      "When the answer is of use, e.g. 500ms or 3s (default: the cluster's)");
+  command
+      ->add_option("--deadline", given->deadline,
+                   "When the answer is of use, e.g. 500ms or 3s (default: the cluster's)")
+      ->check(is_duration());
   add_tenant_options(*command, given->cluster);
   command->footer(classify ? classify_examples : embed_examples);
   command->callback([given, &chosen] { chosen = [given] { return run(*given); }; });

@@ -10,6 +10,7 @@
 
 #include "node/commands/commands.hpp"
 #include "node/commands/connection.hpp"
+#include "node/commands/duration_option.hpp"
 #include "node/commands/foretold.hpp"
 #include "node/commands/inputs.hpp"
 #include "node/commands/json.hpp"
@@ -238,7 +239,8 @@ void add_load(CLI::App& app, invocation& chosen) {
       ->capture_default_str()
       ->check(CLI::Range(0.001, 1000.0));
   command->add_option("--deadline", given->deadline, "Of every request that has none in the trace")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(is_duration());
   command->add_option("--export", given->export_file,
                       "The schedule that really ran, one JSON row a line; prints the options to check it with");
   add_tenant_options(*command, given->cluster);

@@ -1,7 +1,6 @@
 // The option --special-tokens of `publish` and `tokenize`.
 #pragma once
 
-#include <map>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -11,13 +10,18 @@
 namespace fastptm::node::commands {
 
 inline void add_special_tokens_option(CLI::App& command, engine::special_tokens& chosen) {
-  static const std::map<std::string, engine::special_tokens> words = {{"library", engine::special_tokens::library},
-                                                                      {"text", engine::special_tokens::text}};
   command
-      .add_option("--special-tokens", chosen,
-                  "A special token spelled out in a text is that token, as with the library, or ordinary text")
-      ->transform(CLI::CheckedTransformer(words))
-      ->type_name("library|text");
+      .add_option_function<std::string>(
+          "--special-tokens",
+          [&chosen](const std::string& word) {
+            chosen = word == "text" ? engine::special_tokens::text : engine::special_tokens::library;
+          },
+          "A special token spelled out in a text is that token, as with the library, or ordinary text")
+      ->check(CLI::Validator(
+          [](const std::string& word) {
+            return word == "library" || word == "text" ? std::string() : "'" + word + "': write library or text";
+          },
+          "library|text"));
 }
 
 } // namespace fastptm::node::commands

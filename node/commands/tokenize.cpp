@@ -56,7 +56,8 @@ void add_tokenize(CLI::App& app, invocation& chosen) {
   auto given = std::make_shared<options>();
   command->add_option("MODELDIR", given->folder, "Folder with tokenizer.json or vocab.txt")->required();
   command->add_option("--strings", given->file, "A JSON list of strings, or of pairs of strings")->required();
-  command->add_option("--max-tokens", given->max_tokens, "Cut to so many, special tokens included");
+  command->add_option("--max-tokens", given->max_tokens, "Cut to so many, special tokens included")
+      ->check(CLI::Range(1, 1 << 20));
   add_special_tokens_option(*command, given->special);
   auto json = std::make_shared<bool>(true);
   command->add_flag("--json", *json, "One JSON object a line, as without it");
