@@ -34,7 +34,7 @@ LIBRARIES = {
     "cublas": ["gpu/cuda"],
     "nlohmann/": ["weights", "tests/weights"],
     "xxhash": ["weights", "tests/weights"],
-    "openssl/": ["weights", "tests/weights", "transport/cluster_secret", "rpc/admin", "rpc/gateway"],
+    "openssl/": ["weights", "tests/weights", "transport/cluster_secret", "rpc/same_secret"],
     "liburing": ["weights", "bench"],
     "sqlite3": ["weights", "tests/weights"],
     "unicode/": ["engine/tokenizer"],
