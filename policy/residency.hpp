@@ -23,7 +23,7 @@ enum class fit : uint8_t {
 
 // What giving up a set costs. Whatever is wanted now stays before anything that is not.
 struct set_cost {
-  bool wanted = false; // Requests wait for it.
+  bool wanted = false; // Requests wait for it, and nobody else has it.
   double price_us = 0; // Of bringing it back times how soon that is expected.
 };
 
