@@ -16,8 +16,8 @@
 #include <caf/io/network/default_multiplexer.hpp>
 #include <fmt/format.h>
 
-#include "actors/errors.hpp"
 #include "core/network_address.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::actors {
 

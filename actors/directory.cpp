@@ -6,11 +6,11 @@
 
 #include <fmt/format.h>
 
-#include "actors/errors.hpp"
 #include "actors/join_proof.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
 #include "core/random.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::actors {
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "actors/holdings.hpp"
-#include "actors/interfaces.hpp"
 #include "core/clock.hpp"
+#include "protocol/interfaces.hpp"
 
 namespace fastptm::actors {
 

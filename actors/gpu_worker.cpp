@@ -8,10 +8,10 @@
 
 #include "actors/actor_from_state.hpp"
 #include "actors/completion.hpp"
-#include "actors/errors.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
 #include "policy/residency.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::actors {
 

@@ -10,13 +10,13 @@
 #include <unordered_map>
 #include <vector>
 
-#include "actors/interfaces.hpp"
 #include "actors/loading_environment.hpp"
 #include "actors/local.hpp"
 #include "actors/transfer.hpp"
 #include "engine/session.hpp"
 #include "gpu/device.hpp"
 #include "gpu/shard_table.hpp"
+#include "protocol/interfaces.hpp"
 #include "weights/manifest.hpp"
 
 namespace fastptm::actors {

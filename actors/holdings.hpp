@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "actors/messages/loading.hpp"
+#include "protocol/loading.hpp"
 
 namespace fastptm::actors {
 

@@ -4,9 +4,9 @@
 #include <functional>
 #include <string>
 
-#include "actors/messages/loading.hpp"
 #include "core/clock.hpp"
 #include "policy/sourcing.hpp"
+#include "protocol/loading.hpp"
 #include "transport/exporter.hpp"
 #include "transport/fetcher.hpp"
 #include "weights/loader.hpp"

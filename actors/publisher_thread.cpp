@@ -1,9 +1,9 @@
 // The one actor that may block.
 #include "actors/publisher_thread.hpp"
 
-#include "actors/errors.hpp"
 #include "core/log.hpp"
 #include "engine/tokenizer.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::actors {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "actors/interfaces.hpp"
 #include "actors/local.hpp"
+#include "protocol/interfaces.hpp"
 #include "weights/publisher.hpp"
 #include "weights/unpublisher.hpp"
 

@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "actors/messages/serving.hpp"
 #include "core/clock.hpp"
 #include "policy/scheduling/events.hpp"
+#include "protocol/serving.hpp"
 
 namespace fastptm::actors {
 

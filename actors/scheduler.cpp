@@ -6,10 +6,10 @@
 
 #include <fmt/format.h>
 
-#include "actors/errors.hpp"
 #include "actors/refused.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
+#include "protocol/errors.hpp"
 #include "weights/manifest.hpp"
 
 namespace fastptm::actors {

@@ -8,10 +8,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "actors/interfaces.hpp"
 #include "actors/scheduler_metrics.hpp"
 #include "core/clock.hpp"
 #include "policy/scheduling/core.hpp"
+#include "protocol/interfaces.hpp"
 
 namespace fastptm::actors {
 

@@ -4,11 +4,11 @@
 
 #include <fmt/format.h>
 
-#include "actors/errors.hpp"
 #include "actors/refused.hpp"
 #include "actors/scheduler.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::actors {
 

@@ -4,10 +4,10 @@
 
 #include <fmt/format.h>
 
-#include "actors/errors.hpp"
 #include "actors/scheduler.hpp"
 #include "policy/scheduling/board.hpp"
 #include "policy/scheduling/explain.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::actors {
 

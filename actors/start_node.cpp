@@ -4,13 +4,13 @@
 #include <chrono>
 
 #include "actors/actor_from_state.hpp"
-#include "actors/errors.hpp"
 #include "actors/gpu_worker.hpp"
 #include "actors/scheduler.hpp"
 #include "actors/supervisor.hpp"
 #include "actors/tenant.hpp"
 #include "actors/weight_store.hpp"
 #include "policy/scheduling/core.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::actors {
 

@@ -8,7 +8,6 @@
 
 #include "actors/connector.hpp"
 #include "actors/directory.hpp"
-#include "actors/interfaces.hpp"
 #include "actors/loading_environment.hpp"
 #include "core/metrics.hpp"
 #include "engine/session.hpp"
@@ -16,6 +15,7 @@
 #include "policy/admission.hpp"
 #include "policy/scheduling/events.hpp"
 #include "policy/scheduling/options.hpp"
+#include "protocol/interfaces.hpp"
 #include "weights/catalogue.hpp"
 #include "weights/content_store.hpp"
 #include "weights/host_cache.hpp"

@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "actors/errors.hpp"
 #include "actors/join_proof.hpp"
 #include "core/log.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::actors {
 

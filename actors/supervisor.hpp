@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "actors/connector.hpp"
-#include "actors/interfaces.hpp"
 #include "actors/local.hpp"
 #include "core/clock.hpp"
+#include "protocol/interfaces.hpp"
 
 namespace fastptm::actors {
 

@@ -1,7 +1,7 @@
 // Chosen by measurement on CAF 0.17.6.
 #include "actors/system_config.hpp"
 
-#include "actors/interfaces.hpp"
+#include "protocol/interfaces.hpp"
 
 namespace fastptm::actors {
 

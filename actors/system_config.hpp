@@ -4,7 +4,7 @@
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 
-#include "actors/messages.hpp"
+#include "protocol/messages.hpp"
 
 namespace fastptm::actors {
 

@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "actors/errors.hpp"
 #include "actors/refused.hpp"
 #include "core/check.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::actors {
 

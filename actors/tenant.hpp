@@ -4,10 +4,10 @@
 #include <map>
 #include <string>
 
-#include "actors/interfaces.hpp"
 #include "core/clock.hpp"
 #include "core/metrics.hpp"
 #include "policy/admission.hpp"
+#include "protocol/interfaces.hpp"
 
 namespace fastptm::actors {
 

@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "actors/completion.hpp"
-#include "actors/errors.hpp"
 #include "core/log.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::actors {
 

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "actors/interfaces.hpp"
 #include "actors/loading_environment.hpp"
 #include "actors/local.hpp"
+#include "protocol/interfaces.hpp"
 #include "weights/manifest.hpp"
 
 namespace fastptm::actors {

@@ -8,8 +8,8 @@
 
 #include "actors/actor_from_state.hpp"
 #include "actors/completion.hpp"
-#include "actors/errors.hpp"
 #include "core/log.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::actors {
 

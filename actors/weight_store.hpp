@@ -8,9 +8,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "actors/interfaces.hpp"
 #include "actors/local.hpp"
 #include "actors/publisher_thread.hpp"
+#include "protocol/interfaces.hpp"
 #include "transport/exporter.hpp"
 #include "weights/host_cache.hpp"
 #include "weights/manifest.hpp"

@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "actors/errors.hpp"
 #include "actors/weight_store.hpp"
 #include "core/log.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::actors {
 

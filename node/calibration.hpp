@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "actors/messages/joining.hpp"
 #include "core/memory_region.hpp"
+#include "protocol/joining.hpp"
 
 namespace fastptm::node {
 

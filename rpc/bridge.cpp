@@ -4,8 +4,8 @@
 #include <functional>
 #include <utility>
 
-#include "actors/errors.hpp"
 #include "core/check.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::rpc {
 

@@ -13,9 +13,9 @@
 
 #include <kj/async.h>
 
-#include "actors/interfaces.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "protocol/interfaces.hpp"
 #include "rpc/inbox.hpp"
 
 namespace fastptm::rpc {

@@ -3,12 +3,12 @@
 
 #include <memory>
 
-#include "actors/messages/cluster.hpp"
-#include "actors/messages/explaining.hpp"
-#include "actors/messages/reports.hpp"
-#include "actors/messages/serving.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "protocol/cluster.hpp"
+#include "protocol/explaining.hpp"
+#include "protocol/reports.hpp"
+#include "protocol/serving.hpp"
 #include "schemas/report.capnp.h"
 #include "schemas/serving.capnp.h"
 #include "weights/usage.hpp"

@@ -7,9 +7,9 @@
 
 #include <kj/async.h>
 
-#include "actors/messages/serving.hpp"
 #include "core/error.hpp"
 #include "engine/tokenizer.hpp"
+#include "protocol/serving.hpp"
 #include "rpc/cards.hpp"
 #include "rpc/helper_thread.hpp"
 

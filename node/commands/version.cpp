@@ -1,11 +1,11 @@
 // `fastptm version`: what this build is and what it chose for this machine.
 #include <fmt/format.h>
 
-#include "actors/messages/cluster.hpp"
 #include "gpu/backends.hpp"
 #include "node/commands/commands.hpp"
 #include "node/commands/json.hpp"
 #include "node/commands/output.hpp"
+#include "protocol/cluster.hpp"
 
 namespace fastptm::node::commands {
 

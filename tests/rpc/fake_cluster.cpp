@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "actors/errors.hpp"
+#include "protocol/errors.hpp"
 
 namespace fastptm::rpc {
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "actors/interfaces.hpp"
 #include "actors/system_config.hpp"
 #include "core/metrics.hpp"
+#include "protocol/interfaces.hpp"
 #include "rpc/client.hpp"
 #include "rpc/front_end.hpp"
 

@@ -8,11 +8,11 @@
 #include <caf/all.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
 
-#include "actors/errors.hpp"
-#include "actors/interfaces.hpp"
 #include "core/check.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "protocol/errors.hpp"
+#include "protocol/interfaces.hpp"
 
 namespace fastptm::tests {
 

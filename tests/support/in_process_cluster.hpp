@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "actors/errors.hpp"
 #include "actors/start_node.hpp"
 #include "actors/system_config.hpp"
 #include "core/check.hpp"
 #include "gpu/backends.hpp"
+#include "protocol/errors.hpp"
 #include "tests/support/memory_network.hpp"
 #include "weights/synthetic.hpp"
 

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "actors/actor_from_state.hpp"
-#include "actors/errors.hpp"
-#include "actors/interfaces.hpp"
 #include "actors/local.hpp"
+#include "protocol/errors.hpp"
+#include "protocol/interfaces.hpp"
 
 namespace fastptm::tests {
 

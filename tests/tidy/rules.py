@@ -5,15 +5,16 @@
 FOLDERS = {
     "core": [],
     "schemas": [],
+    "protocol": ["core"],
     "policy": ["core"],
     "gpu": ["core"],
     "transport": ["core"],
     "weights": ["core", "schemas", "policy", "gpu", "transport"],
     "engine": ["core", "gpu", "weights"],
     "engine/tokenizer": ["core", "weights", "engine"],
-    "actors": ["core", "policy", "gpu", "transport", "weights", "engine"],
-    "rpc": ["core", "schemas", "actors", "engine/tokenizer", "weights/usage"],
-    "sim": ["core", "schemas", "policy", "gpu", "transport", "weights", "engine", "actors"],
+    "actors": ["core", "protocol", "policy", "gpu", "transport", "weights", "engine"],
+    "rpc": ["core", "schemas", "protocol", "actors", "engine/tokenizer", "weights/usage"],
+    "sim": ["core", "schemas", "protocol", "policy", "gpu", "transport", "weights", "engine", "actors"],
     "node": None,
     "bench": None,
     "tools": None,
@@ -23,7 +24,7 @@ FOLDERS = {
 
 # Beginning of an included header -> where it may be included: folders, or single files without their ending.
 LIBRARIES = {
-    "caf/": ["actors", "rpc/bridge", "node", "sim", "bench", "tests"],
+    "caf/": ["protocol", "actors", "rpc/bridge", "node", "sim", "bench", "tests"],
     "capnp/": ["weights/manifest", "weights/usage", "rpc", "node", "sim", "bench", "tests"],
     "kj/": ["weights/manifest", "weights/usage", "rpc", "node", "sim", "bench", "tests"],
     "ucp/": ["transport/ucx"],

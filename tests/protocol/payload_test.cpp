@@ -1,12 +1,12 @@
 // What travels opaque, and errors that cross CAF.
-#include "actors/messages/payload.hpp"
+#include "protocol/payload.hpp"
 
 #include <limits>
 
 #include <gtest/gtest.h>
 
-#include "actors/errors.hpp"
-#include "actors/interfaces.hpp"
+#include "protocol/errors.hpp"
+#include "protocol/interfaces.hpp"
 
 namespace fastptm::actors {
 namespace {

@@ -1,5 +1,5 @@
 // The names of states as the command line prints them.
-#include "actors/messages.hpp"
+#include "protocol/messages.hpp"
 
 namespace fastptm::actors {
 

@@ -1,11 +1,11 @@
 // The whole protocol of the runtime: every actor, and a sentence for every message that it takes from others.
 //
 // What an actor tells itself (timers, completions) it adds with extend<> in its own header.
-// Every request between actors has a finite timeout. An error is a core::error (actors/errors). `stop_atom` is sent
+// Every request between actors has a finite timeout. An error is a core::error (protocol/errors). `stop_atom` is sent
 // with high priority: the actor refuses what is new, ends what runs, answers every promise it holds, and quits.
 #pragma once
 
-#include "actors/messages.hpp"
+#include "protocol/messages.hpp"
 
 namespace fastptm::actors {
 
@@ -150,4 +150,4 @@ using supervisor_actor = caf::typed_actor<
 
 } // namespace fastptm::actors
 
-#include "actors/messages/joining.hpp"
+#include "protocol/joining.hpp"

@@ -1,5 +1,5 @@
 // Encodes and decodes what travels opaque through the runtime.
-#include "actors/messages/payload.hpp"
+#include "protocol/payload.hpp"
 
 #include <bit>
 #include <cstring>

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "actors/messages/payload.hpp"
+#include "protocol/payload.hpp"
 
 namespace fastptm::actors {
 

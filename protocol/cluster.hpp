@@ -6,11 +6,11 @@
 #include <string_view>
 #include <vector>
 
-#include "actors/messages/loading.hpp"
+#include "protocol/loading.hpp"
 
 namespace fastptm::actors {
 
-// Raised with every change of anything in actors/messages or interfaces.hpp: two builds that differ do not join.
+// Raised with every change of anything in protocol/messages or interfaces.hpp: two builds that differ do not join.
 constexpr uint32_t protocol_version = 5;
 
 struct model_key {

@@ -1,15 +1,15 @@
 // Every message type with its id. Nodes only join with equal protocol versions, so ids need no gaps.
 #pragma once
 
-#include "actors/messages/cluster.hpp"
-#include "actors/messages/explaining.hpp"
-#include "actors/messages/loading.hpp"
-#include "actors/messages/reports.hpp"
-#include "actors/messages/serving.hpp"
+#include "protocol/cluster.hpp"
+#include "protocol/explaining.hpp"
+#include "protocol/loading.hpp"
+#include "protocol/reports.hpp"
+#include "protocol/serving.hpp"
 
 namespace fastptm::actors {
 
-// Defined in messages/joining.hpp, behind the interfaces whose handles they carry.
+// Defined in protocol/joining.hpp, behind the interfaces whose handles they carry.
 struct attach_order;
 struct device_joined;
 struct join_reply;

@@ -1,5 +1,5 @@
 // Converts errors at the border of CAF.
-#include "actors/errors.hpp"
+#include "protocol/errors.hpp"
 
 #include <utility>
 

@@ -1,7 +1,7 @@
 // The messages of joining, which carry handles of actors.
 #pragma once
 
-#include "actors/interfaces.hpp"
+#include "protocol/interfaces.hpp"
 
 namespace fastptm::actors {
 

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "actors/messages/fields.hpp"
 #include "core/error.hpp"
+#include "protocol/fields.hpp"
 
 namespace fastptm::actors {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/messages/loading.hpp"
+#include "protocol/loading.hpp"
 
 namespace fastptm::actors {
 
