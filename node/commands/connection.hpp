@@ -6,7 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "rpc/client.hpp"
+#include "clients/cpp/client.hpp"
 
 namespace fastptm::node::commands {
 

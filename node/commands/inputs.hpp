@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "clients/cpp/client.hpp"
 #include "core/error.hpp"
-#include "rpc/client.hpp"
 
 namespace fastptm::node::commands {
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "clients/cpp/client.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
-#include "rpc/client.hpp"
 #include "sim/trace.hpp"
 
 namespace fastptm::node::commands {

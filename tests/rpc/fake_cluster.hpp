@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "actors/system_config.hpp"
+#include "clients/cpp/client.hpp"
 #include "core/metrics.hpp"
 #include "protocol/interfaces.hpp"
-#include "rpc/client.hpp"
 #include "rpc/front_end.hpp"
 
 namespace fastptm::rpc {

@@ -14,6 +14,7 @@ FOLDERS = {
     "engine/tokenizer": ["core", "weights", "engine"],
     "actors": ["core", "protocol", "policy", "gpu", "transport", "weights", "engine"],
     "rpc": ["core", "schemas", "protocol", "actors", "engine/tokenizer", "weights/usage"],
+    "clients/cpp": ["core", "schemas"],
     "sim": ["core", "schemas", "protocol", "policy", "gpu", "transport", "weights", "engine", "actors"],
     "node": None,
     "bench": None,
@@ -25,8 +26,8 @@ FOLDERS = {
 # Beginning of an included header -> where it may be included: folders, or single files without their ending.
 LIBRARIES = {
     "caf/": ["protocol", "actors", "rpc/bridge", "node", "sim", "bench", "tests"],
-    "capnp/": ["weights/manifest", "weights/usage", "rpc", "node", "sim", "bench", "tests"],
-    "kj/": ["weights/manifest", "weights/usage", "rpc", "node", "sim", "bench", "tests"],
+    "capnp/": ["weights/manifest", "weights/usage", "rpc", "clients/cpp", "node", "sim", "bench", "tests"],
+    "kj/": ["weights/manifest", "weights/usage", "rpc", "clients/cpp", "node", "sim", "bench", "tests"],
     "ucp/": ["transport/ucx"],
     "ucs/": ["transport/ucx"],
     "uct/": ["transport/ucx"],

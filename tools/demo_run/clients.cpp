@@ -1,4 +1,4 @@
-// Plays a trace over rpc/client, one thread per client.
+// Plays a trace over clients/cpp/client, one thread per client.
 #include "tools/demo_run/clients.hpp"
 
 #include <algorithm>
@@ -7,8 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "clients/cpp/client.hpp"
 #include "node/commands/connection.hpp"
-#include "rpc/client.hpp"
 
 namespace fastptm::demo {
 

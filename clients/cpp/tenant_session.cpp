@@ -1,5 +1,5 @@
 // Login, and looking up models.
-#include "rpc/tenant_session.hpp"
+#include "clients/cpp/tenant_session.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "rpc/client.hpp"
-#include "rpc/connection.hpp"
+#include "clients/cpp/client.hpp"
+#include "clients/cpp/connection.hpp"
 
 namespace fastptm::rpc {
 

@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 
-#include "rpc/client.hpp"
-#include "rpc/repetition.hpp"
-#include "rpc/tenant_session.hpp"
+#include "clients/cpp/client.hpp"
+#include "clients/cpp/repetition.hpp"
+#include "clients/cpp/tenant_session.hpp"
 
 namespace fastptm::rpc {
 

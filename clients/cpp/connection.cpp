@@ -1,5 +1,5 @@
 // Connecting, and the translation of exceptions and outcomes into errors.
-#include "rpc/connection.hpp"
+#include "clients/cpp/connection.hpp"
 
 #include <fmt/format.h>
 #include <kj/debug.h>

@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 #include <kj/debug.h>
 
+#include "clients/cpp/client_state.hpp"
 #include "core/random.hpp"
-#include "rpc/client_state.hpp"
 
 namespace fastptm::rpc {
 

@@ -1,5 +1,5 @@
 // What a tenant's client asks besides inferences: models, reports, publishing and taking back.
-#include "rpc/client.hpp"
+#include "clients/cpp/client.hpp"
 
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 #include <kj/debug.h>
 #include <unistd.h>
 
-#include "rpc/client_state.hpp"
+#include "clients/cpp/client_state.hpp"
 
 namespace fastptm::rpc {
 

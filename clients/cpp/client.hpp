@@ -120,8 +120,9 @@ public:
   using answered = std::function<void(answer)>;
   // Exactly one answer per call. The deadline counts from this call (0: the cluster's default), by this machine's
   // clock: connecting, waiting and trying again are part of it, and what comes after it is "late". A try that finds no
-  // connection, loses it or is refused with a hint is followed by another, under the same key, as rpc/repetition says;
-  // "unavailable": so it went on until the deadline. "deadline_exceeded": no answer came within a second after it.
+  // connection, loses it or is refused with a hint is followed by another, under the same key, as
+  // clients/cpp/repetition says; "unavailable": so it went on until the deadline. "deadline_exceeded": no answer came
+  // within a second after it.
   void infer(const std::string& model, bool classify, const input& what, core::duration_us deadline_us, answered done);
   // Runs callbacks until then.
   void run_until(core::time_us when);

@@ -1,7 +1,7 @@
 // The operator's client: one connection, one call at a time.
-#include "rpc/client.hpp"
+#include "clients/cpp/client.hpp"
 
-#include "rpc/connection.hpp"
+#include "clients/cpp/connection.hpp"
 
 namespace fastptm::rpc {
 

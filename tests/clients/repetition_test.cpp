@@ -1,5 +1,5 @@
 // When a request comes again, and when it does not.
-#include "rpc/repetition.hpp"
+#include "clients/cpp/repetition.hpp"
 
 #include <gtest/gtest.h>
 

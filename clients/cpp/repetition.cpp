@@ -1,5 +1,5 @@
 // Exponential back-off, and hints that are believed.
-#include "rpc/repetition.hpp"
+#include "clients/cpp/repetition.hpp"
 
 #include <algorithm>
 
