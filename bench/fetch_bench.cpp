@@ -12,11 +12,11 @@
 
 #include <fmt/format.h>
 
-#include "bench/bare.hpp"
 #include "bench/fetch_source.hpp"
 #include "core/check.hpp"
 #include "core/random.hpp"
 #include "policy/fetch_plan.hpp"
+#include "transport/probe.hpp"
 #include "transport/same_host/backend.hpp"
 #include "transport/ucx/backend.hpp"
 #include "transport/ucx/environment.hpp"

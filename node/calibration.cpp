@@ -7,10 +7,10 @@
 #include <optional>
 #include <unistd.h>
 
-#include "bench/bare.hpp"
 #include "core/log.hpp"
 #include "core/units.hpp"
 #include "gpu/host/memory.hpp"
+#include "transport/probe.hpp"
 
 namespace fastptm::node {
 

@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "node/commands/json.hpp"
+#include "core/json.hpp"
+#include "core/json_writer.hpp"
 #include "node/state_folder.hpp"
-#include "weights/json.hpp"
 
 namespace fastptm::node {
 

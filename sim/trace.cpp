@@ -7,8 +7,8 @@
 #include <sstream>
 #include <string>
 
+#include "core/json.hpp"
 #include "sim/workload.hpp"
-#include "weights/json.hpp"
 
 namespace fastptm::sim {
 

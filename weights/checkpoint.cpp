@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "core/json.hpp"
 #include "core/log.hpp"
 #include "weights/folder_advice.hpp"
-#include "weights/json.hpp"
 
 namespace fastptm::weights {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "core/error.hpp"
-#include "weights/json.hpp"
+#include "core/json.hpp"
 
 namespace fastptm::weights {
 

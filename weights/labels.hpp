@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "weights/json.hpp"
+#include "core/json.hpp"
 #include "weights/usage.hpp"
 
 namespace fastptm::weights {

@@ -8,8 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "core/json.hpp"
 #include "core/log.hpp"
-#include "weights/json.hpp"
 
 namespace fastptm::weights {
 

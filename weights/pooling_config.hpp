@@ -4,8 +4,8 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "core/json.hpp"
 #include "weights/architecture.hpp"
-#include "weights/json.hpp"
 
 namespace fastptm::weights {
 

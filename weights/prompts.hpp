@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/error.hpp"
-#include "weights/json.hpp"
+#include "core/json.hpp"
 #include "weights/usage.hpp"
 
 namespace fastptm::weights {

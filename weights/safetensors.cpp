@@ -11,9 +11,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "core/json.hpp"
 #include "core/log.hpp"
 #include "core/units.hpp"
-#include "weights/json.hpp"
 
 namespace fastptm::weights {
 

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "core/error.hpp"
+#include "core/json.hpp"
 #include "weights/architecture.hpp"
-#include "weights/json.hpp"
 
 namespace fastptm::weights {
 

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/json.hpp"
 #include "engine/tokenizer/added_tokens.hpp"
 #include "engine/tokenizer/tokenizer_texts.hpp"
-#include "weights/json.hpp"
 
 namespace fastptm::engine {
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "core/error.hpp"
+#include "core/json.hpp"
 #include "engine/tokenizer/framing.hpp"
-#include "weights/json.hpp"
 
 namespace fastptm::engine {
 

@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "weights/json.hpp"
+#include "core/json.hpp"
 
 namespace fastptm::engine {
 

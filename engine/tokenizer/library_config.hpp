@@ -5,8 +5,8 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "core/json.hpp"
 #include "engine/tokenizer/tokenizer_texts.hpp"
-#include "weights/json.hpp"
 
 namespace fastptm::engine {
 

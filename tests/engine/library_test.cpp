@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "core/json.hpp"
 #include "engine/tokenizer.hpp"
-#include "weights/json.hpp"
 
 namespace fastptm::engine {
 namespace {

@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-#include "weights/json.hpp"
+#include "core/json.hpp"
 
 namespace fastptm::integration {
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cli/connection.hpp"
 #include "core/clock.hpp"
-#include "node/commands/connection.hpp"
 
 namespace fastptm::demo {
 

@@ -5,7 +5,7 @@
 #include <csignal>
 #include <thread>
 
-#include "node/commands/connection.hpp"
+#include "cli/connection.hpp"
 
 namespace fastptm::demo {
 

@@ -7,8 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "cli/connection.hpp"
 #include "clients/cpp/client.hpp"
-#include "node/commands/connection.hpp"
 
 namespace fastptm::demo {
 

@@ -1,0 +1,158 @@
+// Addresses and tokens from the state folder or the environment.
+#include "cli/connection.hpp"
+
+#include <cstdlib>
+#include <functional>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "core/network_address.hpp"
+#include "node/node_record.hpp"
+#include "node/state_folder.hpp"
+
+namespace fastptm::node::commands {
+
+namespace {
+
+// A head that was killed is back well within this.
+constexpr core::duration_us patience_us = 3'000'000;
+constexpr auto pause = std::chrono::milliseconds(50);
+
+std::string from_environment(const char* name) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? std::string() : text;
+}
+
+// From FASTPTM_TOKEN, else the file that FASTPTM_TOKEN_FILE names; empty when neither is set.
+core::result<std::string> environment_token() {
+  if (auto token = trimmed(from_environment("FASTPTM_TOKEN")); !token.empty()) return token;
+  const auto file = from_environment("FASTPTM_TOKEN_FILE");
+  if (file.empty()) return std::string();
+  const auto text = read_file(file);
+  if (!text) return core::fail("FASTPTM_TOKEN_FILE", text.error());
+  auto token = trimmed(*text);
+  if (token.empty()) return core::fail(core::errc::permission_denied, "FASTPTM_TOKEN_FILE: " + file + " is empty");
+  return token;
+}
+
+core::result<rpc::connect_options> access_elsewhere(const cluster_options& options, const char* port_of) {
+  const auto address = core::parse_network_address(trimmed(options.connect));
+  if (!address) {
+    return core::fail(core::errc::invalid,
+                      fmt::format("--connect: {}; {} is in run/NODE.json of the head's state folder",
+                                  address.error().message, port_of));
+  }
+  const auto token = environment_token();
+  if (!token) return core::fail(token.error());
+  if (token->empty()) {
+    return core::fail(core::errc::permission_denied,
+                      fmt::format("connecting to {} needs a token in FASTPTM_TOKEN, or in the file that "
+                                  "FASTPTM_TOKEN_FILE names",
+                                  options.connect));
+  }
+  return rpc::connect_options{.address = core::to_text(*address), .token = *token, .loop = options.loop};
+}
+
+// The address in the head's record, which is another one after the head was started again. While nobody keeps the head
+// running, the record may be that of a dead one: one try is enough.
+std::function<core::result<std::string>()> address_finder(const state_folder& folder,
+                                                          std::string node_record::*address_of) {
+  return [folder, address_of, tries = 0]() mutable -> core::result<std::string> {
+    const bool is_kept = file_lock::holder(folder.lock_file()).has_value();
+    auto head = find_head(folder.run());
+    if (head && (is_kept || tries++ == 0)) return (*head).*address_of;
+    if (is_kept) return core::fail(core::errc::unavailable, "the head is being started");
+    return core::fail(core::errc::not_found,
+                      fmt::format("no cluster runs from {}: start one with `fastptm up`", folder.path().string()));
+  };
+}
+
+// Client: tenant_client or admin_client.
+template <class Client>
+core::result<std::unique_ptr<Client>> connect_local(const state_folder& folder, rpc::connect_options access) {
+  const auto give_up_us = core::monotonic_now_us() + patience_us;
+  for (;;) {
+    core::result<std::unique_ptr<Client>> client = core::fail(core::errc::unavailable, "");
+    auto address = access.find_address();
+    if (address) {
+      access.address = *address;
+      client = Client::connect(access);
+    } else {
+      client = core::fail(address.error());
+    }
+    if (client || client.error().code != core::errc::unavailable) return client;
+    const bool kept = file_lock::holder(folder.lock_file()).has_value();
+    if (!kept || core::monotonic_now_us() >= give_up_us) return client;
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+core::result<rpc::connect_options> tenant_access(const cluster_options& options) {
+  if (!options.connect.empty()) return access_elsewhere(options, "the gateway's");
+  auto folder = state_folder::open(options.state);
+  if (!folder) return core::fail(folder.error());
+  const auto token = options.tenant.empty() ? environment_token() : folder->tenant_token(options.tenant);
+  if (!token) return core::fail(token.error());
+  if (token->empty()) {
+    return core::fail(core::errc::permission_denied,
+                      "say who asks: --as TENANT, or a token in FASTPTM_TOKEN or the file FASTPTM_TOKEN_FILE");
+  }
+  return rpc::connect_options{.address = {},
+                              .token = *token,
+                              .loop = options.loop,
+                              .find_address = address_finder(*folder, &node_record::gateway)};
+}
+
+} // namespace
+
+void add_cluster_options(CLI::App& command, cluster_options& to) {
+  to.state = state_folder::default_path().string();
+  command.add_option("--state", to.state, "State folder of a cluster on this host")->capture_default_str();
+  command
+      .add_option(
+          "--connect", to.connect,
+          "HOST:PORT of a cluster elsewhere; the token comes from FASTPTM_TOKEN, or the file FASTPTM_TOKEN_FILE")
+      ->envname("FASTPTM_CONNECT");
+  command.add_flag("--json", to.json, "One JSON value a line");
+}
+
+void add_tenant_options(CLI::App& command, cluster_options& to) {
+  add_cluster_options(command, to);
+  command.add_option("--as", to.tenant, "Which tenant asks; its token is taken from the state folder");
+}
+
+core::result<std::unique_ptr<rpc::tenant_client>> connect_tenant(const cluster_options& options,
+                                                                 refusals when_refused) {
+  auto access = tenant_access(options);
+  if (!access) return core::fail(access.error());
+  access->waits_when_refused = when_refused == refusals::waited_for;
+  if (!options.connect.empty()) return rpc::tenant_client::connect(*access);
+  const auto folder = state_folder::open(options.state);
+  if (!folder) return core::fail(folder.error());
+  return connect_local<rpc::tenant_client>(*folder, *access);
+}
+
+core::result<std::unique_ptr<rpc::tenant_client>> open_tenant(const cluster_options& options) {
+  auto access = tenant_access(options);
+  if (!access) return core::fail(access.error());
+  return rpc::tenant_client::open(*access);
+}
+
+core::result<std::unique_ptr<rpc::admin_client>> connect_admin(const cluster_options& options) {
+  if (!options.connect.empty()) {
+    const auto access = access_elsewhere(options, "the administration's");
+    if (!access) return core::fail(access.error());
+    return rpc::admin_client::connect(*access);
+  }
+  auto folder = state_folder::open(options.state);
+  if (!folder) return core::fail(folder.error());
+  auto token = folder->admin_token();
+  if (!token) return core::fail(token.error());
+  return connect_local<rpc::admin_client>(*folder, {.address = {},
+                                                    .token = *token,
+                                                    .loop = options.loop,
+                                                    .find_address = address_finder(*folder, &node_record::admin)});
+}
+
+} // namespace fastptm::node::commands

@@ -1,0 +1,20 @@
+// The check of options that take a time, such as --deadline: a wrong one is wrong usage.
+#pragma once
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/inputs.hpp"
+
+namespace fastptm::node::commands {
+
+inline CLI::Validator is_duration() {
+  return {[](const std::string& text) {
+            const auto parsed = parse_duration(text);
+            return parsed ? std::string() : parsed.error().message;
+          },
+          "TIME"};
+}
+
+} // namespace fastptm::node::commands

@@ -1,0 +1,90 @@
+// `fastptm status`, `models` and `switches`: what the cluster tells about itself.
+#include "cli/commands.hpp"
+#include "cli/connection.hpp"
+#include "cli/output.hpp"
+#include "cli/report_output.hpp"
+
+namespace fastptm::node::commands {
+
+namespace {
+
+int run_status(const cluster_options& options) {
+  auto client = connect_admin(options);
+  if (!client) return failed(client.error());
+  auto got = (*client)->status();
+  if (!got) return failed(got.error());
+  if (options.json) {
+    print_line(to_json((*got)->getStatus()));
+  } else {
+    print_table((*got)->getStatus());
+  }
+  return 0;
+}
+
+int run_models(const cluster_options& options) {
+  auto client = connect_tenant(options);
+  if (!client) return failed(client.error());
+  auto got = (*client)->models();
+  if (!got) return failed(got.error());
+  if (!options.json) {
+    print_table((*got)->getModels());
+    return 0;
+  }
+  for (const auto model : (*got)->getModels()) print_line(to_json(model));
+  return 0;
+}
+
+int print(capnp::List<schema::SwitchReport>::Reader reports, bool json) {
+  if (!json) {
+    print_table(reports);
+    return 0;
+  }
+  for (const auto report : reports) print_line(to_json(report));
+  return 0;
+}
+
+// As a tenant its own; without one the operator's view of all.
+int run_switches(const cluster_options& options, uint32_t last) {
+  if (options.tenant.empty() && options.connect.empty()) {
+    auto client = connect_admin(options);
+    if (!client) return failed(client.error());
+    auto got = (*client)->switches(last);
+    if (!got) return failed(got.error());
+    return print((*got)->getSwitches(), options.json);
+  }
+  auto client = connect_tenant(options);
+  if (!client) return failed(client.error());
+  auto got = (*client)->switches(last);
+  if (!got) return failed(got.error());
+  return print((*got)->getSwitches(), options.json);
+}
+
+} // namespace
+
+void add_status(CLI::App& app, invocation& chosen) {
+  auto* command = app.add_subcommand("status", "Nodes, devices, models and tenants");
+  auto options = std::make_shared<cluster_options>();
+  add_cluster_options(*command, *options);
+  command->footer("Example:\n  fastptm status --state /tmp/demo");
+  command->callback([options, &chosen] { chosen = [options] { return run_status(*options); }; });
+}
+
+void add_models(CLI::App& app, invocation& chosen) {
+  auto* command = app.add_subcommand("models", "What a tenant has published");
+  auto options = std::make_shared<cluster_options>();
+  add_tenant_options(*command, *options);
+  command->footer("Example:\n  fastptm models --as acme --state /tmp/demo");
+  command->callback([options, &chosen] { chosen = [options] { return run_models(*options); }; });
+}
+
+void add_switches(CLI::App& app, invocation& chosen) {
+  auto* command = app.add_subcommand("switches", "The account of the last loads: sources, bytes, stages, limits");
+  auto options = std::make_shared<cluster_options>();
+  auto last = std::make_shared<uint32_t>(20);
+  add_tenant_options(*command, *options);
+  command->add_option("--last", *last, "How many")->capture_default_str()->check(CLI::Range(1, 100000));
+  command->footer("Example:\n  fastptm switches --last 5 --as acme --state /tmp/demo");
+  command->callback([options, last, &chosen] { chosen = [options, last] { return run_switches(*options, *last); }; });
+}
+
+} // namespace fastptm::node::commands

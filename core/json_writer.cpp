@@ -1,0 +1,82 @@
+// Escaping and joining.
+#include "core/json_writer.hpp"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace fastptm::node::commands {
+
+namespace {
+
+// Length of the well-formed UTF-8 sequence at the front; 0 if it is not one.
+size_t sequence_length(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  const size_t length = lead < 0x80                   ? 1
+                        : lead >= 0xc2 && lead < 0xe0 ? 2
+                        : lead >= 0xe0 && lead < 0xf0 ? 3
+                        : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                      : 0;
+  if (length == 0 || length > text.size()) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
+  }
+  return length;
+}
+
+} // namespace
+
+std::string json_text(std::string_view text) {
+  std::string out = "\"";
+  while (!text.empty()) {
+    const auto length = sequence_length(text);
+    const char c = text[0];
+    if (length == 0) {
+      out += "\\ufffd";
+    } else if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      out += fmt::format("\\u{:04x}", c);
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return out + '"';
+}
+
+std::string json_number(double value) {
+  return std::isfinite(value) ? fmt::format("{}", value) : "null";
+}
+
+std::string json_number(float value) {
+  return std::isfinite(value) ? fmt::format("{}", value) : "null";
+}
+
+std::string json_floats(const std::vector<float>& values) {
+  fmt::memory_buffer out;
+  out.push_back('[');
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    out.append(json_number(values[i]));
+  }
+  out.push_back(']');
+  return fmt::to_string(out);
+}
+
+json_object& json_object::raw(std::string_view key, std::string_view value) {
+  members_ += members_.empty() ? '{' : ',';
+  members_ += json_text(key);
+  members_ += ':';
+  members_ += value;
+  return *this;
+}
+
+json_array& json_array::add(std::string_view value) {
+  elements_ += elements_.empty() ? '[' : ',';
+  elements_ += value;
+  return *this;
+}
+
+} // namespace fastptm::node::commands
