@@ -4,11 +4,11 @@
 #include <chrono>
 
 #include "actors/actor_from_state.hpp"
-#include "actors/gpu_worker.hpp"
-#include "actors/scheduler.hpp"
-#include "actors/supervisor.hpp"
-#include "actors/tenant.hpp"
-#include "actors/weight_store.hpp"
+#include "actors/device/gpu_worker.hpp"
+#include "actors/membership/supervisor.hpp"
+#include "actors/serving/scheduler.hpp"
+#include "actors/serving/tenant.hpp"
+#include "actors/store/weight_store.hpp"
 #include "policy/scheduling/core.hpp"
 #include "protocol/errors.hpp"
 

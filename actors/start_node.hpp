@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "actors/connector.hpp"
-#include "actors/directory.hpp"
-#include "actors/loading_environment.hpp"
+#include "actors/device/loading_environment.hpp"
+#include "actors/membership/connector.hpp"
+#include "actors/membership/directory.hpp"
 #include "core/metrics.hpp"
 #include "engine/session.hpp"
 #include "gpu/device.hpp"

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "actors/actor_from_state.hpp"
-#include "actors/scheduler.hpp"
+#include "actors/serving/scheduler.hpp"
 #include "actors/system_config.hpp"
 #include "core/metrics.hpp"
 #include "weights/hash.hpp"

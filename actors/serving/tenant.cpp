@@ -1,12 +1,12 @@
 // Every way a request can end leads through answer().
-#include "actors/tenant.hpp"
+#include "actors/serving/tenant.hpp"
 
 #include <algorithm>
 #include <chrono>
 
 #include <fmt/format.h>
 
-#include "actors/refused.hpp"
+#include "actors/serving/refused.hpp"
 #include "core/check.hpp"
 #include "protocol/errors.hpp"
 

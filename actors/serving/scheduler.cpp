@@ -1,12 +1,12 @@
 // Dense indices for the core on one side, actors and names on the other.
-#include "actors/scheduler.hpp"
+#include "actors/serving/scheduler.hpp"
 
 #include <algorithm>
 #include <chrono>
 
 #include <fmt/format.h>
 
-#include "actors/refused.hpp"
+#include "actors/serving/refused.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
 #include "protocol/errors.hpp"

@@ -1,12 +1,12 @@
 // Keeps leases and holdings; tells the scheduler which devices can be used and every node which node is dead.
-#include "actors/directory.hpp"
+#include "actors/membership/directory.hpp"
 
 #include <algorithm>
 #include <chrono>
 
 #include <fmt/format.h>
 
-#include "actors/join_proof.hpp"
+#include "actors/membership/join_proof.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
 #include "core/random.hpp"

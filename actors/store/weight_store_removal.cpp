@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "actors/weight_store.hpp"
+#include "actors/store/weight_store.hpp"
 #include "core/log.hpp"
 #include "protocol/errors.hpp"
 

@@ -1,5 +1,5 @@
 // Admission, checks and the promise of exactly one answer.
-#include "actors/tenant.hpp"
+#include "actors/serving/tenant.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
 // Joining, renewing, joining again and stopping, against the real directory in virtual time.
-#include "actors/supervisor.hpp"
+#include "actors/membership/supervisor.hpp"
 
 #include <gtest/gtest.h>
 
 #include "actors/actor_from_state.hpp"
-#include "actors/directory.hpp"
+#include "actors/membership/directory.hpp"
 #include "tests/support/deterministic_system.hpp"
 #include "tests/support/recording_actors.hpp"
 

@@ -1,12 +1,12 @@
 // Joins, renews, joins again, stops.
-#include "actors/supervisor.hpp"
+#include "actors/membership/supervisor.hpp"
 
 #include <algorithm>
 #include <chrono>
 
 #include <fmt/format.h>
 
-#include "actors/join_proof.hpp"
+#include "actors/membership/join_proof.hpp"
 #include "core/log.hpp"
 #include "protocol/errors.hpp"
 

@@ -1,5 +1,5 @@
 // Orders from the scheduler, completions from transfers, the runner and the exporter.
-#include "actors/gpu_worker.hpp"
+#include "actors/device/gpu_worker.hpp"
 
 #include <algorithm>
 #include <chrono>

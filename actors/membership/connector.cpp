@@ -1,5 +1,5 @@
 // One short-lived detached actor per attempt: connects a socket with a deadline, then hands it to CAF's broker.
-#include "actors/connector.hpp"
+#include "actors/membership/connector.hpp"
 
 #include <chrono>
 #include <memory>

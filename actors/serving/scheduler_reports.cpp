@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "actors/scheduler.hpp"
+#include "actors/serving/scheduler.hpp"
 #include "policy/scheduling/board.hpp"
 #include "policy/scheduling/explain.hpp"
 #include "protocol/errors.hpp"

@@ -1,5 +1,5 @@
 // Models from the catalogue, shards through the host cache.
-#include "actors/weight_store.hpp"
+#include "actors/store/weight_store.hpp"
 
 #include <algorithm>
 #include <chrono>

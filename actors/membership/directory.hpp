@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/holdings.hpp"
+#include "actors/membership/holdings.hpp"
 #include "core/clock.hpp"
 #include "protocol/interfaces.hpp"
 

@@ -1,5 +1,5 @@
 // A map from shard to its few holders: losing a device walks all of it, which is rare.
-#include "actors/holdings.hpp"
+#include "actors/membership/holdings.hpp"
 
 #include <algorithm>
 

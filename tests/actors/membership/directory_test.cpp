@@ -1,10 +1,10 @@
 // Joining, leases, holdings and reports of the directory, in virtual time.
-#include "actors/directory.hpp"
+#include "actors/membership/directory.hpp"
 
 #include <gtest/gtest.h>
 
 #include "actors/actor_from_state.hpp"
-#include "actors/join_proof.hpp"
+#include "actors/membership/join_proof.hpp"
 #include "tests/support/deterministic_system.hpp"
 #include "tests/support/recording_actors.hpp"
 

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "actors/actor_from_state.hpp"
-#include "actors/scheduler.hpp"
+#include "actors/serving/scheduler.hpp"
 #include "core/random.hpp"
 #include "sim/lane_world.hpp"
 #include "sim/replay.hpp"

@@ -1,5 +1,5 @@
 // The scheduler with the real core and devices whose orders end as the test says.
-#include "actors/scheduler.hpp"
+#include "actors/serving/scheduler.hpp"
 
 #include <gtest/gtest.h>
 

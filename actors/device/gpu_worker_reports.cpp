@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "actors/gpu_worker.hpp"
+#include "actors/device/gpu_worker.hpp"
 
 namespace fastptm::actors {
 

@@ -6,8 +6,8 @@
 #include <variant>
 #include <vector>
 
-#include "actors/connector.hpp"
 #include "actors/local.hpp"
+#include "actors/membership/connector.hpp"
 #include "core/clock.hpp"
 #include "protocol/interfaces.hpp"
 

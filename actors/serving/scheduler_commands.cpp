@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "actors/refused.hpp"
-#include "actors/scheduler.hpp"
+#include "actors/serving/refused.hpp"
+#include "actors/serving/scheduler.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
 #include "protocol/errors.hpp"

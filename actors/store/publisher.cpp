@@ -1,5 +1,5 @@
 // The one actor that may block.
-#include "actors/publisher_thread.hpp"
+#include "actors/store/publisher.hpp"
 
 #include "core/log.hpp"
 #include "engine/tokenizer.hpp"

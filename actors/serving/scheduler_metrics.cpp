@@ -1,5 +1,5 @@
 // Names of the metrics, and the differences that they grow by.
-#include "actors/scheduler_metrics.hpp"
+#include "actors/serving/scheduler_metrics.hpp"
 
 #include <fmt/format.h>
 

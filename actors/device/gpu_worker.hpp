@@ -10,9 +10,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "actors/loading_environment.hpp"
+#include "actors/device/loading_environment.hpp"
+#include "actors/device/transfer.hpp"
 #include "actors/local.hpp"
-#include "actors/transfer.hpp"
 #include "engine/session.hpp"
 #include "gpu/device.hpp"
 #include "gpu/shard_table.hpp"

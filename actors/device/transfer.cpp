@@ -1,5 +1,5 @@
 // Asks the directory and the store, feeds a weights::loader, answers its hunger.
-#include "actors/transfer.hpp"
+#include "actors/device/transfer.hpp"
 
 #include <algorithm>
 #include <chrono>

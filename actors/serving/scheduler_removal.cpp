@@ -1,7 +1,7 @@
 // Models that are taken back: out of the core at once, out of the tables when nothing uses them any more.
 #include <algorithm>
 
-#include "actors/scheduler.hpp"
+#include "actors/serving/scheduler.hpp"
 #include "core/log.hpp"
 #include "policy/scheduling/board.hpp"
 

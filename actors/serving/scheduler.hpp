@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "actors/scheduler_metrics.hpp"
+#include "actors/serving/scheduler_metrics.hpp"
 #include "core/clock.hpp"
 #include "policy/scheduling/core.hpp"
 #include "protocol/interfaces.hpp"

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "actors/local.hpp"
-#include "actors/publisher_thread.hpp"
+#include "actors/store/publisher.hpp"
 #include "protocol/interfaces.hpp"
 #include "transport/exporter.hpp"
 #include "weights/host_cache.hpp"

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/loading_environment.hpp"
+#include "actors/device/loading_environment.hpp"
 #include "actors/local.hpp"
 #include "protocol/interfaces.hpp"
 #include "weights/manifest.hpp"

@@ -1,5 +1,5 @@
 // Joins use the same HMAC as the data plane's handshakes, under a role of their own.
-#include "actors/join_proof.hpp"
+#include "actors/membership/join_proof.hpp"
 
 #include <algorithm>
 
