@@ -16,9 +16,9 @@
 #include "policy/scheduling/events.hpp"
 #include "policy/scheduling/options.hpp"
 #include "protocol/interfaces.hpp"
-#include "weights/catalogue.hpp"
-#include "weights/content_store.hpp"
-#include "weights/host_cache.hpp"
+#include "weights/store/catalogue.hpp"
+#include "weights/store/content_store.hpp"
+#include "weights/store/host_cache.hpp"
 
 namespace fastptm::actors {
 

@@ -11,8 +11,8 @@
 #include "core/random.hpp"
 #include "engine/session.hpp"
 #include "gpu/backends.hpp"
-#include "weights/layout.hpp"
-#include "weights/synthetic.hpp"
+#include "weights/format/layout.hpp"
+#include "weights/import/synthetic.hpp"
 
 namespace fastptm::bench {
 

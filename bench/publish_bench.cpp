@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/clock.hpp"
-#include "weights/publisher.hpp"
+#include "weights/store/publisher.hpp"
 
 namespace fastptm::bench {
 

@@ -10,9 +10,9 @@
 #include "actors/serving/scheduler.hpp"
 #include "actors/system_config.hpp"
 #include "core/metrics.hpp"
-#include "weights/hash.hpp"
-#include "weights/layout.hpp"
-#include "weights/manifest.hpp"
+#include "weights/format/hash.hpp"
+#include "weights/format/layout.hpp"
+#include "weights/format/manifest.hpp"
 
 namespace fastptm::bench {
 

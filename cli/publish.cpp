@@ -11,7 +11,7 @@
 #include "cli/special_tokens.hpp"
 #include "core/json_writer.hpp"
 #include "engine/tokenizer.hpp"
-#include "weights/import_plan.hpp"
+#include "weights/import/import_plan.hpp"
 
 namespace fastptm::node::commands {
 

@@ -1,4 +1,4 @@
-// A SHA-256 value: the name of a shard, a manifest, an architecture. Computing one is weights/hash's work.
+// A SHA-256 value: the name of a shard, a manifest, an architecture. Computing one is weights/format/hash's work.
 #pragma once
 
 #include <array>

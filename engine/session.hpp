@@ -11,7 +11,7 @@
 #include "core/memory_region.hpp"
 #include "gpu/device.hpp"
 #include "gpu/verified_event.hpp"
-#include "weights/architecture.hpp"
+#include "weights/format/architecture.hpp"
 
 namespace fastptm::engine {
 

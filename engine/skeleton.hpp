@@ -10,7 +10,7 @@
 #include "engine/binding.hpp"
 #include "engine/workspace.hpp"
 #include "gpu/kernels.hpp"
-#include "weights/architecture.hpp"
+#include "weights/format/architecture.hpp"
 
 namespace fastptm::engine {
 

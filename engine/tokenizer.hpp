@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "weights/architecture.hpp"
+#include "weights/format/architecture.hpp"
 
 namespace fastptm::engine {
 

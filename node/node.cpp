@@ -22,7 +22,7 @@
 #include "node/storage.hpp"
 #include "node/transports.hpp"
 #include "rpc/front_end.hpp"
-#include "weights/verifier.hpp"
+#include "weights/load/verifier.hpp"
 
 namespace fastptm::node {
 

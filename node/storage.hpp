@@ -8,10 +8,10 @@
 #include "core/error.hpp"
 #include "node/config.hpp"
 #include "transport/exporter.hpp"
-#include "weights/catalogue.hpp"
-#include "weights/content_store.hpp"
-#include "weights/disk_reader.hpp"
-#include "weights/host_cache.hpp"
+#include "weights/store/catalogue.hpp"
+#include "weights/store/content_store.hpp"
+#include "weights/store/disk_reader.hpp"
+#include "weights/store/host_cache.hpp"
 
 namespace fastptm::node {
 

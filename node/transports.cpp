@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/random.hpp"
-#include "weights/hash.hpp"
+#include "weights/format/hash.hpp"
 
 namespace fastptm::node {
 

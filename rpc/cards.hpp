@@ -13,7 +13,7 @@
 #include "rpc/bridge.hpp"
 #include "rpc/helper_thread.hpp"
 #include "rpc/recent.hpp"
-#include "weights/usage.hpp"
+#include "weights/format/usage.hpp"
 
 namespace fastptm::rpc {
 

@@ -11,7 +11,7 @@
 #include "protocol/serving.hpp"
 #include "schemas/report.capnp.h"
 #include "schemas/serving.capnp.h"
-#include "weights/usage.hpp"
+#include "weights/format/usage.hpp"
 
 namespace fastptm::rpc {
 

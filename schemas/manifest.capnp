@@ -11,7 +11,7 @@ struct Manifest {
   shards @3 :List(Shard); # embeddings, layers in order, head if the task has tensors of its own
 }
 
-# Numbers of family, dtype, activation, task and pooling are those of weights/architecture.hpp.
+# Numbers of family, dtype, activation, task and pooling are those of weights/format/architecture.hpp.
 struct Architecture {
   family @0 :UInt8;
   dtype @1 :UInt8;

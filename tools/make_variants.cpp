@@ -12,8 +12,8 @@
 
 #include "core/error.hpp"
 #include "core/random.hpp"
-#include "weights/import_plan.hpp"
-#include "weights/synthetic.hpp"
+#include "weights/import/import_plan.hpp"
+#include "weights/import/synthetic.hpp"
 
 namespace {
 

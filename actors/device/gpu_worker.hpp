@@ -17,7 +17,7 @@
 #include "gpu/device.hpp"
 #include "gpu/shard_table.hpp"
 #include "protocol/interfaces.hpp"
-#include "weights/manifest.hpp"
+#include "weights/format/manifest.hpp"
 
 namespace fastptm::actors {
 

@@ -9,8 +9,8 @@
 #include "protocol/loading.hpp"
 #include "transport/exporter.hpp"
 #include "transport/fetcher.hpp"
-#include "weights/loader.hpp"
-#include "weights/verifier.hpp"
+#include "weights/load/loader.hpp"
+#include "weights/load/verifier.hpp"
 
 namespace fastptm::actors {
 

@@ -12,7 +12,7 @@
 #include "actors/device/loading_environment.hpp"
 #include "actors/local.hpp"
 #include "protocol/interfaces.hpp"
-#include "weights/manifest.hpp"
+#include "weights/format/manifest.hpp"
 
 namespace fastptm::actors {
 

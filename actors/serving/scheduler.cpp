@@ -10,7 +10,7 @@
 #include "core/check.hpp"
 #include "core/log.hpp"
 #include "protocol/errors.hpp"
-#include "weights/manifest.hpp"
+#include "weights/format/manifest.hpp"
 
 namespace fastptm::actors {
 

@@ -8,8 +8,8 @@
 
 #include "actors/local.hpp"
 #include "protocol/interfaces.hpp"
-#include "weights/publisher.hpp"
-#include "weights/unpublisher.hpp"
+#include "weights/store/publisher.hpp"
+#include "weights/store/unpublisher.hpp"
 
 namespace fastptm::actors {
 

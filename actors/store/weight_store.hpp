@@ -12,8 +12,8 @@
 #include "actors/store/publisher.hpp"
 #include "protocol/interfaces.hpp"
 #include "transport/exporter.hpp"
-#include "weights/host_cache.hpp"
-#include "weights/manifest.hpp"
+#include "weights/format/manifest.hpp"
+#include "weights/store/host_cache.hpp"
 
 namespace fastptm::actors {
 

@@ -4,8 +4,8 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "weights/import_plan.hpp"
-#include "weights/synthetic.hpp"
+#include "weights/import/import_plan.hpp"
+#include "weights/import/synthetic.hpp"
 
 namespace fastptm::node::commands {
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "gpu/kernels.hpp"
-#include "weights/architecture.hpp"
-#include "weights/layout.hpp"
+#include "weights/format/architecture.hpp"
+#include "weights/format/layout.hpp"
 
 namespace fastptm::engine::bert {
 

@@ -8,7 +8,7 @@
 #include "engine/tokenizer/json_reading.hpp"
 #include "engine/tokenizer/wordpiece.hpp"
 #include "engine/tokenizer/wordpiece_files.hpp"
-#include "weights/regular_file.hpp"
+#include "weights/import/regular_file.hpp"
 
 namespace fastptm::engine {
 namespace {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/in_process_cluster.hpp"
-#include "tests/weights/temporary_folder.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace fastptm::actors {
 namespace {

@@ -7,7 +7,7 @@
 #include "engine/session.hpp"
 #include "gpu/device.hpp"
 #include "tests/engine/reference.hpp"
-#include "weights/layout.hpp"
+#include "weights/format/layout.hpp"
 
 namespace fastptm::engine {
 

@@ -8,11 +8,11 @@
 
 #include "core/random.hpp"
 #include "engine/session.hpp"
-#include "weights/architecture.hpp"
+#include "weights/format/architecture.hpp"
 
 namespace fastptm::engine::reference {
 
-// A model as named tensors: shard by shard, row-major, names as in weights/layout.hpp.
+// A model as named tensors: shard by shard, row-major, names as in weights/format/layout.hpp.
 struct model {
   weights::architecture arch;
   weights::task job;

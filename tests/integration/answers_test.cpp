@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/integration/real_binary.hpp"
-#include "weights/synthetic.hpp"
+#include "weights/import/synthetic.hpp"
 
 namespace fastptm::integration {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "core/random.hpp"
 #include "tests/integration/real_binary.hpp"
-#include "weights/synthetic.hpp"
+#include "weights/import/synthetic.hpp"
 
 namespace fastptm::integration {
 namespace {

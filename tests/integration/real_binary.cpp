@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "core/random.hpp"
-#include "weights/synthetic.hpp"
+#include "weights/import/synthetic.hpp"
 
 namespace fastptm::integration {
 

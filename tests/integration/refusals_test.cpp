@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "tests/integration/real_binary.hpp"
-#include "weights/synthetic.hpp"
+#include "weights/import/synthetic.hpp"
 
 namespace fastptm::integration {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "engine/tokenizer.hpp"
 #include "tests/rpc/fake_cluster.hpp"
-#include "weights/usage.hpp"
+#include "weights/format/usage.hpp"
 
 namespace fastptm::rpc {
 namespace {

@@ -16,7 +16,7 @@
 #include "gpu/backends.hpp"
 #include "protocol/errors.hpp"
 #include "tests/support/memory_network.hpp"
-#include "weights/synthetic.hpp"
+#include "weights/import/synthetic.hpp"
 
 namespace fastptm::tests {
 

@@ -1,8 +1,8 @@
 // Manifests of weight sets that exist nowhere, for whoever only counts their bytes.
 #pragma once
 
-#include "weights/layout.hpp"
-#include "weights/manifest.hpp"
+#include "weights/format/layout.hpp"
+#include "weights/format/manifest.hpp"
 
 namespace fastptm::tests {
 

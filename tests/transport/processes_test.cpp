@@ -14,8 +14,8 @@
 #include "transport/same_host/backend.hpp"
 #include "transport/ucx/backend.hpp"
 #include "transport/ucx/environment.hpp"
-#include "weights/hash.hpp"
-#include "weights/loader.hpp"
+#include "weights/format/hash.hpp"
+#include "weights/load/loader.hpp"
 
 namespace fastptm {
 

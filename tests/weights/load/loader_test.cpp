@@ -1,0 +1,358 @@
+// Loads over a breakable in-process network: order, failover, lies, starvation, memory.
+#include "weights/load/loader.hpp"
+
+#include <cstring>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "core/random.hpp"
+#include "transport/loopback/network.hpp"
+#include "weights/format/hash.hpp"
+
+namespace fastptm::weights {
+
+namespace {
+
+using transport::loopback::faults;
+
+// A few shards, nodes that hold them, and one load on a clock that the test moves.
+struct Loader : testing::Test {
+  Loader() {
+    core::prng random(5);
+    for (uint64_t size : {9ull << 20, 4096ull, 5ull << 20, 12ull << 20}) {
+      auto& bytes = originals.emplace_back(size);
+      for (size_t i = 0; i + 8 <= size; i += 8) {
+        const auto value = random.next();
+        std::memcpy(bytes.data() + i, &value, 8);
+      }
+      targets.emplace_back(size, std::byte{0xee});
+    }
+  }
+
+  // A node whose exports are one region per shard.
+  void add_node(const std::string& name, const faults& wrong = {}) {
+    auto& node = nodes.emplace_back();
+    node.name = name;
+    for (auto& bytes : originals) node.regions.push_back(node.exports.add({{bytes.data(), bytes.size()}, -1}));
+    network.add_node(name, 1, node.exports);
+    network.faults_of(name) = wrong;
+  }
+
+  load_source source(const std::string& name, std::vector<uint32_t> shards = {0, 1, 2, 3},
+                     policy::source_kind kind = policy::source_kind::peer_device) {
+    load_source made;
+    made.kind = kind;
+    made.peer = {name, 1, "", "", "", 0};
+    made.via = &fetcher;
+    for (auto& node : nodes)
+      if (node.name == name)
+        for (const auto shard : shards)
+          made.holds.push_back({shard, node.regions[shard].region, node.regions[shard].generation, 0});
+    return made;
+  }
+
+  void make(bool wants_starved = false) {
+    std::vector<shard_to_load> shards;
+    for (size_t i = 0; i < originals.size(); ++i) {
+      shard_to_load shard{{targets[i].data(), targets[i].size()}, {}};
+      for (uint64_t at = 0; at < originals[i].size(); at += chunk_bytes)
+        shard.chunk_checksums.push_back(
+            chunk_checksum(originals[i].data() + at, std::min(chunk_bytes, originals[i].size() - at)));
+      shards.push_back(std::move(shard));
+    }
+    loader_callbacks callbacks;
+    callbacks.shard_verified = [this](uint32_t shard) {
+      EXPECT_FALSE(outcome) << "a shard after done";
+      EXPECT_EQ(std::memcmp(targets[shard].data(), originals[shard].data(), originals[shard].size()), 0);
+      verified.push_back(shard);
+    };
+    callbacks.source_failed = [this](const std::string& node, const core::error& why) {
+      failures.emplace_back(node, why.code);
+    };
+    if (wants_starved) callbacks.starved = [this](std::vector<uint32_t> which) { starved.push_back(std::move(which)); };
+    callbacks.done = [this](core::result<void> result, load_report made) {
+      EXPECT_FALSE(outcome) << "done twice";
+      outcome = std::move(result);
+      report = std::move(made);
+    };
+    loader_options options;
+    options.calibrated_bps["loopback"] = 10'000'000'000;
+    load = loader::make(options, std::move(shards), checker, clock, std::move(callbacks));
+  }
+
+  // Lets time pass until the load is over or nothing can happen any more.
+  void run() {
+    while (!outcome) {
+      if (network.progress() > 0) continue;
+      const auto due = network.next_due_us();
+      if (!due) return;
+      clock.advance(std::max<core::duration_us>(*due - clock.now_us(), 1));
+    }
+  }
+
+  void expect_all_right() {
+    ASSERT_TRUE(outcome);
+    EXPECT_TRUE(*outcome) << outcome->error().message;
+    EXPECT_EQ(std::set(verified.begin(), verified.end()).size(), originals.size());
+    EXPECT_EQ(verified.size(), originals.size());
+    EXPECT_EQ(targets, originals);
+    EXPECT_EQ(report.bytes_moved, (26ull << 20) + 4096);
+    EXPECT_EQ(report.verified_chunks, 9u);
+    uint64_t sum = 0;
+    for (const auto& each : report.sources) sum += each.bytes;
+    EXPECT_EQ(sum, report.bytes_moved);
+  }
+  const source_report& report_of(const std::string& node) {
+    for (const auto& each : report.sources)
+      if (each.node == node) return each;
+    ADD_FAILURE() << node << " is not in the report";
+    return report.sources.front();
+  }
+
+  struct node_state {
+    std::string name;
+    transport::exporter exports;
+    std::vector<transport::exported> regions;
+  };
+
+  core::manual_clock clock;
+  std::deque<node_state> nodes;
+  transport::loopback::network network{clock};
+  transport::loopback::backend fetcher{network};
+  verifier checker{0};
+  std::vector<std::vector<std::byte>> originals;
+  std::vector<std::vector<std::byte>> targets;
+  std::shared_ptr<loader> load;
+
+  std::vector<uint32_t> verified;
+  std::vector<std::pair<std::string, core::errc>> failures;
+  std::vector<std::vector<uint32_t>> starved;
+  std::optional<core::result<void>> outcome;
+  load_report report;
+};
+
+constexpr uint64_t slow_bps = 1'000'000'000;
+
+TEST_F(Loader, VerifiesShardsInLayerOrderFromOneSource) {
+  add_node("a", {.rate_bps = slow_bps});
+  make();
+  load->add_source(source("a"));
+  load->start();
+  run();
+  expect_all_right();
+  EXPECT_EQ(verified, (std::vector<uint32_t>{0, 1, 2, 3}));
+  EXPECT_EQ(report.sources.front().path, "loopback");
+  EXPECT_EQ(report.limit.link, "loopback");
+  EXPECT_NEAR(report.limit.fraction_ppm, 100'000, 5'000); // a tenth of what was calibrated
+  EXPECT_NEAR(static_cast<double>(report.sources.front().rate_bps), slow_bps, slow_bps * 0.05);
+}
+
+TEST_F(Loader, TakesFromSeveralSourcesAtOnce) {
+  add_node("a", {.rate_bps = slow_bps});
+  add_node("b", {.rate_bps = slow_bps});
+  make();
+  load->add_source(source("a"));
+  load->add_source(source("b"));
+  load->start();
+  run();
+  expect_all_right();
+  EXPECT_GT(report_of("a").chunks, 2u);
+  EXPECT_GT(report_of("b").chunks, 2u);
+}
+
+TEST_F(Loader, FinishesFromAnotherSourceWhenOneDiesAndKeepsWhatItHas) {
+  add_node("dying", {.rate_bps = slow_bps});
+  add_node("other", {.rate_bps = slow_bps});
+  make();
+  load->add_source(source("dying"));
+  load->start();
+  for (int i = 0; i < 3; ++i) {
+    clock.advance(*network.next_due_us() - clock.now_us());
+    network.progress();
+  }
+  load->add_source(source("other"));
+  network.faults_of("dying").dead = true;
+  run();
+  expect_all_right();
+  EXPECT_TRUE(report_of("dying").failed);
+  EXPECT_EQ(report_of("dying").chunks, 3u);
+  EXPECT_EQ(report_of("other").chunks, 6u);
+  EXPECT_EQ(failures, (std::vector<std::pair<std::string, core::errc>>{{"dying", core::errc::unavailable}}));
+}
+
+TEST_F(Loader, LeavesAHungSourceAfterTheChunkDeadline) {
+  add_node("hung", {.hung = true});
+  add_node("other", {.rate_bps = slow_bps});
+  make();
+  auto fast = source("hung");
+  fast.rate_bps = 100 * slow_bps;
+  load->add_source(fast);
+  load->add_source(source("other"));
+  load->start();
+  run();
+  expect_all_right();
+  EXPECT_EQ(failures.front(), (std::pair<std::string, core::errc>{"hung", core::errc::deadline_exceeded}));
+  EXPECT_LT(report.end_us - report.start_us, 400'000);
+}
+
+TEST_F(Loader, RefetchesABadChunkElsewhereAndAsksTheLiarNothingMore) {
+  add_node("liar", {.rate_bps = slow_bps, .corrupt_every = 2});
+  add_node("honest", {.rate_bps = slow_bps});
+  make();
+  load->add_source(source("liar"));
+  load->add_source(source("honest"));
+  load->start();
+  run();
+  expect_all_right();
+  EXPECT_EQ(report.bad_chunks, 1u);
+  EXPECT_GE(report.refetched_chunks, 1u);
+  EXPECT_EQ(failures.front(), (std::pair<std::string, core::errc>{"liar", core::errc::corrupt}));
+}
+
+TEST_F(Loader, AsksLateSourcesAgainBeforeItGivesUp) {
+  add_node("hung", {.hung = true});
+  add_node("busy", {.latency_us = 600'000});
+  make();
+  load->add_source(source("hung"));
+  load->add_source(source("busy"));
+  load->start();
+  run();
+  expect_all_right();
+  EXPECT_EQ(report_of("hung").bytes, 0u);
+  EXPECT_LT(report.end_us - report.start_us, 8'000'000);
+}
+
+TEST_F(Loader, GivesUpOnSourcesThatStayHung) {
+  add_node("a", {.hung = true});
+  add_node("b", {.hung = true});
+  make();
+  load->add_source(source("a"));
+  load->add_source(source("b"));
+  load->start();
+  run();
+  ASSERT_TRUE(outcome);
+  EXPECT_FALSE(*outcome);
+  EXPECT_LT(clock.now_us(), 10'000'000);
+}
+
+TEST_F(Loader, FailsClearlyWhenNoSourceIsLeft) {
+  add_node("a", {.rate_bps = slow_bps});
+  make();
+  load->add_source(source("a"));
+  load->start();
+  network.faults_of("a").dead = true;
+  run();
+  ASSERT_TRUE(outcome);
+  ASSERT_FALSE(*outcome);
+  EXPECT_EQ(outcome->error().code, core::errc::unavailable);
+  EXPECT_NE(outcome->error().message.find("a is dead"), std::string::npos) << outcome->error().message;
+}
+
+TEST_F(Loader, AsksForSourcesWhenStarvedAndGoesOnWithThem) {
+  add_node("a");
+  add_node("b");
+  make(true);
+  load->add_source(source("a", {0, 1}));
+  load->start();
+  run();
+  ASSERT_FALSE(outcome);
+  ASSERT_FALSE(starved.empty());
+  EXPECT_EQ(starved.back(), (std::vector<uint32_t>{2, 3}));
+  EXPECT_EQ(verified, (std::vector<uint32_t>{0, 1}));
+  load->add_source(source("b", {2}));
+  run();
+  EXPECT_EQ(verified.back(), 2u);
+  const auto late = load->add_source(source("b", {}, policy::source_kind::disk));
+  load->add_holdings(late, source("b", {3}).holds);
+  run();
+  expect_all_right();
+}
+
+TEST_F(Loader, LosesOnlyTheShardThatASourceWithdrew) {
+  add_node("a");
+  add_node("b");
+  make();
+  load->add_source(source("a"));
+  load->add_source(source("b", {2}));
+  nodes[0].exports.withdraw(nodes[0].regions[2], [] {});
+  load->start();
+  run();
+  expect_all_right();
+  EXPECT_FALSE(report_of("a").failed);
+  EXPECT_TRUE(failures.empty());
+}
+
+TEST_F(Loader, LeavesASourceThatTheDirectoryDeclaresLost) {
+  add_node("lost", {.hung = true});
+  add_node("other");
+  make();
+  auto fast = source("lost");
+  fast.rate_bps = 100 * slow_bps;
+  load->add_source(fast);
+  load->add_source(source("other"));
+  load->start();
+  network.progress();
+  load->lose_source("lost");
+  run();
+  expect_all_right();
+  EXPECT_EQ(clock.now_us(), 0) << "no deadline was needed";
+}
+
+TEST_F(Loader, WritesNothingAfterGivingUpIsDone) {
+  add_node("a", {.rate_bps = slow_bps});
+  make();
+  load->add_source(source("a"));
+  load->start();
+  clock.advance(*network.next_due_us());
+  network.progress();
+  load->give_up({core::errc::cancelled, "not wanted any more"});
+  run();
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->error().code, core::errc::cancelled);
+  EXPECT_FALSE(network.next_due_us()) << "fetches are still under way";
+  for (auto& target : targets) std::fill(target.begin(), target.end(), std::byte{0x55});
+  clock.advance(10'000'000);
+  network.progress();
+  for (const auto& target : targets)
+    EXPECT_TRUE(std::all_of(target.begin(), target.end(), [](auto b) { return b == std::byte{0x55}; }));
+}
+
+TEST_F(Loader, IsDoneAtOnceWhenNothingIsMissing) {
+  originals.clear();
+  targets.clear();
+  make();
+  load->start();
+  ASSERT_TRUE(outcome);
+  EXPECT_TRUE(*outcome);
+}
+
+// Random deaths, hangs, lies and slowness; one honest node stays. Always complete, always right.
+TEST_F(Loader, SurvivesRandomTroubleAsLongAsOneHonestSourceLives) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    SCOPED_TRACE(seed);
+    core::prng random(seed);
+    nodes.clear();
+    verified.clear();
+    outcome.reset();
+    for (auto& target : targets) std::fill(target.begin(), target.end(), std::byte{0xee});
+    for (const auto* name : {"a", "b", "c"})
+      add_node(name, {.rate_bps = slow_bps / (1 + random.below(5)), .corrupt_every = random.below(4)});
+    add_node("honest", {.rate_bps = slow_bps});
+    make();
+    for (const auto* name : {"a", "b", "c", "honest"}) load->add_source(source(name));
+    load->start();
+    while (!outcome) {
+      const auto victim = std::string(1, static_cast<char>('a' + random.below(3)));
+      if (random.below(6) == 0) network.faults_of(victim).dead = true;
+      if (random.below(6) == 0) network.faults_of(victim).hung = true;
+      if (const auto due = network.next_due_us()) clock.advance(std::max<core::duration_us>(*due - clock.now_us(), 1));
+      network.progress();
+    }
+    expect_all_right();
+  }
+}
+
+} // namespace
+
+} // namespace fastptm::weights

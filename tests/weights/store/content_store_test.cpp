@@ -1,0 +1,125 @@
+// Names, damage and garbage of the store's folder.
+#include "weights/store/content_store.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/temporary_folder.hpp"
+#include "weights/format/layout.hpp"
+
+namespace fastptm::weights {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+size_t count_in(const fs::path& folder) {
+  return static_cast<size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+// A small but valid set whose shards have these contents, one per shard of the layout.
+manifest store_set(content_store& store, char content) {
+  manifest set;
+  set.arch.hidden = set.arch.intermediate = set.arch.vocabulary = set.arch.positions = 8;
+  set.arch.layers = set.arch.heads = set.arch.token_types = 1;
+  set.job.max_tokens = 8;
+  for (const auto& layout : layout_of(set.arch, set.job)) {
+    const std::string bytes(layout.size_bytes, content++);
+    const auto object = store.put_object(bytes);
+    EXPECT_TRUE(object);
+    set.shards.push_back({object->digest,
+                          layout.size_bytes,
+                          {chunk_checksum(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size())}});
+  }
+  return set;
+}
+
+} // namespace
+
+TEST(ContentStore, AnObjectIsStoredOnceUnderTheDigestOfItsBytes) {
+  tests::temporary_folder home;
+  auto store = content_store::open(home / "store");
+  ASSERT_TRUE(store) << store.error().message;
+  const auto first = store->put_object("hello");
+  const auto second = store->put_object("hello");
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->digest, sha256("hello"));
+  EXPECT_TRUE(first->is_new);
+  EXPECT_FALSE(second->is_new);
+  EXPECT_EQ(count_in(home / "store/objects"), 1u);
+  EXPECT_EQ(count_in(home / "store/temp"), 0u);
+  EXPECT_EQ(tests::read_file(store->object_path(first->digest)), "hello");
+}
+
+TEST(ContentStore, AWriterThatIsDroppedLeavesNothing) {
+  tests::temporary_folder home;
+  auto store = content_store::open(home / "store");
+  ASSERT_TRUE(store);
+  {
+    auto writer = store->begin_object();
+    ASSERT_TRUE(writer);
+    ASSERT_TRUE(writer->append(std::as_bytes(std::span("half"))));
+    EXPECT_EQ(count_in(home / "store/temp"), 1u);
+  }
+  EXPECT_EQ(count_in(home / "store/temp"), 0u);
+  EXPECT_EQ(count_in(home / "store/objects"), 0u);
+}
+
+TEST(ContentStore, DamagedObjectsAndManifestsAreCorrupt) {
+  tests::temporary_folder home;
+  auto store = content_store::open(home / "store");
+  ASSERT_TRUE(store);
+  const auto set = store_set(*store, 'a');
+  const auto stored = store->put_manifest(set);
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->digest, digest_of(set));
+  EXPECT_EQ(*store->read_manifest(stored->digest), set);
+  const auto file = home / "store/sets" / stored->digest.hex();
+  auto bytes = tests::read_file(file);
+  bytes[bytes.size() / 2] ^= 1;
+  tests::write_file(file, bytes);
+  EXPECT_EQ(store->read_manifest(stored->digest).error().code, core::errc::corrupt);
+
+  tests::write_file(store->object_path(set.shards[0].digest), "something else");
+  EXPECT_EQ(store->read_object(set.shards[0].digest, 1 << 20).error().code, core::errc::corrupt);
+  EXPECT_EQ(store->read_object(sha256("unknown"), 1 << 20).error().code, core::errc::not_found);
+  EXPECT_EQ(store->read_manifest(sha256("unknown")).error().code, core::errc::not_found);
+}
+
+TEST(ContentStore, GarbageIsWhatNoLiveModelNeeds) {
+  tests::temporary_folder home;
+  auto store = content_store::open(home / "store");
+  ASSERT_TRUE(store);
+  const auto kept = store_set(*store, 'a');
+  const auto dead = store_set(*store, 'b'); // shares one shard with the first: both have 'b'
+  const auto card = store->put_object("card"), orphan = store->put_object("orphan");
+  const auto kept_name = store->put_manifest(kept), dead_name = store->put_manifest(dead);
+  ASSERT_TRUE(card && orphan && kept_name && dead_name);
+  tests::write_file(home / "store/temp/half", "half");
+  tests::write_file(*store->make_spool_folder() / "config.json", "{}");
+
+  const live_model live[] = {{kept_name->digest, card->digest}};
+  const auto removed = store->collect_garbage(live);
+  ASSERT_TRUE(removed) << removed.error().message;
+  EXPECT_GT(removed->files, 0u);
+  for (const auto& shard : kept.shards) EXPECT_TRUE(store->has_object(shard.digest));
+  EXPECT_TRUE(store->has_object(card->digest));
+  EXPECT_FALSE(store->has_object(orphan->digest));
+  EXPECT_TRUE(store->read_manifest(kept_name->digest));
+  EXPECT_FALSE(store->read_manifest(dead_name->digest));
+  EXPECT_EQ(count_in(home / "store/objects"), kept.shards.size() + 1);
+  EXPECT_EQ(count_in(home / "store/temp"), 0u);
+  EXPECT_EQ(count_in(home / "store/spool"), 0u);
+  EXPECT_EQ(store->collect_garbage(live)->files, 0u);
+}
+
+TEST(ContentStore, NothingIsCollectedWhenALiveManifestCannotBeRead) {
+  tests::temporary_folder home;
+  auto store = content_store::open(home / "store");
+  ASSERT_TRUE(store);
+  const auto orphan = store->put_object("orphan");
+  const live_model live[] = {{sha256("lost manifest"), {}}};
+  EXPECT_FALSE(store->collect_garbage(live));
+  EXPECT_TRUE(store->has_object(orphan->digest));
+}
+
+} // namespace fastptm::weights

@@ -1,0 +1,255 @@
+// The host cache and its disk reader on real files: hits, eviction, leases, damage.
+#include "weights/store/host_cache.hpp"
+
+#include <condition_variable>
+#include <cstring>
+#include <fstream>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "core/random.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "weights/format/hash.hpp"
+
+namespace fastptm::weights {
+
+namespace {
+
+constexpr uint64_t mebibyte = 1 << 20;
+
+// A shard as a file, with its manifest facts.
+struct stored_shard {
+  stage_request request;
+  std::vector<std::byte> bytes;
+};
+
+struct HostCache : testing::Test {
+  void open(uint64_t size_bytes) {
+    auto made = host_cache::create(size_bytes, *disk);
+    ASSERT_TRUE(made) << made.error().message;
+    cache = std::move(*made);
+  }
+  ~HostCache() override { disk.reset(); } // first the reader, then the cache
+
+  stored_shard store(uint64_t size_bytes, uint8_t name) {
+    stored_shard made;
+    made.bytes.resize(size_bytes);
+    core::prng random(name);
+    for (size_t i = 0; i + 8 <= size_bytes; i += 8) {
+      const auto value = random.next();
+      std::memcpy(made.bytes.data() + i, &value, 8);
+    }
+    made.request.shard.bytes[0] = name;
+    made.request.size_bytes = size_bytes;
+    made.request.file = folder.path() / std::to_string(name);
+    for (uint64_t at = 0; at < size_bytes; at += chunk_bytes)
+      made.request.chunk_checksums.push_back(
+          chunk_checksum(made.bytes.data() + at, std::min(chunk_bytes, size_bytes - at)));
+    write(made);
+    return made;
+  }
+  static void write(const stored_shard& shard) {
+    std::ofstream(shard.request.file, std::ios::binary)
+        .write(reinterpret_cast<const char*>(shard.bytes.data()), static_cast<std::streamsize>(shard.bytes.size()));
+  }
+
+  // Stages and waits.
+  staged stage(const stored_shard& shard) {
+    std::mutex mutex;
+    std::condition_variable came;
+    std::optional<staged> result;
+    cache->stage(shard.request, [&](staged got) {
+      std::lock_guard lock(mutex);
+      result = std::move(got);
+      came.notify_one();
+    });
+    std::unique_lock lock(mutex);
+    came.wait(lock, [&] { return result.has_value(); });
+    return std::move(*result);
+  }
+  bool holds_right_bytes(const staged& where, const stored_shard& shard) {
+    return std::memcmp(cache->slab().memory.address + where.offset_bytes, shard.bytes.data(), shard.bytes.size()) == 0;
+  }
+
+  tests::temporary_folder folder;
+  std::unique_ptr<host_cache> cache;
+  std::unique_ptr<disk_reader> disk = std::make_unique<disk_reader>();
+};
+
+TEST_F(HostCache, ReadsFromDiskOnceAndThenFromMemory) {
+  open(32 * mebibyte);
+  const auto shard = store(9 * mebibyte + 4096, 1);
+  {
+    const auto first = stage(shard);
+    ASSERT_TRUE(first.lease) << first.lease.error().message;
+    EXPECT_TRUE(first.from_disk);
+    EXPECT_LT(first.start_us, first.end_us);
+    EXPECT_TRUE(holds_right_bytes(first, shard));
+  }
+  std::filesystem::remove(shard.request.file);
+  const auto second = stage(shard);
+  ASSERT_TRUE(second.lease);
+  EXPECT_FALSE(second.from_disk);
+  EXPECT_TRUE(holds_right_bytes(second, shard));
+}
+
+TEST_F(HostCache, EvictsLeastRecentlyUsedFirst) {
+  open(12 * mebibyte);
+  const auto a = store(4 * mebibyte, 1), b = store(4 * mebibyte, 2), c = store(4 * mebibyte, 3),
+             d = store(4 * mebibyte, 4);
+  for (const auto* shard : {&a, &b, &c, &a}) EXPECT_TRUE(stage(*shard).lease);
+  EXPECT_TRUE(stage(d).lease);
+  EXPECT_TRUE(cache->holds(a.request.shard));
+  EXPECT_FALSE(cache->holds(b.request.shard));
+  EXPECT_TRUE(cache->holds(c.request.shard));
+  EXPECT_TRUE(cache->holds(d.request.shard));
+}
+
+TEST_F(HostCache, NeverEvictsWhatIsLeased) {
+  open(8 * mebibyte);
+  const auto a = store(4 * mebibyte, 1), b = store(4 * mebibyte, 2), c = store(4 * mebibyte, 3);
+  auto lease_a = stage(a);
+  auto lease_b = stage(b);
+  const auto refused = stage(c);
+  ASSERT_FALSE(refused.lease);
+  EXPECT_EQ(refused.lease.error().code, core::errc::busy);
+  EXPECT_TRUE(holds_right_bytes(lease_a, a));
+  lease_b.lease->release();
+  EXPECT_TRUE(stage(c).lease);
+  EXPECT_TRUE(holds_right_bytes(lease_a, a));
+}
+
+TEST_F(HostCache, GrowsAtOnceWhenSomebodyNeedsRoom) {
+  open(96 * mebibyte);
+  const auto before = cache->present_bytes();
+  EXPECT_LT(before, 96 * mebibyte) << "it grows in the background";
+  const auto shard = store(80 * mebibyte, 1);
+  auto got = stage(shard);
+  while (!got.lease && got.lease.error().code == core::errc::busy) {
+    std::this_thread::yield();
+    got = stage(shard);
+  }
+  ASSERT_TRUE(got.lease) << got.lease.error().message;
+  EXPECT_GE(cache->present_bytes(), 80 * mebibyte);
+}
+
+TEST_F(HostCache, ComesToItsFullSizeAndStopsAtAnyMoment) {
+  open(80 * mebibyte);
+  while (cache->present_bytes() < cache->size_bytes()) std::this_thread::yield();
+  open(1024 * mebibyte); // the one before ends; this one while it grows
+}
+
+TEST_F(HostCache, RefusesWhatIsLargerThanItself) {
+  open(4 * mebibyte);
+  EXPECT_EQ(stage(store(8 * mebibyte, 1)).lease.error().code, core::errc::does_not_fit);
+}
+
+TEST_F(HostCache, ReportsDamageAndNeverCachesIt) {
+  open(32 * mebibyte);
+  auto shard = store(10 * mebibyte, 1);
+  shard.bytes[5 * mebibyte] ^= std::byte{1};
+  shard.bytes[9 * mebibyte] ^= std::byte{1};
+  write(shard);
+  const auto damaged = stage(shard);
+  ASSERT_FALSE(damaged.lease);
+  EXPECT_EQ(damaged.lease.error().code, core::errc::corrupt);
+  EXPECT_EQ(damaged.bad_chunks, 2u);
+  EXPECT_EQ(cache->used_bytes(), 0u);
+  EXPECT_FALSE(cache->holds(shard.request.shard));
+  shard.bytes[5 * mebibyte] ^= std::byte{1};
+  shard.bytes[9 * mebibyte] ^= std::byte{1};
+  write(shard);
+  EXPECT_TRUE(stage(shard).lease) << "a mended object is read again";
+}
+
+TEST_F(HostCache, ReportsMissingAndShortObjects) {
+  open(32 * mebibyte);
+  auto shard = store(2 * mebibyte, 1);
+  std::filesystem::resize_file(shard.request.file, mebibyte);
+  EXPECT_EQ(stage(shard).lease.error().code, core::errc::corrupt);
+  std::filesystem::remove(shard.request.file);
+  EXPECT_EQ(stage(shard).lease.error().code, core::errc::not_found);
+  std::filesystem::create_symlink("/etc/passwd", shard.request.file);
+  EXPECT_FALSE(stage(shard).lease);
+}
+
+TEST_F(HostCache, SharesOneReadAmongAllWhoAsk) {
+  open(32 * mebibyte);
+  const auto shard = store(16 * mebibyte, 1);
+  std::mutex mutex;
+  std::condition_variable came;
+  std::vector<staged> results;
+  for (int i = 0; i < 5; ++i)
+    cache->stage(shard.request, [&](staged got) {
+      std::lock_guard lock(mutex);
+      results.push_back(std::move(got));
+      came.notify_one();
+    });
+  std::unique_lock lock(mutex);
+  came.wait(lock, [&] { return results.size() == 5; });
+  for (const auto& each : results) {
+    ASSERT_TRUE(each.lease);
+    EXPECT_EQ(each.offset_bytes, results[0].offset_bytes);
+  }
+  EXPECT_EQ(cache->used_bytes(), 16 * mebibyte);
+}
+
+TEST_F(HostCache, DropsEverythingButLeases) {
+  open(32 * mebibyte);
+  const auto a = store(4 * mebibyte, 1), b = store(4 * mebibyte, 2);
+  const auto kept = stage(a);
+  EXPECT_TRUE(stage(b).lease);
+  EXPECT_EQ(cache->drop_unleased(), 4 * mebibyte);
+  EXPECT_TRUE(cache->holds(a.request.shard));
+  EXPECT_FALSE(cache->holds(b.request.shard));
+}
+
+// Random sizes, leases and requests in a small slab: what is leased keeps its bytes, space is never lost.
+TEST_F(HostCache, ForgetsWhatNoModelNeedsWithItsLastLease) {
+  open(32 * mebibyte);
+  const auto idle = store(4 * mebibyte, 1), leased = store(4 * mebibyte, 2), wanted = store(4 * mebibyte, 3);
+  stage(idle).lease->release();
+  auto lease = stage(leased).lease, again = stage(wanted).lease;
+  for (const auto* each : {&idle, &leased, &wanted}) cache->forget_unneeded(each->request.shard);
+  EXPECT_FALSE(cache->holds(idle.request.shard));
+  EXPECT_TRUE(cache->holds(leased.request.shard));
+  auto published_again = stage(wanted).lease;
+  lease->release();
+  again->release();
+  published_again->release();
+  EXPECT_FALSE(cache->holds(leased.request.shard));
+  EXPECT_TRUE(cache->holds(wanted.request.shard));
+  EXPECT_EQ(cache->used_bytes(), 4 * mebibyte);
+}
+
+TEST_F(HostCache, KeepsLeasedBytesUnderRandomUse) {
+  open(24 * mebibyte);
+  core::prng random(3);
+  std::vector<stored_shard> shards;
+  for (uint8_t i = 0; i < 12; ++i) shards.push_back(store((1 + random.below(2000)) * 4096, i));
+  std::vector<std::pair<staged, size_t>> held;
+  for (int step = 0; step < 300; ++step) {
+    const auto pick = random.below(shards.size());
+    auto got = stage(shards[pick]);
+    if (got.lease) {
+      ASSERT_TRUE(holds_right_bytes(got, shards[pick]));
+      held.emplace_back(std::move(got), pick);
+    } else {
+      ASSERT_EQ(got.lease.error().code, core::errc::busy);
+    }
+    while (!held.empty() && (held.size() > 4 || random.below(3) == 0)) {
+      const auto which = random.below(held.size());
+      ASSERT_TRUE(holds_right_bytes(held[which].first, shards[held[which].second]));
+      held.erase(held.begin() + static_cast<ptrdiff_t>(which));
+    }
+  }
+  held.clear();
+  cache->drop_unleased();
+  EXPECT_EQ(cache->used_bytes(), 0u);
+  EXPECT_TRUE(stage(store(24 * mebibyte, 99)).lease) << "the free space is one piece again";
+}
+
+} // namespace
+
+} // namespace fastptm::weights

@@ -1,0 +1,383 @@
+// The loader's state machine: plan under the lock, calls outside of it.
+#include "weights/load/loader.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "core/check.hpp"
+#include "weights/format/hash.hpp"
+
+namespace fastptm::weights {
+
+namespace {
+
+// A source that is busy is asked again, but not for ever.
+constexpr uint32_t retries_per_source = 64;
+
+// On a busy machine a healthy source may be late: before a load has nobody left, those that were only late are asked
+// again.
+constexpr uint32_t second_chances_per_source = 2;
+
+std::vector<uint64_t> sizes_of(const std::vector<shard_to_load>& shards) {
+  std::vector<uint64_t> sizes;
+  for (const auto& shard : shards) {
+    core::check(shard.chunk_checksums.size() == chunk_count(shard.target.size_bytes), "every chunk has a checksum");
+    sizes.push_back(shard.target.size_bytes);
+  }
+  return sizes;
+}
+
+policy::fetch_failure failure_of(const core::error& why) {
+  switch (why.code) {
+    case core::errc::not_found:
+      return policy::fetch_failure::range;
+    case core::errc::busy:
+      return policy::fetch_failure::retry;
+    default:
+      return policy::fetch_failure::source;
+  }
+}
+
+} // namespace
+
+bool loader::actions::empty() const {
+  return launches.empty() && cancels.empty() && closes.empty() && checks.empty() && verified.empty() &&
+         failures.empty() && starved.empty();
+}
+
+std::shared_ptr<loader> loader::make(loader_options options, std::vector<shard_to_load> shards, verifier& checker,
+                                     const core::clock& clock, loader_callbacks callbacks) {
+  return std::shared_ptr<loader>(
+      new loader(std::move(options), std::move(shards), checker, clock, std::move(callbacks)));
+}
+
+loader::loader(loader_options options, std::vector<shard_to_load> shards, verifier& checker, const core::clock& clock,
+               loader_callbacks callbacks)
+    : options_(std::move(options)), shards_(std::move(shards)), checker_(checker), clock_(clock),
+      callbacks_(std::move(callbacks)), plan_(options_.plan, sizes_of(shards_)) {
+  core::check(options_.plan.chunk_bytes == chunk_bytes, "chunks are what the checksums were made of");
+}
+
+// --- from the owner --------------------------------------------------------------------------------------------------
+
+uint32_t loader::add_source(load_source source) {
+  std::unique_lock lock(mutex_);
+  const auto number = plan_.add_source(source.kind, source.rate_bps);
+  auto state = std::make_unique<source_state>();
+  state->report.kind = source.kind;
+  state->report.node = source.peer.node;
+  state->report.path = source.reported_path;
+  auto holds = std::move(source.holds);
+  state->what = std::move(source);
+  sources_.push_back(std::move(state));
+  lock.unlock();
+  add_holdings(number, std::move(holds));
+  return number;
+}
+
+void loader::add_holdings(uint32_t source, std::vector<shard_location> holds) {
+  std::unique_lock lock(mutex_);
+  for (const auto& held : holds) {
+    plan_.add_holding(source, held.shard);
+    sources_[source]->holds[held.shard] = held;
+  }
+  last_starved_.clear();
+  actions out;
+  if (started_) plan_more(out);
+  run(std::move(lock), std::move(out));
+}
+
+void loader::note_bad_chunks(uint32_t source, uint32_t chunks) {
+  std::lock_guard lock(mutex_);
+  bad_ += chunks;
+  if (chunks > 0) sources_[source]->report.failed = true;
+}
+
+void loader::start() {
+  std::unique_lock lock(mutex_);
+  core::check(!started_, "a loader starts once");
+  started_ = true;
+  start_us_ = clock_.now_us();
+  actions out;
+  plan_more(out);
+  look_for_starved(out);
+  run(std::move(lock), std::move(out));
+}
+
+void loader::lose_source(const std::string& node) {
+  std::unique_lock lock(mutex_);
+  actions out;
+  for (uint32_t i = 0; i < sources_.size(); ++i)
+    if (sources_[i]->what.peer.node == node) {
+      fail_source(i, {core::errc::unavailable, fmt::format("{} was declared lost", node)}, out);
+      // A cancelled fetch may wait for bytes that a hung peer has begun to send; a closed peer's does not.
+      out.closes.emplace_back(sources_[i]->what.via, node);
+    }
+  if (started_) plan_more(out);
+  look_for_starved(out);
+  run(std::move(lock), std::move(out));
+}
+
+void loader::give_up(core::error why) {
+  std::unique_lock lock(mutex_);
+  if (finished_ || giving_up_) return;
+  giving_up_ = std::move(why);
+  actions out;
+  for (uint32_t i = 0; i < sources_.size(); ++i) doom_flights_of(i, out);
+  run(std::move(lock), std::move(out));
+}
+
+// --- completions -----------------------------------------------------------------------------------------------------
+
+void loader::on_fetched(uint64_t token, core::result<transport::fetched> result) {
+  std::unique_lock lock(mutex_);
+  const auto found = flights_.find(token);
+  core::check(found != flights_.end(), "a fetch completes once");
+  const auto one = found->second;
+  flights_.erase(found);
+  actions out;
+  if (result)
+    note_landed(one.fetch, *result, out);
+  else
+    note_failed(one, result.error(), out);
+  plan_more(out);
+  if (!result) look_for_starved(out);
+  run(std::move(lock), std::move(out));
+}
+
+void loader::on_checked(const policy::chunk_fetch& fetch, uint64_t checksum) {
+  std::unique_lock lock(mutex_);
+  --checks_;
+  actions out;
+  note_checked(fetch, checksum, out);
+  plan_more(out);
+  look_for_starved(out);
+  run(std::move(lock), std::move(out));
+}
+
+// --- locked ----------------------------------------------------------------------------------------------------------
+
+void loader::note_landed(const policy::chunk_fetch& fetch, const transport::fetched& got, actions& out) {
+  const auto now = clock_.now_us();
+  plan_.on_landed(fetch, now);
+  auto& source = *sources_[fetch.source];
+  source.last_us = last_land_us_ = now;
+  if (!first_land_us_) first_land_us_ = now;
+  if (source.report.path.empty()) source.report.path = transport::to_string(got.way);
+  if (got.checksum) return note_checked(fetch, *got.checksum, out);
+  ++checks_;
+  out.checks.push_back(fetch);
+}
+
+void loader::note_failed(const flight& one, const core::error& why, actions& out) {
+  auto failure = one.doomed ? policy::fetch_failure::retry : failure_of(why);
+  auto& source = *sources_[one.fetch.source];
+  if (failure == policy::fetch_failure::retry && !one.doomed && ++source.retries > retries_per_source)
+    failure = policy::fetch_failure::source;
+  plan_.on_failed(one.fetch, failure, clock_.now_us());
+  ++refetched_;
+  if (failure == policy::fetch_failure::source)
+    fail_source(one.fetch.source, why, out);
+  else if (!one.doomed)
+    last_failure_ = why.message;
+}
+
+void loader::note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, actions& out) {
+  if (checksum != shards_[fetch.shard].chunk_checksums[fetch.chunk]) {
+    plan_.on_bad(fetch);
+    ++bad_;
+    ++refetched_;
+    const auto text = fmt::format("chunk {} of shard {} from {} has a wrong checksum", fetch.chunk, fetch.shard,
+                                  sources_[fetch.source]->what.peer.node);
+    return fail_source(fetch.source, {core::errc::corrupt, text}, out);
+  }
+  ++verified_;
+  bytes_ += fetch.length_bytes;
+  auto& report = sources_[fetch.source]->report;
+  report.bytes += fetch.length_bytes;
+  ++report.chunks;
+  if (!plan_.on_verified(fetch)) return;
+  last_shard_us_ = clock_.now_us(); // not of a chunk that came twice, which may be later
+  out.verified.push_back(fetch.shard);
+}
+
+void loader::fail_source(uint32_t source, const core::error& why, actions& out) {
+  plan_.lose_source(source);
+  auto& state = *sources_[source];
+  state.late = why.code == core::errc::deadline_exceeded && (state.late || !state.out);
+  if (std::exchange(state.out, true)) return;
+  state.report.failed = true;
+  state.report.failure = last_failure_ = why.message;
+  doom_flights_of(source, out);
+  out.failures.emplace_back(state.report.node, why);
+}
+
+bool loader::give_second_chances() {
+  bool given = false;
+  for (uint32_t i = 0; i < sources_.size(); ++i) {
+    auto& state = *sources_[i];
+    if (!state.out || !state.late || state.second_chances == second_chances_per_source) continue;
+    ++state.second_chances;
+    state.out = state.late = false;
+    plan_.give_second_chance(i);
+    given = true;
+  }
+  return given;
+}
+
+void loader::doom_flights_of(uint32_t source, actions& out) {
+  for (auto& [token, one] : flights_) {
+    if (one.fetch.source != source || one.doomed) continue;
+    one.doomed = true;
+    if (one.accepted) out.cancels.emplace_back(sources_[source]->what.via, one.id);
+  }
+}
+
+void loader::plan_more(actions& out) {
+  if (giving_up_ || finished_) return;
+  const auto now = clock_.now_us();
+  while (const auto next = plan_.next(now)) {
+    const auto token = ++last_token_;
+    flights_.emplace(token, flight{*next, {}, false, false});
+    auto& source = *sources_[next->source];
+    if (!source.first_us) source.first_us = now;
+    if (!first_ask_us_) first_ask_us_ = now;
+    out.launches.push_back(token);
+  }
+}
+
+void loader::look_for_starved(actions& out) {
+  if (!started_ || giving_up_ || finished_) return;
+  auto starved = plan_.starved_shards();
+  if (!starved.empty() && give_second_chances()) {
+    plan_more(out);
+    starved = plan_.starved_shards();
+  }
+  if (starved.empty() || starved == last_starved_) return;
+  last_starved_ = starved;
+  if (callbacks_.starved) {
+    out.starved = std::move(starved);
+    return;
+  }
+  giving_up_ = core::error{core::errc::unavailable,
+                           fmt::format("no source is left for shards {}{}{}", fmt::join(starved, ", "),
+                                       last_failure_.empty() ? "" : "; the last failure was: ", last_failure_)};
+  for (uint32_t i = 0; i < sources_.size(); ++i) doom_flights_of(i, out);
+}
+
+// --- unlocked --------------------------------------------------------------------------------------------------------
+
+// Callbacks of different threads may overlap, `done` comes after all of them: whoever leaves last finishes.
+void loader::run(std::unique_lock<std::mutex> lock, actions what) {
+  const auto self = shared_from_this();
+  if (!what.empty()) {
+    ++calls_out_;
+    lock.unlock();
+    for (const auto token : what.launches) launch(token);
+    for (const auto shard : what.verified)
+      if (callbacks_.shard_verified) callbacks_.shard_verified(shard);
+    for (const auto& fetch : what.checks)
+      checker_.submit(shards_[fetch.shard].target.slice(fetch.offset_bytes, fetch.length_bytes),
+                      [self, fetch](uint64_t checksum) { self->on_checked(fetch, checksum); });
+    for (const auto& [via, id] : what.cancels) via->cancel(id);
+    for (const auto& [via, node] : what.closes) via->close_peer(node);
+    for (const auto& [node, why] : what.failures)
+      if (callbacks_.source_failed) callbacks_.source_failed(node, why);
+    if (!what.starved.empty()) callbacks_.starved(std::move(what.starved));
+    lock.lock();
+    --calls_out_;
+  }
+  if (is_over()) finish(std::move(lock));
+}
+
+void loader::launch(uint64_t token) {
+  std::unique_lock lock(mutex_);
+  const auto fetch = flights_.at(token).fetch;
+  const auto& source = *sources_[fetch.source];
+  const auto& place = source.holds.at(fetch.shard);
+  transport::fetch_request request;
+  request.source = {place.region, place.generation, place.offset_bytes + fetch.offset_bytes, fetch.length_bytes};
+  request.target = shards_[fetch.shard].target.slice(fetch.offset_bytes, fetch.length_bytes);
+  request.timeout_us = fetch.timeout_us;
+  auto* via = source.what.via;
+  const auto peer = source.what.peer;
+  lock.unlock();
+  const auto self = shared_from_this();
+  const auto id = via->fetch(peer, request, [self, token](core::result<transport::fetched> result) {
+    self->on_fetched(token, std::move(result));
+  });
+  if (!id) return on_fetched(token, core::fail(id.error()));
+  lock.lock();
+  const auto found = flights_.find(token);
+  if (found == flights_.end()) return; // it has completed already
+  found->second.id = *id;
+  found->second.accepted = true;
+  const bool doomed = found->second.doomed;
+  lock.unlock();
+  if (doomed) via->cancel(*id);
+}
+
+bool loader::is_over() const {
+  if (!started_ && !giving_up_) return false;
+  return !finished_ && calls_out_ == 0 && flights_.empty() && checks_ == 0 && (plan_.done() || giving_up_);
+}
+
+void loader::finish(std::unique_lock<std::mutex> lock) {
+  finished_ = true;
+  auto report = make_report();
+  core::result<void> outcome;
+  if (!plan_.done()) outcome = core::fail(*giving_up_);
+  lock.unlock();
+  callbacks_.done(std::move(outcome), std::move(report));
+}
+
+// --- report ----------------------------------------------------------------------------------------------------------
+
+load_report loader::make_report() const {
+  load_report report;
+  report.bytes_moved = bytes_;
+  report.verified_chunks = verified_;
+  report.bad_chunks = bad_;
+  report.refetched_chunks = refetched_;
+  report.start_us = start_us_;
+  report.end_us = clock_.now_us();
+  if (first_ask_us_) report.stages.push_back({"plan", start_us_, *first_ask_us_});
+  if (first_land_us_) {
+    report.stages.push_back({"first_byte", *first_ask_us_, *first_land_us_});
+    report.stages.push_back({"fetch", *first_ask_us_, last_land_us_});
+    report.stages.push_back({"verify", *first_land_us_, std::max(last_shard_us_, *first_land_us_)});
+  }
+  report.stages.push_back({"done", report.end_us, report.end_us});
+  for (const auto& source : sources_) {
+    report.sources.push_back(source->report);
+    const auto busy_us = std::max<core::duration_us>(source->last_us - source->first_us.value_or(0), 1);
+    report.sources.back().rate_bps = source->report.bytes * 1'000'000 / static_cast<uint64_t>(busy_us);
+  }
+  report.limit = slowest_link();
+  return report;
+}
+
+// The path that needed the longest for its bytes if it ran at its calibrated rate; what the fetch took is held against
+// it.
+link_limit loader::slowest_link() const {
+  std::map<std::string, uint64_t> bytes_by_path;
+  for (const auto& source : sources_)
+    if (source->report.bytes) bytes_by_path[source->report.path] += source->report.bytes;
+  link_limit slowest;
+  uint64_t slowest_us = 0;
+  for (const auto& [path, bytes] : bytes_by_path) {
+    const auto calibrated = options_.calibrated_bps.find(path);
+    const auto rate_bps = calibrated == options_.calibrated_bps.end() ? 0 : calibrated->second;
+    const auto needed_us = rate_bps ? bytes * 1'000'000 / rate_bps : 0;
+    if (!slowest.link.empty() && needed_us <= slowest_us) continue;
+    slowest = {path, rate_bps, 0};
+    slowest_us = needed_us;
+  }
+  const auto took_us = static_cast<uint64_t>(std::max<core::duration_us>(last_land_us_ - first_ask_us_.value_or(0), 1));
+  slowest.fraction_ppm = static_cast<uint32_t>(std::min<uint64_t>(slowest_us * 1'000'000 / took_us, UINT32_MAX));
+  return slowest;
+}
+
+} // namespace fastptm::weights

@@ -1,0 +1,167 @@
+// Executes one load: drives a fetch_plan over fetchers, verifies every chunk, survives its sources.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "core/memory_region.hpp"
+#include "policy/fetch_plan.hpp"
+#include "transport/fetcher.hpp"
+#include "weights/load/load_report.hpp"
+#include "weights/load/verifier.hpp"
+
+namespace fastptm::weights {
+
+// One missing shard, in the order in which it is wanted. Its number is its position in the list given to the loader.
+struct shard_to_load {
+  core::memory_region target; // exactly the shard's size
+  std::vector<uint64_t> chunk_checksums;
+};
+
+struct shard_location {
+  uint32_t shard = 0;
+  uint64_t region = 0;
+  uint64_t generation = 0;
+  uint64_t offset_bytes = 0;
+};
+
+struct load_source {
+  policy::source_kind kind{};
+  transport::peer_address peer;
+  transport::fetcher* via = nullptr; // outlives the loader
+  uint64_t rate_bps = 0;             // as measured before, 0 = unknown
+  std::string reported_path;         // instead of the fetcher's, e.g. "io_uring" for what a store just read from disk
+  std::vector<shard_location> holds; // more may follow by add_holdings
+};
+
+struct loader_options {
+  policy::fetch_plan_options plan;
+  std::map<std::string, uint64_t> calibrated_bps; // bytes per second by path: what `limit` is measured against
+};
+
+// Called from whichever thread finished the work (pump, copy pool, verifier, or inside a call to the loader), never
+// while the loader is locked. An actor turns each into a message to itself.
+struct loader_callbacks {
+  std::function<void(uint32_t shard)> shard_verified; // all its bytes are checked: may be computed with and served on
+  std::function<void(const std::string& node, const core::error& why)> source_failed; // out of this load
+  // These shards have no usable source now. Answer with add_source or add_holdings (or wait for what is being staged),
+  // or with give_up. Repeated only after more sources were lost. Unset: the load fails at once.
+  std::function<void(std::vector<uint32_t> shards)> starved;
+  // Exactly once, last of all: nothing writes into any target any more.
+  std::function<void(core::result<void> outcome, load_report report)> done;
+};
+
+// Thread-safe: completions drive it on the thread they arrive on, so the next chunk is asked for without a detour
+// through an actor. Everything handed in (targets, fetchers, verifier) stays valid until `done`; the loader keeps
+// itself alive.
+class loader : public std::enable_shared_from_this<loader> {
+public:
+  static std::shared_ptr<loader> make(loader_options options, std::vector<shard_to_load> shards, verifier& checker,
+                                      const core::clock& clock, loader_callbacks callbacks);
+
+  // Before start() or while running; returns the number for add_holdings.
+  uint32_t add_source(load_source source);
+  void add_holdings(uint32_t source, std::vector<shard_location> holds);
+  // A stage from disk found damaged chunks: counted in the report as bad.
+  void note_bad_chunks(uint32_t source, uint32_t chunks);
+
+  void start();
+
+  // The directory says that this node is gone: its fetches are cancelled, its chunks taken elsewhere.
+  void lose_source(const std::string& node);
+  // Ends the load with `why` as soon as nothing can write any more.
+  void give_up(core::error why);
+
+private:
+  struct source_state {
+    load_source what;
+    std::map<uint32_t, shard_location> holds;
+    source_report report;
+    uint32_t retries = 0;
+    bool out = false;                      // nothing is asked from it
+    bool late = false;                     // that is only because it did not deliver in time
+    uint32_t second_chances = 0;           // that it has had
+    std::optional<core::time_us> first_us; // something was asked for
+    core::time_us last_us = 0;             // something landed
+  };
+  struct flight {
+    policy::chunk_fetch fetch;
+    transport::fetch_id id;
+    bool accepted = false; // id is known
+    bool doomed = false;   // cancelled by us: the source is not to blame
+  };
+  // What to call once the lock is released.
+  struct actions {
+    std::vector<uint64_t> launches; // flights
+    std::vector<std::pair<transport::fetcher*, transport::fetch_id>> cancels;
+    std::vector<std::pair<transport::fetcher*, std::string>> closes; // fetcher, node
+    std::vector<policy::chunk_fetch> checks;
+    std::vector<uint32_t> verified;
+    std::vector<std::pair<std::string, core::error>> failures;
+    std::vector<uint32_t> starved;
+    bool empty() const;
+  };
+
+  loader(loader_options options, std::vector<shard_to_load> shards, verifier& checker, const core::clock& clock,
+         loader_callbacks callbacks);
+
+  // --- completions
+  void on_fetched(uint64_t token, core::result<transport::fetched> result);
+  void on_checked(const policy::chunk_fetch& fetch, uint64_t checksum);
+
+  // --- locked: change state, note what to call
+  void note_landed(const policy::chunk_fetch& fetch, const transport::fetched& got, actions& out);
+  void note_failed(const flight& one, const core::error& why, actions& out);
+  void note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, actions& out);
+  void fail_source(uint32_t source, const core::error& why, actions& out);
+  void doom_flights_of(uint32_t source, actions& out);
+  void plan_more(actions& out);
+  bool give_second_chances();
+  void look_for_starved(actions& out);
+
+  // --- unlocked: call, then look whether that was the end
+  void run(std::unique_lock<std::mutex> lock, actions what);
+  void launch(uint64_t token);
+  bool is_over() const;
+  void finish(std::unique_lock<std::mutex> lock);
+  load_report make_report() const;
+  link_limit slowest_link() const;
+
+  const loader_options options_;
+  const std::vector<shard_to_load> shards_;
+  verifier& checker_;
+  const core::clock& clock_;
+  const loader_callbacks callbacks_;
+
+  // Pump, copy pool, verifier and the owning actor meet here; no call-out and no copying under it.
+  std::mutex mutex_;
+  policy::fetch_plan plan_;
+  std::vector<std::unique_ptr<source_state>> sources_;
+  std::unordered_map<uint64_t, flight> flights_;
+  uint64_t last_token_ = 0;
+  uint32_t checks_ = 0;    // chunks in the verifier
+  uint32_t calls_out_ = 0; // threads inside run()'s calls
+  bool started_ = false;
+  bool finished_ = false;
+  std::optional<core::error> giving_up_;
+  std::vector<uint32_t> last_starved_;
+  std::string last_failure_;
+
+  // The report's raw figures.
+  uint64_t bytes_ = 0;
+  uint32_t verified_ = 0, bad_ = 0, refetched_ = 0;
+  core::time_us start_us_ = 0, last_land_us_ = 0, last_shard_us_ = 0;
+  std::optional<core::time_us> first_ask_us_, first_land_us_;
+};
+
+} // namespace fastptm::weights

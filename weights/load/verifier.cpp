@@ -1,0 +1,49 @@
+// A queue and a few threads.
+#include "weights/load/verifier.hpp"
+
+#include <pthread.h>
+
+#include "weights/format/hash.hpp"
+
+namespace fastptm::weights {
+
+verifier::verifier(unsigned threads) {
+  for (unsigned i = 0; i < threads; ++i) {
+    threads_.emplace_back([this] { run(); });
+    pthread_setname_np(threads_.back().native_handle(), "verifier");
+  }
+}
+
+verifier::~verifier() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  arrived_.notify_all();
+  for (auto& one : threads_) one.join();
+}
+
+void verifier::submit(core::memory_region chunk, std::function<void(uint64_t checksum)> done) {
+  if (threads_.empty()) return done(chunk_checksum(chunk.address, chunk.size_bytes));
+  {
+    std::lock_guard lock(mutex_);
+    jobs_.push_back({chunk, std::move(done)});
+  }
+  arrived_.notify_one();
+}
+
+void verifier::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    arrived_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    if (jobs_.empty()) return;
+    auto what = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    what.done(chunk_checksum(what.chunk.address, what.chunk.size_bytes));
+    what.done = {}; // what it keeps alive ends here, not under the lock
+    lock.lock();
+  }
+}
+
+} // namespace fastptm::weights

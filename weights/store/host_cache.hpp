@@ -1,0 +1,128 @@
+// The shards of a host's store that are in memory: one mappable slab, least recently used goes first.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/digest.hpp"
+#include "core/error.hpp"
+#include "transport/sealed_memory.hpp"
+#include "weights/store/disk_reader.hpp"
+
+namespace fastptm::weights {
+
+class host_cache;
+
+// While it lives, the shard stays where it is. Move-only; any thread; must not outlive the cache.
+class cache_lease {
+public:
+  cache_lease() = default;
+  cache_lease(cache_lease&& other) noexcept : cache_(std::exchange(other.cache_, nullptr)), shard_(other.shard_) {}
+  cache_lease& operator=(cache_lease&& other) noexcept;
+  ~cache_lease() { release(); }
+  void release();
+
+private:
+  friend class host_cache;
+  cache_lease(host_cache* cache, const core::digest& shard) : cache_(cache), shard_(shard) {}
+  host_cache* cache_ = nullptr;
+  core::digest shard_;
+};
+
+struct stage_request {
+  core::digest shard;
+  uint64_t size_bytes = 0; // a multiple of 4 KiB
+  std::vector<uint64_t> chunk_checksums;
+  std::filesystem::path file; // its object
+};
+
+struct staged {
+  core::result<cache_lease> lease; // corrupt: the object is damaged, nothing was cached. does_not_fit: larger than the
+                                   // slab. busy: everything else is leased, try again later
+  uint64_t offset_bytes = 0;       // in the slab
+  bool from_disk = false;          // false: it was cached already
+  uint32_t bad_chunks = 0;
+  core::time_us start_us = 0; // of the read, where there was one
+  core::time_us end_us = 0;
+};
+
+// Any thread; callbacks run inside stage() for what is cached or refused, else on the disk reader's thread.
+class host_cache {
+public:
+  ~host_cache();
+  // The reader outlives the cache's last stage; destroy the reader first, then the cache. The first 64 MiB are there
+  // when it returns, the rest comes on a thread of its own: a GiB takes up to three seconds.
+  static core::result<std::unique_ptr<host_cache>> create(uint64_t size_bytes, disk_reader& disk);
+
+  // Several stages of one shard share one read.
+  void stage(stage_request request, std::function<void(staged)> done);
+
+  // Forgets every shard that nobody leases; returns how many bytes that freed.
+  uint64_t drop_unleased();
+  // Forgets a shard that no model needs any more: now, or with its last lease unless it is staged again before.
+  void forget_unneeded(const core::digest& shard);
+
+  // The slab, to be exported once; offsets of staged shards count from its start.
+  transport::exportable slab() const { return memory_.to_export(); }
+
+  // How its reader reads: see disk_reader::path().
+  std::string_view disk_path() const { return disk_.path(); }
+
+  uint64_t size_bytes() const { return memory_.region().size_bytes; }
+  uint64_t used_bytes() const;
+  uint64_t present_bytes() const;              // from the slab's start: what has come into memory
+  bool holds(const core::digest& shard) const; // cached and verified
+
+private:
+  friend class cache_lease;
+  struct cached_shard {
+    uint64_t offset_bytes = 0;
+    uint64_t size_bytes = 0;
+    uint32_t leases = 0;
+    bool reading = false;
+    bool unneeded = false;                            // goes with its last lease
+    std::vector<std::function<void(staged)>> waiters; // while it is being read
+    std::list<core::digest>::iterator place;          // in recency_
+  };
+
+  host_cache(transport::sealed_memory memory, uint64_t present_bytes, disk_reader& disk);
+  void grow();
+  bool add_step();
+  void release(const core::digest& shard);
+  core::result<uint64_t> make_room(uint64_t size_bytes);
+  std::optional<uint64_t> best_fit(uint64_t size_bytes);
+  void free_range(uint64_t offset_bytes, uint64_t size_bytes);
+  void forget(const core::digest& shard);
+  void on_read(const core::digest& shard, disk_read_result result);
+
+  transport::sealed_memory memory_;
+  disk_reader& disk_;
+
+  // The store actor stages, the disk thread finishes, leases end anywhere: table updates only, never a call-out.
+  mutable std::mutex mutex_;
+  std::unordered_map<core::digest, cached_shard> entries_;
+  std::list<core::digest> recency_;             // least recently used first
+  std::map<uint64_t, uint64_t> free_by_offset_; // offset -> size, coalesced
+  uint64_t used_bytes_ = 0;
+  uint64_t present_bytes_ = 0;
+  bool growing_ = false; // until all is present, or no more can be had
+  bool in_need_ = false; // a stage found no room
+  bool stopping_ = false;
+  std::condition_variable grow_now_; // in_need_ or stopping_
+  std::thread grower_;               // last: uses the others
+};
+
+} // namespace fastptm::weights
