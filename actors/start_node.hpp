@@ -10,7 +10,7 @@
 #include "actors/membership/connector.hpp"
 #include "actors/membership/directory.hpp"
 #include "core/metrics.hpp"
-#include "engine/session.hpp"
+#include "engine/runner.hpp"
 #include "gpu/device.hpp"
 #include "policy/admission.hpp"
 #include "policy/scheduling/events.hpp"

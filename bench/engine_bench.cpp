@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "core/random.hpp"
-#include "engine/session.hpp"
+#include "engine/runner.hpp"
 #include "gpu/backends.hpp"
 #include "weights/format/layout.hpp"
 #include "weights/import/synthetic.hpp"

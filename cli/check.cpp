@@ -3,7 +3,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
-#include "node/config.hpp"
+#include "node/config/config.hpp"
 
 namespace fastptm::node::commands {
 

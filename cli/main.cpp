@@ -5,9 +5,9 @@
 #include "cli/arguments.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
+#include "cli/replay.hpp"
 #include "core/log.hpp"
-#include "node/host_limits.hpp"
-#include "sim/replay_command.hpp"
+#include "node/process/host_limits.hpp"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include "cli/output.hpp"
 #include "core/log.hpp"
 #include "node/environment.hpp"
-#include "node/readiness.hpp"
+#include "node/process/readiness.hpp"
 #include "node/state_folder.hpp"
 
 namespace fastptm::node::commands {

@@ -12,7 +12,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "core/log.hpp"
-#include "node/up.hpp"
+#include "node/process/up.hpp"
 
 namespace fastptm::node::commands {
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/session.hpp"
+#include "engine/runner.hpp"
 #include "gpu/kernels.hpp"
 
 namespace fastptm::engine {

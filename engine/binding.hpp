@@ -5,7 +5,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
-#include "engine/session.hpp"
+#include "engine/runner.hpp"
 
 namespace fastptm::engine {
 

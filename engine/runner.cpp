@@ -8,7 +8,7 @@
 
 #include "engine/batch.hpp"
 #include "engine/binding.hpp"
-#include "engine/session.hpp"
+#include "engine/runner.hpp"
 #include "engine/skeleton.hpp"
 #include "engine/workspace.hpp"
 

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "node/config.hpp"
+#include "node/config/config.hpp"
 
 namespace fastptm::node {
 

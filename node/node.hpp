@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <string>
 
-#include "node/config.hpp"
-#include "node/own_log.hpp"
-#include "node/readiness.hpp"
+#include "node/config/config.hpp"
+#include "node/process/own_log.hpp"
+#include "node/process/readiness.hpp"
 
 namespace fastptm::node {
 

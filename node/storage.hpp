@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "core/error.hpp"
-#include "node/config.hpp"
+#include "node/config/config.hpp"
 #include "transport/exporter.hpp"
 #include "weights/store/catalogue.hpp"
 #include "weights/store/content_store.hpp"

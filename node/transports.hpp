@@ -5,7 +5,7 @@
 #include <string>
 
 #include "core/error.hpp"
-#include "node/config.hpp"
+#include "node/config/config.hpp"
 #include "transport/address.hpp"
 #include "transport/exporter.hpp"
 #include "transport/same_host/backend.hpp"

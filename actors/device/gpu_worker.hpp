@@ -13,7 +13,7 @@
 #include "actors/device/loading_environment.hpp"
 #include "actors/device/transfer.hpp"
 #include "actors/local.hpp"
-#include "engine/session.hpp"
+#include "engine/runner.hpp"
 #include "gpu/device.hpp"
 #include "gpu/shard_table.hpp"
 #include "protocol/interfaces.hpp"

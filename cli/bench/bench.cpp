@@ -11,7 +11,7 @@
 #include "cli/connection.hpp"
 #include "cli/output.hpp"
 #include "core/json_writer.hpp"
-#include "node/temporary_cluster.hpp"
+#include "node/process/temporary_cluster.hpp"
 
 namespace fastptm::node::commands {
 

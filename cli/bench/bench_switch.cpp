@@ -12,7 +12,7 @@
 #include "bench/fetch_source.hpp"
 #include "cli/bench/bench_model.hpp"
 #include "cli/connection.hpp"
-#include "node/temporary_cluster.hpp"
+#include "node/process/temporary_cluster.hpp"
 #include "transport/probe.hpp"
 
 namespace fastptm::node::commands {

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/session.hpp"
+#include "engine/runner.hpp"
 #include "gpu/device.hpp"
 #include "tests/engine/reference.hpp"
 #include "weights/format/layout.hpp"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/random.hpp"
-#include "engine/session.hpp"
+#include "engine/runner.hpp"
 #include "weights/format/architecture.hpp"
 
 namespace fastptm::engine::reference {

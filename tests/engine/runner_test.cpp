@@ -1,5 +1,5 @@
 // The engine against the double-precision reference, alone and in batches, resident and while its weights arrive.
-#include "engine/session.hpp"
+#include "engine/runner.hpp"
 
 #include <cmath>
 #include <future>

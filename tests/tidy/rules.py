@@ -22,8 +22,10 @@ FOLDERS = {
     "actors/store": ["core", "protocol", "transport", "weights", "engine/tokenizer", "actors/actor_from_state", "actors/completion", "actors/local"],
     "rpc": ["core", "schemas", "protocol", "actors", "engine/tokenizer", "weights/format/usage"],
     "clients/cpp": ["core", "schemas"],
-    "sim": ["core", "schemas", "protocol", "policy", "gpu", "transport", "weights", "engine", "actors"],
+    "sim": ["core", "policy"],
     "node": None,
+    "node/config": ["core", "schemas", "policy"],
+    "node/process": ["core", "node/config", "node/environment", "node/state_folder"],
     "bench": None,
     "cli": None,
     "tools": None,
@@ -33,9 +35,9 @@ FOLDERS = {
 
 # Beginning of an included header -> where it may be included: folders, or single files without their ending.
 LIBRARIES = {
-    "caf/": ["protocol", "actors", "rpc/bridge", "node", "cli", "sim", "bench", "tests"],
-    "capnp/": ["weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "sim", "bench", "tests"],
-    "kj/": ["weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "sim", "bench", "tests"],
+    "caf/": ["protocol", "actors", "rpc/bridge", "node", "cli", "tests"],
+    "capnp/": ["weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests"],
+    "kj/": ["weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests"],
     "ucp/": ["transport/ucx"],
     "ucs/": ["transport/ucx"],
     "uct/": ["transport/ucx"],
@@ -49,7 +51,7 @@ LIBRARIES = {
     "sqlite3": ["weights", "tests/weights"],
     "unicode/": ["engine/tokenizer"],
     "spdlog/": ["core"],
-    "CLI/": ["cli", "sim", "bench", "tools"],
+    "CLI/": ["cli", "tools"],
     "gtest/": ["tests"],
     "gmock/": ["tests"],
 }

@@ -1,5 +1,5 @@
 // getrlimit, and tries of what cannot be asked for.
-#include "node/host_limits.hpp"
+#include "node/process/host_limits.hpp"
 
 #include <algorithm>
 #include <cerrno>

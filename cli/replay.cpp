@@ -1,5 +1,5 @@
 // Options to structs, results to JSON lines.
-#include "sim/replay_command.hpp"
+#include "cli/replay.hpp"
 
 #include <cstdio>
 #include <filesystem>

@@ -1,5 +1,5 @@
 // The loop of `fastptm up`: signals, ended children, readiness, planned restarts.
-#include "node/up.hpp"
+#include "node/process/up.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -16,7 +16,7 @@
 #include "core/log.hpp"
 #include "core/network_address.hpp"
 #include "node/environment.hpp"
-#include "node/host_limits.hpp"
+#include "node/process/host_limits.hpp"
 
 namespace fastptm::node {
 

@@ -1,12 +1,12 @@
 // The schema parser, with the schema's own text compiled in and every error collected instead of thrown.
-#include "node/config_text.hpp"
+#include "node/config/config_text.hpp"
 
 #include <capnp/dynamic.h>
 #include <capnp/schema-parser.h>
 #include <fmt/format.h>
 #include <kj/exception.h>
 
-#include "node/schema_text.hpp"
+#include "node/config/schema_text.hpp"
 
 namespace fastptm::node {
 

@@ -1,5 +1,5 @@
 // Opens, and puts the new descriptor in the place of stdout and stderr.
-#include "node/own_log.hpp"
+#include "node/process/own_log.hpp"
 
 #include <cerrno>
 #include <cstdlib>

@@ -7,9 +7,9 @@
 #include <string_view>
 
 #include "core/error.hpp"
-#include "node/config.hpp"
+#include "node/config/config.hpp"
+#include "node/process/up.hpp"
 #include "node/state_folder.hpp"
-#include "node/up.hpp"
 
 namespace fastptm::node {
 

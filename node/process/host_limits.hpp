@@ -7,7 +7,7 @@
 #include <string>
 
 #include "core/error.hpp"
-#include "node/config.hpp"
+#include "node/config/config.hpp"
 
 namespace fastptm::node {
 

@@ -1,5 +1,5 @@
 // Signals as calls.
-#include "node/stop_signal.hpp"
+#include "node/process/stop_signal.hpp"
 
 #include <chrono>
 #include <thread>

@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "core/clock.hpp"
-#include "node/child_process.hpp"
-#include "node/config.hpp"
-#include "node/own_log.hpp"
-#include "node/readiness.hpp"
-#include "node/restart_policy.hpp"
+#include "node/config/config.hpp"
+#include "node/process/child_process.hpp"
+#include "node/process/own_log.hpp"
+#include "node/process/readiness.hpp"
+#include "node/process/restart_policy.hpp"
 #include "node/state_folder.hpp"
 
 namespace fastptm::node {

@@ -1,5 +1,5 @@
 // What a configuration may and may not say, and that faults name their line.
-#include "node/config.hpp"
+#include "node/config/config.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

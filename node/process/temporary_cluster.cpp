@@ -1,5 +1,5 @@
 // A folder below the system's temporary one, and a keeper.
-#include "node/temporary_cluster.hpp"
+#include "node/process/temporary_cluster.hpp"
 
 #include <cerrno>
 #include <csignal>

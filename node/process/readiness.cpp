@@ -1,5 +1,5 @@
 // Both ends of the readiness pipe.
-#include "node/readiness.hpp"
+#include "node/process/readiness.hpp"
 
 #include <cstdlib>
 #include <utility>

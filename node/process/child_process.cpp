@@ -1,5 +1,5 @@
 // Fork, environment, descriptors, exec.
-#include "node/child_process.hpp"
+#include "node/process/child_process.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "core/units.hpp"
-#include "node/own_log.hpp"
-#include "node/readiness.hpp"
+#include "node/process/own_log.hpp"
+#include "node/process/readiness.hpp"
 
 namespace fastptm::node {
 

@@ -1,5 +1,5 @@
 // Turns the parsed text into our struct and checks what the schema cannot.
-#include "node/config.hpp"
+#include "node/config/config.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -14,7 +14,7 @@
 #include "core/names.hpp"
 #include "core/network_address.hpp"
 #include "core/units.hpp"
-#include "node/config_text.hpp"
+#include "node/config/config_text.hpp"
 #include "policy/scheduling/core.hpp"
 
 namespace fastptm::node {

@@ -1,8 +1,8 @@
 // When nodes come back, and what they say when they start.
 #include <gtest/gtest.h>
 
-#include "node/readiness.hpp"
-#include "node/restart_policy.hpp"
+#include "node/process/readiness.hpp"
+#include "node/process/restart_policy.hpp"
 
 namespace fastptm::node {
 namespace {
