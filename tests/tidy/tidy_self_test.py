@@ -66,8 +66,8 @@ class Tidy(unittest.TestCase):
 
 
 class RunTests(unittest.TestCase):
-    def summary(self, cases, ctest_failed=False):
-        return run_tests.summary(xml.fromstring(f"<testsuite>{cases}</testsuite>"), ctest_failed)
+    def summary(self, cases, ctest_failed=False, steady_alone=frozenset()):
+        return run_tests.summary(xml.fromstring(f"<testsuite>{cases}</testsuite>"), ctest_failed, steady_alone)
 
     def test_the_last_line_counts(self):
         lines, good = self.summary('<testcase name="a" status="run"/><testcase name="b" status="run"/>')
@@ -77,6 +77,17 @@ class RunTests(unittest.TestCase):
         lines, good = self.summary('<testcase name="a" status="run"/><testcase name="b" status="fail"><failure/>'
                                    "<system-out>why</system-out></testcase>", True)
         self.assertEqual((lines, good), (["failed: b", "  why", "1 passed, 1 failed"], False))
+
+    def test_what_passes_alone_is_named_and_counts_as_passed(self):
+        lines, good = self.summary('<testcase name="a" status="fail"><failure/><system-out>why</system-out></testcase>', True, {"a"})
+        self.assertEqual((lines, good), (["unsteady: a (failed as below, passed alone: a fault to find)", "  why",
+                                          "1 passed, 0 failed"], True))
+
+    def test_only_real_processes_are_asked_twice(self):
+        for label, asked in (("integration", True), ("unit", False)):
+            case = xml.fromstring('<testcase name="a" status="fail"><properties><property name="cmake_labels" '
+                                  f'value="{label}"/></properties></testcase>')
+            self.assertEqual(run_tests.lives_in_real_time(case), asked)
 
     def test_a_skip_gives_its_reason(self):
         lines, good = self.summary('<testcase name="a" status="run"/><testcase name="b" status="notrun"><skipped message="x"/>'
