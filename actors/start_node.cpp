@@ -19,7 +19,7 @@ namespace {
 // Reading the manifests of as many models as a cluster may have.
 constexpr auto catalogue_timeout = std::chrono::minutes(2);
 
-scheduler_actor spawn_scheduler(caf::actor_system& system, const node_parts& parts) {
+protocol::scheduler_actor spawn_scheduler(caf::actor_system& system, const node_parts& parts) {
   const auto& head = *parts.head;
   scheduler_options options;
   options.core = head.scheduling;
@@ -33,8 +33,8 @@ scheduler_actor spawn_scheduler(caf::actor_system& system, const node_parts& par
   return system.spawn<actor_from_state<scheduler>>(std::move(options));
 }
 
-tenant_actor spawn_tenant(caf::actor_system& system, const node_parts& parts, uint32_t index,
-                          const scheduler_actor& to) {
+protocol::tenant_actor spawn_tenant(caf::actor_system& system, const node_parts& parts, uint32_t index,
+                                    const protocol::scheduler_actor& to) {
   const auto& tenant_part = parts.head->tenants[index];
   tenant_options options;
   options.id = {index};
@@ -47,7 +47,8 @@ tenant_actor spawn_tenant(caf::actor_system& system, const node_parts& parts, ui
   return system.spawn<actor_from_state<tenant>>(std::move(options));
 }
 
-weight_store_actor spawn_weight_store(caf::actor_system& system, const head_parts& head, const head_actors& known) {
+protocol::weight_store_actor spawn_weight_store(caf::actor_system& system, const head_parts& head,
+                                                const head_actors& known) {
   weight_store_options options;
   options.store = head.store;
   options.catalogue = head.catalogue;
@@ -60,7 +61,8 @@ weight_store_actor spawn_weight_store(caf::actor_system& system, const head_part
   return system.spawn<actor_from_state<weight_store>>(std::move(options));
 }
 
-directory_actor spawn_directory(caf::actor_system& system, const node_parts& parts, const head_actors& known) {
+protocol::directory_actor spawn_directory(caf::actor_system& system, const node_parts& parts,
+                                          const head_actors& known) {
   const auto& head = *parts.head;
   directory_options options;
   options.secret = parts.secret;
@@ -77,11 +79,12 @@ directory_actor spawn_directory(caf::actor_system& system, const node_parts& par
 
 // Until tenants and scheduler have been told every published model, ahead of whatever is asked from now on: a client
 // that comes the moment the head is back must not hear that its model is missing.
-core::result<void> wait_for_models(caf::actor_system& system, const weight_store_actor& store) {
+core::result<void> wait_for_models(caf::actor_system& system, const protocol::weight_store_actor& store) {
   core::result<void> known;
   caf::scoped_actor self{system};
-  self->request(store, catalogue_timeout, list_atom_v)
-      .receive([](const model_list&) {}, [&](const caf::error& failure) { known = core::fail(from_caf(failure)); });
+  self->request(store, catalogue_timeout, protocol::list_atom_v)
+      .receive([](const protocol::model_list&) {},
+               [&](const caf::error& failure) { known = core::fail(protocol::from_caf(failure)); });
   return known;
 }
 
@@ -95,14 +98,15 @@ core::result<head_actors> start_head(caf::actor_system& system, const node_parts
   if (auto known = wait_for_models(system, head.weight_store); !known) return core::fail("catalogue", known.error());
   head.directory = spawn_directory(system, parts, head);
   const auto port = publish_at(system, caf::actor_cast<caf::strong_actor_ptr>(head.directory),
-                               system.message_types<directory_actor>(), parts.head->listen);
+                               system.message_types<protocol::directory_actor>(), parts.head->listen);
   if (!port) return core::fail(port.error());
   head.control_port = *port;
   return head;
 }
 
 // Callers before the called: what stops first may still be answered by what stops later.
-std::vector<std::vector<caf::actor>> stop_order(const node_actors& node, const std::vector<joining_device>& devices) {
+std::vector<std::vector<caf::actor>> stop_order(const node_actors& node,
+                                                const std::vector<protocol::joining_device>& devices) {
   std::vector<std::vector<caf::actor>> groups(3);
   for (const auto& device : devices) groups[1].push_back(caf::actor_cast<caf::actor>(device.worker));
   if (!node.head) return groups;

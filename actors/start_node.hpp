@@ -48,7 +48,7 @@ struct head_parts {
   uint32_t queued = 65'536;
   policy::scheduling::options scheduling;
   uint64_t largest_arena_bytes = 0;
-  std::vector<link_rate> links; // what this host's paths can carry: see switch_report::limit
+  std::vector<protocol::link_rate> links; // what this host's paths can carry: see switch_report::limit
   weights::content_store* store = nullptr;
   weights::catalogue* catalogue = nullptr;
   weights::host_cache* cache = nullptr;
@@ -75,15 +75,15 @@ struct node_parts {
 };
 
 struct head_actors {
-  directory_actor directory;
-  scheduler_actor scheduler;
-  weight_store_actor weight_store;
-  std::vector<std::pair<std::string, tenant_actor>> tenants;
+  protocol::directory_actor directory;
+  protocol::scheduler_actor scheduler;
+  protocol::weight_store_actor weight_store;
+  std::vector<std::pair<std::string, protocol::tenant_actor>> tenants;
   uint16_t control_port = 0;
 };
 
 struct node_actors {
-  supervisor_actor supervisor;
+  protocol::supervisor_actor supervisor;
   std::optional<head_actors> head;
 };
 

@@ -24,11 +24,11 @@ template <class... Signatures> struct interface_travels<caf::typed_actor<Signatu
   static constexpr bool value = (signature_travels<Signatures>::value && ...);
 };
 
-static_assert(interface_travels<gpu_worker_actor>::value);
-static_assert(interface_travels<scheduler_actor>::value);
-static_assert(interface_travels<directory_actor>::value);
-static_assert(interface_travels<weight_store_actor>::value);
-static_assert(interface_travels<supervisor_actor>::value);
+static_assert(interface_travels<protocol::gpu_worker_actor>::value);
+static_assert(interface_travels<protocol::scheduler_actor>::value);
+static_assert(interface_travels<protocol::directory_actor>::value);
+static_assert(interface_travels<protocol::weight_store_actor>::value);
+static_assert(interface_travels<protocol::supervisor_actor>::value);
 
 } // namespace
 

@@ -203,8 +203,8 @@ core::result<core::duration_us> time_fetch(scene& on) {
 core::result<core::duration_us> time_bare(scene& on) {
   const auto target = on.target->region().slice(0, on.options.bytes);
   const auto source = on.original->region().slice(0, on.options.bytes);
-  if (on.options.way == transport::path::tcp) return bare_socket_us(target, source);
-  return bare_memcpy_us(target, source);
+  if (on.options.way == transport::path::tcp) return transport::bare_socket_us(target, source);
+  return transport::bare_memcpy_us(target, source);
 }
 
 template <class T> T median(std::vector<T> values) {

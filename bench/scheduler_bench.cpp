@@ -16,7 +16,7 @@
 
 namespace fastptm::bench {
 
-using namespace actors;
+using namespace protocol;
 
 namespace {
 
@@ -145,7 +145,7 @@ std::vector<gpu_worker_actor> furnish(caf::actor_system& system, const scheduler
   std::vector<gpu_worker_actor> workers;
   const uint64_t sets = std::max<uint64_t>(1, 2 * options.models / options.devices);
   for (uint32_t i = 0; i < options.devices; ++i) {
-    workers.push_back(system.spawn<actor_from_state<loopback_worker>>(scheduler));
+    workers.push_back(system.spawn<actors::actor_from_state<loopback_worker>>(scheduler));
     device_row row;
     row.name = fmt::format("worker-{}/double", i);
     row.arena_bytes = sets * bytes;
@@ -157,7 +157,7 @@ std::vector<gpu_worker_actor> furnish(caf::actor_system& system, const scheduler
 sent run_once(caf::actor_system& system, const scheduler_actor& scheduler, const scheduler_bench_options& options) {
   const auto done = std::make_shared<std::promise<sent>>();
   auto result = done->get_future();
-  const auto from = system.spawn<actor_from_state<sender>>(scheduler, options.models, done);
+  const auto from = system.spawn<actors::actor_from_state<sender>>(scheduler, options.models, done);
   caf::anon_send(from, tick_atom_v, options.requests);
   // A request that was lost would be waited for without end: the sender sets no timers.
   const auto patience = std::chrono::seconds(60 + options.requests / slowest_rps);
@@ -173,13 +173,13 @@ sent run_once(caf::actor_system& system, const scheduler_actor& scheduler, const
 scheduler_bench_result run_scheduler_bench(const scheduler_bench_options& options) {
   core::metrics_registry metrics;
   const core::monotonic_clock clock;
-  system_config settings(actor_threads);
+  actors::system_config settings(actor_threads);
   caf::actor_system system(settings);
-  scheduler_options wanted;
+  actors::scheduler_options wanted;
   wanted.tenants = {{{0}, "bench", 1}};
   wanted.clock = &clock;
   wanted.metrics = &metrics;
-  const scheduler_actor scheduler = system.spawn<actor_from_state<actors::scheduler>>(wanted);
+  const scheduler_actor scheduler = system.spawn<actors::actor_from_state<actors::scheduler>>(wanted);
   const auto workers = furnish(system, scheduler, options);
   scheduler_bench_result out;
   std::vector<uint64_t> rates;

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -59,4 +59,4 @@ void parse_arguments(CLI::App& app, int count, const char* const* arguments) {
   app.parse(std::move(texts));
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -5,12 +5,12 @@
 #include "cli/output.hpp"
 #include "node/config/config.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
 int run(const std::string& file) {
-  const auto config = load_config(file);
+  const auto config = node::load_config(file);
   if (!config) return failed(config.error());
   size_t devices = 0;
   for (const auto& node : config->nodes) devices += node.devices.size();
@@ -29,4 +29,4 @@ void add_check(CLI::App& app, invocation& chosen) {
   command->callback([file, &chosen] { chosen = [file] { return run(*file); }; });
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

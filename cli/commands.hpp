@@ -5,7 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 // What the chosen subcommand does; the result is the exit code: 0 done, 1 failed (stderr says what).
 using invocation = std::function<int()>;
@@ -27,4 +27,4 @@ void add_version(CLI::App& app, invocation& chosen);
 void add_load(CLI::App& app, invocation& chosen);
 void add_switches(CLI::App& app, invocation& chosen);
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

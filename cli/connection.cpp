@@ -11,7 +11,7 @@
 #include "node/node_record.hpp"
 #include "node/state_folder.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -26,18 +26,18 @@ std::string from_environment(const char* name) {
 
 // From FASTPTM_TOKEN, else the file that FASTPTM_TOKEN_FILE names; empty when neither is set.
 core::result<std::string> environment_token() {
-  if (auto token = trimmed(from_environment("FASTPTM_TOKEN")); !token.empty()) return token;
+  if (auto token = node::trimmed(from_environment("FASTPTM_TOKEN")); !token.empty()) return token;
   const auto file = from_environment("FASTPTM_TOKEN_FILE");
   if (file.empty()) return std::string();
-  const auto text = read_file(file);
+  const auto text = node::read_file(file);
   if (!text) return core::fail("FASTPTM_TOKEN_FILE", text.error());
-  auto token = trimmed(*text);
+  auto token = node::trimmed(*text);
   if (token.empty()) return core::fail(core::errc::permission_denied, "FASTPTM_TOKEN_FILE: " + file + " is empty");
   return token;
 }
 
-core::result<rpc::connect_options> access_elsewhere(const cluster_options& options, const char* port_of) {
-  const auto address = core::parse_network_address(trimmed(options.connect));
+core::result<clients::connect_options> access_elsewhere(const cluster_options& options, const char* port_of) {
+  const auto address = core::parse_network_address(node::trimmed(options.connect));
   if (!address) {
     return core::fail(core::errc::invalid,
                       fmt::format("--connect: {}; {} is in run/NODE.json of the head's state folder",
@@ -51,16 +51,16 @@ core::result<rpc::connect_options> access_elsewhere(const cluster_options& optio
                                   "FASTPTM_TOKEN_FILE names",
                                   options.connect));
   }
-  return rpc::connect_options{.address = core::to_text(*address), .token = *token, .loop = options.loop};
+  return clients::connect_options{.address = core::to_text(*address), .token = *token, .loop = options.loop};
 }
 
 // The address in the head's record, which is another one after the head was started again. While nobody keeps the head
 // running, the record may be that of a dead one: one try is enough.
-std::function<core::result<std::string>()> address_finder(const state_folder& folder,
-                                                          std::string node_record::*address_of) {
+std::function<core::result<std::string>()> address_finder(const node::state_folder& folder,
+                                                          std::string node::node_record::*address_of) {
   return [folder, address_of, tries = 0]() mutable -> core::result<std::string> {
-    const bool is_kept = file_lock::holder(folder.lock_file()).has_value();
-    auto head = find_head(folder.run());
+    const bool is_kept = node::file_lock::holder(folder.lock_file()).has_value();
+    auto head = node::find_head(folder.run());
     if (head && (is_kept || tries++ == 0)) return (*head).*address_of;
     if (is_kept) return core::fail(core::errc::unavailable, "the head is being started");
     return core::fail(core::errc::not_found,
@@ -70,7 +70,7 @@ std::function<core::result<std::string>()> address_finder(const state_folder& fo
 
 // Client: tenant_client or admin_client.
 template <class Client>
-core::result<std::unique_ptr<Client>> connect_local(const state_folder& folder, rpc::connect_options access) {
+core::result<std::unique_ptr<Client>> connect_local(const node::state_folder& folder, clients::connect_options access) {
   const auto give_up_us = core::monotonic_now_us() + patience_us;
   for (;;) {
     core::result<std::unique_ptr<Client>> client = core::fail(core::errc::unavailable, "");
@@ -82,15 +82,15 @@ core::result<std::unique_ptr<Client>> connect_local(const state_folder& folder, 
       client = core::fail(address.error());
     }
     if (client || client.error().code != core::errc::unavailable) return client;
-    const bool kept = file_lock::holder(folder.lock_file()).has_value();
+    const bool kept = node::file_lock::holder(folder.lock_file()).has_value();
     if (!kept || core::monotonic_now_us() >= give_up_us) return client;
     std::this_thread::sleep_for(pause);
   }
 }
 
-core::result<rpc::connect_options> tenant_access(const cluster_options& options) {
+core::result<clients::connect_options> tenant_access(const cluster_options& options) {
   if (!options.connect.empty()) return access_elsewhere(options, "the gateway's");
-  auto folder = state_folder::open(options.state);
+  auto folder = node::state_folder::open(options.state);
   if (!folder) return core::fail(folder.error());
   const auto token = options.tenant.empty() ? environment_token() : folder->tenant_token(options.tenant);
   if (!token) return core::fail(token.error());
@@ -98,16 +98,16 @@ core::result<rpc::connect_options> tenant_access(const cluster_options& options)
     return core::fail(core::errc::permission_denied,
                       "say who asks: --as TENANT, or a token in FASTPTM_TOKEN or the file FASTPTM_TOKEN_FILE");
   }
-  return rpc::connect_options{.address = {},
-                              .token = *token,
-                              .loop = options.loop,
-                              .find_address = address_finder(*folder, &node_record::gateway)};
+  return clients::connect_options{.address = {},
+                                  .token = *token,
+                                  .loop = options.loop,
+                                  .find_address = address_finder(*folder, &node::node_record::gateway)};
 }
 
 } // namespace
 
 void add_cluster_options(CLI::App& command, cluster_options& to) {
-  to.state = state_folder::default_path().string();
+  to.state = node::state_folder::default_path().string();
   command.add_option("--state", to.state, "State folder of a cluster on this host")->capture_default_str();
   command
       .add_option(
@@ -122,37 +122,38 @@ void add_tenant_options(CLI::App& command, cluster_options& to) {
   command.add_option("--as", to.tenant, "Which tenant asks; its token is taken from the state folder");
 }
 
-core::result<std::unique_ptr<rpc::tenant_client>> connect_tenant(const cluster_options& options,
-                                                                 refusals when_refused) {
+core::result<std::unique_ptr<clients::tenant_client>> connect_tenant(const cluster_options& options,
+                                                                     refusals when_refused) {
   auto access = tenant_access(options);
   if (!access) return core::fail(access.error());
   access->waits_when_refused = when_refused == refusals::waited_for;
-  if (!options.connect.empty()) return rpc::tenant_client::connect(*access);
-  const auto folder = state_folder::open(options.state);
+  if (!options.connect.empty()) return clients::tenant_client::connect(*access);
+  const auto folder = node::state_folder::open(options.state);
   if (!folder) return core::fail(folder.error());
-  return connect_local<rpc::tenant_client>(*folder, *access);
+  return connect_local<clients::tenant_client>(*folder, *access);
 }
 
-core::result<std::unique_ptr<rpc::tenant_client>> open_tenant(const cluster_options& options) {
+core::result<std::unique_ptr<clients::tenant_client>> open_tenant(const cluster_options& options) {
   auto access = tenant_access(options);
   if (!access) return core::fail(access.error());
-  return rpc::tenant_client::open(*access);
+  return clients::tenant_client::open(*access);
 }
 
-core::result<std::unique_ptr<rpc::admin_client>> connect_admin(const cluster_options& options) {
+core::result<std::unique_ptr<clients::admin_client>> connect_admin(const cluster_options& options) {
   if (!options.connect.empty()) {
     const auto access = access_elsewhere(options, "the administration's");
     if (!access) return core::fail(access.error());
-    return rpc::admin_client::connect(*access);
+    return clients::admin_client::connect(*access);
   }
-  auto folder = state_folder::open(options.state);
+  auto folder = node::state_folder::open(options.state);
   if (!folder) return core::fail(folder.error());
   auto token = folder->admin_token();
   if (!token) return core::fail(token.error());
-  return connect_local<rpc::admin_client>(*folder, {.address = {},
-                                                    .token = *token,
-                                                    .loop = options.loop,
-                                                    .find_address = address_finder(*folder, &node_record::admin)});
+  return connect_local<clients::admin_client>(*folder,
+                                              {.address = {},
+                                               .token = *token,
+                                               .loop = options.loop,
+                                               .find_address = address_finder(*folder, &node::node_record::admin)});
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -8,7 +8,7 @@
 
 #include "clients/cpp/client.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 // --state DIR on the cluster's own host; elsewhere FASTPTM_CONNECT (or --connect) and FASTPTM_TOKEN.
 struct cluster_options {
@@ -16,7 +16,7 @@ struct cluster_options {
   std::string connect;
   std::string tenant;
   bool json = false;
-  std::shared_ptr<rpc::event_loop> loop; // shared by the clients of one thread; none: each has its own
+  std::shared_ptr<clients::event_loop> loop; // shared by the clients of one thread; none: each has its own
 };
 
 // Adds --state, --connect, --json.
@@ -29,10 +29,10 @@ void add_tenant_options(CLI::App& command, cluster_options& to);
 enum class refusals { waited_for, told };
 
 // While the cluster on this host is starting its head again, both wait a few seconds for it.
-core::result<std::unique_ptr<rpc::tenant_client>> connect_tenant(const cluster_options& options,
-                                                                 refusals when_refused = refusals::waited_for);
+core::result<std::unique_ptr<clients::tenant_client>> connect_tenant(const cluster_options& options,
+                                                                     refusals when_refused = refusals::waited_for);
 // Connects with the first request, as a part of its deadline.
-core::result<std::unique_ptr<rpc::tenant_client>> open_tenant(const cluster_options& options);
-core::result<std::unique_ptr<rpc::admin_client>> connect_admin(const cluster_options& options);
+core::result<std::unique_ptr<clients::tenant_client>> open_tenant(const cluster_options& options);
+core::result<std::unique_ptr<clients::admin_client>> connect_admin(const cluster_options& options);
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

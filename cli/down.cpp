@@ -14,7 +14,7 @@
 #include "core/clock.hpp"
 #include "node/state_folder.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -35,7 +35,7 @@ public:
   running_up(const running_up&) = delete;
   running_up& operator=(const running_up&) = delete;
 
-  bool holds_lock() const { return file_lock::holder(lock_) == pid_; }
+  bool holds_lock() const { return node::file_lock::holder(lock_) == pid_; }
 
   void signal(int number) const {
     if (!holds_lock()) return;
@@ -65,10 +65,10 @@ private:
 // 0 while it starts; nothing when nobody holds the lock.
 std::optional<int> wait_for_owner(const std::filesystem::path& lock) {
   const auto give_up_us = core::monotonic_now_us() + start_patience_us;
-  auto pid = file_lock::holder(lock);
+  auto pid = node::file_lock::holder(lock);
   while (pid == 0 && core::monotonic_now_us() < give_up_us) {
     std::this_thread::sleep_for(pause);
-    pid = file_lock::holder(lock);
+    pid = node::file_lock::holder(lock);
   }
   return pid;
 }
@@ -98,11 +98,11 @@ int run(const std::string& state) {
 
 void add_down(CLI::App& app, invocation& chosen) {
   auto* command = app.add_subcommand("down", "Stop in order what `up` started; fine when nothing runs");
-  auto state = std::make_shared<std::string>(state_folder::default_path().string());
+  auto state = std::make_shared<std::string>(node::state_folder::default_path().string());
   command->add_option("--state", *state, "The state folder given to `up`")->capture_default_str();
   command->footer("Waits until all has stopped; what does not stop by then is killed.\n"
                   "Example:\n  fastptm down --state /tmp/demo");
   command->callback([state, &chosen] { chosen = [state] { return run(*state); }; });
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -7,7 +7,7 @@
 
 #include "cli/inputs.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 inline CLI::Validator is_duration() {
   return {[](const std::string& text) {
@@ -17,4 +17,4 @@ inline CLI::Validator is_duration() {
           "TIME"};
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -7,7 +7,7 @@
 #include "cli/report_output.hpp"
 #include "core/json_writer.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -24,10 +24,10 @@ std::string milliseconds(uint64_t us) {
 // -- JSON: terms that do not apply are left out ---------------------------------------------------
 
 std::string to_json(device_terms device) {
-  json_object out;
+  core::json_writer out;
   out.text("device", text_of(device.getName())).flag("resident", device.getResident());
   if (device.getLoading()) {
-    out.raw("loading", json_object()
+    out.raw("loading", core::json_writer()
                            .text("reason", text_of(device.getReason()))
                            .text("source", text_of(device.getTier()))
                            .number("remaining_us", device.getLoadingLeftUs())
@@ -52,16 +52,16 @@ std::string to_json(device_terms device) {
 }
 
 std::string to_json(explanation told) {
-  json_array devices;
+  core::json_list devices;
   for (const auto device : told.getDevices()) devices.add(to_json(device));
-  json_object out;
+  core::json_writer out;
   out.text("model", text_of(told.getModel()))
       .text("strategy", text_of(told.getStrategy()))
       .number("queued", uint64_t{told.getQueued()})
       .number("late", uint64_t{told.getLate()});
   if (told.getHasHead()) out.number("head_remaining_us", told.getHeadLeftUs());
   return out
-      .raw("tenant", json_object()
+      .raw("tenant", core::json_writer()
                          .text("name", text_of(told.getTenant()))
                          .number("share", uint64_t{told.getTenantShare()})
                          .number("service_us", told.getTenantServiceUs())
@@ -142,4 +142,4 @@ void add_explain(CLI::App& app, invocation& chosen) {
   command->callback([options, model, &chosen] { chosen = [options, model] { return run_explain(*options, *model); }; });
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -12,7 +12,7 @@
 #include "core/json_writer.hpp"
 #include "core/log.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -41,24 +41,24 @@ struct options {
   bool classify = false;
 };
 
-std::string labels_json(const std::vector<rpc::label_score>& labels) {
-  json_array out;
+std::string labels_json(const std::vector<clients::label_score>& labels) {
+  core::json_list out;
   for (const auto& each : labels)
-    out.add(json_object().text("name", each.name).raw("score", json_number(each.score)).str());
+    out.add(core::json_writer().text("name", each.name).raw("score", core::json_number(each.score)).str());
   return out.str();
 }
 
-void add_classes(json_object& out, const rpc::answer& from) {
+void add_classes(core::json_writer& out, const clients::answer& from) {
   out.number("label", int64_t{from.label});
   if (!from.label_name.empty()) out.text("label_name", from.label_name);
   if (!from.labels.empty()) out.raw("labels", labels_json(from.labels));
 }
 
-std::string to_json(const rpc::answer& from, bool classify) {
-  json_object out;
+std::string to_json(const clients::answer& from, bool classify) {
+  core::json_writer out;
   out.text("status", from.status);
   if (from.answered()) {
-    out.raw(classify ? "logits" : "embedding", json_floats(from.output));
+    out.raw(classify ? "logits" : "embedding", core::json_floats(from.output));
     if (classify) add_classes(out, from);
     out.number("tokens", uint64_t{from.tokens}).flag("truncated", from.truncated);
   } else {
@@ -71,14 +71,14 @@ std::string to_json(const rpc::answer& from, bool classify) {
 }
 
 // "label 2 (positive): ", and every label's score where several may be true.
-std::string classes_text(const rpc::answer& from) {
+std::string classes_text(const clients::answer& from) {
   std::string scores;
   for (const auto& each : from.labels) scores += fmt::format("{} {:.3f}, ", core::printable(each.name, 60), each.score);
   if (from.label_name.empty()) return fmt::format("label {}: ", from.label);
   return fmt::format("label {} ({}): {}", from.label, core::printable(from.label_name, 60), scores);
 }
 
-std::string to_text(const rpc::answer& from, bool classify) {
+std::string to_text(const clients::answer& from, bool classify) {
   if (!from.answered()) return fmt::format("{}: {}", from.status, from.error);
   std::string values;
   for (size_t i = 0; i < std::min<size_t>(from.output.size(), 6); ++i) values += fmt::format("{:.4f} ", from.output[i]);
@@ -87,13 +87,13 @@ std::string to_text(const rpc::answer& from, bool classify) {
                      from.loaded ? "loaded, " : "", static_cast<double>(from.total_us) / 1000);
 }
 
-void print(const rpc::answer& from, const options& chosen) {
+void print(const clients::answer& from, const options& chosen) {
   print_line(chosen.cluster.json ? to_json(from, chosen.classify) : to_text(from, chosen.classify));
 }
 
 // Every input gets its line even when the cluster cannot be reached: scripts read lines.
 int all_unavailable(size_t count, const options& chosen, const core::error& cause) {
-  rpc::answer none;
+  clients::answer none;
   none.status = cause.code == core::errc::permission_denied ? "permission_denied" : "unavailable";
   none.error = cause.message;
   if (chosen.cluster.json) {
@@ -114,13 +114,14 @@ int run(const options& chosen) {
   auto client = open_tenant(chosen.cluster);
   if (!client) return all_unavailable(inputs->size(), chosen, client.error());
 
-  std::deque<std::optional<rpc::answer>> waiting; // answers of inputs [printed, asked)
+  std::deque<std::optional<clients::answer>> waiting; // answers of inputs [printed, asked)
   size_t printed = 0, asked = 0, bad = 0, cut = 0;
   while (printed < inputs->size()) {
     while (asked < inputs->size() && asked - printed < max_in_flight) {
       waiting.emplace_back();
-      (*client)->infer(chosen.model, chosen.classify, (*inputs)[asked], deadline_us,
-                       [&waiting, &printed, at = asked](rpc::answer got) { waiting[at - printed] = std::move(got); });
+      (*client)->infer(
+          chosen.model, chosen.classify, (*inputs)[asked], deadline_us,
+          [&waiting, &printed, at = asked](clients::answer got) { waiting[at - printed] = std::move(got); });
       ++asked;
     }
     (*client)->run_until_answer(core::monotonic_now_us() + patience_us);
@@ -178,4 +179,4 @@ void add_classify(CLI::App& app, invocation& chosen) {
   add(app, chosen, "classify", "Score texts or token ids by label", true);
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -11,7 +11,7 @@
 #include "core/json.hpp"
 #include "core/log.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -35,13 +35,13 @@ core::result<std::string> read_whole(const std::string& file) {
   return text;
 }
 
-core::result<weights::json_value> read_json(const std::string& file) {
+core::result<core::json_value> read_json(const std::string& file) {
   auto text = read_whole(file);
   if (!text) return core::fail(text.error());
-  return weights::parse_json(*text, file, {.size_bytes = max_file_bytes, .depth = 8, .values = 20'000'000});
+  return core::parse_json(*text, file, {.size_bytes = max_file_bytes, .depth = 8, .values = 20'000'000});
 }
 
-core::result<std::vector<int32_t>> integers(const weights::json_value& from, const std::string& where) {
+core::result<std::vector<int32_t>> integers(const core::json_value& from, const std::string& where) {
   if (from.array() == nullptr)
     return core::fail(core::errc::invalid,
                       where + ": is " + std::string(from.kind()) + ", expected a list of integers");
@@ -57,7 +57,7 @@ core::result<std::vector<int32_t>> integers(const weights::json_value& from, con
 }
 
 // What stands there and is not read would silently give another answer.
-core::result<void> check_keys(const weights::json_object& of, const std::string& where) {
+core::result<void> check_keys(const core::json_object& of, const std::string& where) {
   for (const auto& [key, value] : of) {
     if (key == "ids" || key == "token_types") continue;
     return core::fail(
@@ -70,8 +70,8 @@ core::result<void> check_keys(const weights::json_object& of, const std::string&
 }
 
 // A list of ids, or {"ids": [...], "token_types": [...]}.
-core::result<rpc::input> input_of(const weights::json_value& from, const std::string& where) {
-  rpc::input out;
+core::result<clients::input> input_of(const core::json_value& from, const std::string& where) {
+  clients::input out;
   if (from.object() != nullptr)
     if (auto known = check_keys(*from.object(), where); !known) return core::fail(known.error());
   const auto* ids = from.object() == nullptr ? &from : from.find("ids");
@@ -88,11 +88,11 @@ core::result<rpc::input> input_of(const weights::json_value& from, const std::st
 }
 
 // Two texts that are read together, in this order.
-core::result<rpc::input> pair_of(const weights::json_value& from, const std::string& where) {
+core::result<clients::input> pair_of(const core::json_value& from, const std::string& where) {
   const auto* parts = from.array();
   if (parts == nullptr || parts->size() != 2 || parts->front().string() == nullptr || parts->back().string() == nullptr)
     return core::fail(core::errc::invalid, where + ": expected a list of two strings, [first, second]");
-  rpc::input out;
+  clients::input out;
   out.text = *parts->front().string();
   out.second = *parts->back().string();
   out.is_pair = true;
@@ -100,8 +100,8 @@ core::result<rpc::input> pair_of(const weights::json_value& from, const std::str
 }
 
 // A JSON list whose elements are inputs.
-core::result<void> add_list(std::vector<rpc::input>& to, const std::string& file,
-                            core::result<rpc::input> (*one_of)(const weights::json_value&, const std::string&)) {
+core::result<void> add_list(std::vector<clients::input>& to, const std::string& file,
+                            core::result<clients::input> (*one_of)(const core::json_value&, const std::string&)) {
   auto parsed = read_json(file);
   if (!parsed) return core::fail(parsed.error());
   if (parsed->array() == nullptr)
@@ -115,15 +115,15 @@ core::result<void> add_list(std::vector<rpc::input>& to, const std::string& file
   return {};
 }
 
-std::optional<one_or_two_texts> texts_of(const weights::json_value& from) {
+std::optional<one_or_two_texts> texts_of(const core::json_value& from) {
   if (from.string() != nullptr) return one_or_two_texts{*from.string(), std::nullopt};
   const auto* pair = from.array();
   if (pair == nullptr || pair->size() != 2 || !pair->front().string() || !pair->back().string()) return std::nullopt;
   return one_or_two_texts{*pair->front().string(), *pair->back().string()};
 }
 
-rpc::input text_input(std::string text) {
-  rpc::input out;
+clients::input text_input(std::string text) {
+  clients::input out;
   out.text = std::move(text);
   out.is_text = true;
   return out;
@@ -131,8 +131,8 @@ rpc::input text_input(std::string text) {
 
 } // namespace
 
-core::result<std::vector<rpc::input>> read_inputs(const input_options& from) {
-  std::vector<rpc::input> out;
+core::result<std::vector<clients::input>> read_inputs(const input_options& from) {
+  std::vector<clients::input> out;
   for (const auto& text : from.texts) out.push_back(text_input(text));
   if (!from.lines_file.empty()) {
     auto text = read_whole(from.lines_file);
@@ -183,4 +183,4 @@ core::result<core::duration_us> parse_duration(const std::string& text) {
   return static_cast<core::duration_us>(us);
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

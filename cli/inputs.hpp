@@ -8,7 +8,7 @@
 #include "clients/cpp/client.hpp"
 #include "core/error.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 struct input_options {
   std::vector<std::string> texts;
@@ -19,7 +19,7 @@ struct input_options {
 };
 
 // At least one input, at most 100,000; errors name the file and the place in it.
-core::result<std::vector<rpc::input>> read_inputs(const input_options& from);
+core::result<std::vector<clients::input>> read_inputs(const input_options& from);
 
 struct one_or_two_texts {
   std::string first;
@@ -32,4 +32,4 @@ core::result<std::vector<one_or_two_texts>> read_strings(const std::string& file
 // "500ms", "3s", "1.5s", "250us"; more than 0, at most an hour.
 core::result<core::duration_us> parse_duration(const std::string& text);
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -12,7 +12,7 @@
 namespace {
 
 using namespace fastptm;
-using namespace fastptm::node::commands;
+using namespace fastptm::cli;
 
 void add_all(CLI::App& app, invocation& chosen) {
   app.require_subcommand(1);
@@ -37,7 +37,7 @@ void add_all(CLI::App& app, invocation& chosen) {
   add_load(app, chosen);
   add_bench(app, chosen);
   add_version(app, chosen);
-  sim::add_replay_commands(app);
+  cli::add_replay_commands(app);
 }
 
 // 0 after --help, 2 after wrong usage, the code itself when a callback threw CLI::RuntimeError.

@@ -7,25 +7,25 @@
 #include "node/process/readiness.hpp"
 #include "node/state_folder.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
 struct options {
   std::string config;
   std::string name;
-  std::string state = state_folder::default_path().string();
+  std::string state = node::state_folder::default_path().string();
   bool verbose = false;
 };
 
 int run(const options& from) {
-  auto config = load_config(from.config);
+  auto config = node::load_config(from.config);
   if (!config) return failed(config.error());
-  if (const auto* self = config->find_node(from.name)) enter_environment(*config, *self);
+  if (const auto* self = config->find_node(from.name)) node::enter_environment(*config, *self);
   core::log::open(from.name, from.verbose ? core::log::level::debug : core::log::level::info);
-  readiness_reporter reporter;
-  auto log = own_log::of_child();
-  auto ended = run_node({.config = std::move(*config), .name = from.name, .state = from.state}, reporter, log);
+  node::readiness_reporter reporter;
+  auto log = node::own_log::of_child();
+  auto ended = node::run_node({.config = std::move(*config), .name = from.name, .state = from.state}, reporter, log);
   if (ended) return 0;
   reporter.failed(ended.error().message);
   return failed(ended.error());
@@ -45,4 +45,4 @@ void add_node(CLI::App& app, invocation& chosen) {
   command->callback([from, &chosen] { chosen = [from] { return run(*from); }; });
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

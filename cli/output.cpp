@@ -6,7 +6,7 @@
 
 #include "core/log.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -36,4 +36,4 @@ void say(std::string_view line) {
   write_line(stderr, core::printable(line, 480));
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

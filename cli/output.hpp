@@ -5,7 +5,7 @@
 
 #include "core/error.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 // `fastptm: TEXT` on stderr, without control characters; lines of a text with several stay lines. Returns exit code 1.
 int failed(const core::error& cause);
@@ -16,4 +16,4 @@ void print_line(std::string_view line);
 // One line on stderr, for people.
 void say(std::string_view line);
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

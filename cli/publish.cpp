@@ -13,7 +13,7 @@
 #include "engine/tokenizer.hpp"
 #include "weights/import/import_plan.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -51,13 +51,13 @@ private:
 };
 
 std::string notes_json(const std::vector<std::string>& notes) {
-  json_array out;
-  for (const auto& note : notes) out.add(json_text(note));
+  core::json_list out;
+  for (const auto& note : notes) out.add(core::json_text(note));
   return out.str();
 }
 
 int run(const options& chosen) {
-  std::vector<rpc::upload_file> files;
+  std::vector<clients::upload_file> files;
   std::vector<std::string> notes;
   uint64_t total_bytes = 1;
   {
@@ -82,7 +82,7 @@ int run(const options& chosen) {
   if (!done) return failed(done.error());
   for (const auto& note : notes) say("fastptm: note: " + note);
   if (chosen.cluster.json) {
-    print_line(json_object()
+    print_line(core::json_writer()
                    .text("model", done->model)
                    .number("bytes", done->bytes)
                    .number("shards", uint64_t{done->shards})
@@ -111,4 +111,4 @@ void add_publish(CLI::App& app, invocation& chosen) {
   command->callback([given, &chosen] { chosen = [given] { return run(*given); }; });
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

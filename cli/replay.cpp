@@ -16,7 +16,9 @@
 #include "sim/targets.hpp"
 #include "sim/workload.hpp"
 
-namespace fastptm::sim {
+namespace fastptm::cli {
+
+using namespace sim;
 
 namespace {
 
@@ -225,4 +227,4 @@ void add_replay_commands(CLI::App& app) {
   add_generator(app);
 }
 
-} // namespace fastptm::sim
+} // namespace fastptm::cli

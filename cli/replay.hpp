@@ -5,10 +5,10 @@ namespace CLI {
 class App;
 }
 
-namespace fastptm::sim {
+namespace fastptm::cli {
 
 // Each prints JSON on stdout. A failure is printed on stderr and thrown as CLI::RuntimeError(1), which App::exit turns
 // into the exit code; wrong usage is CLI's own error (2 by the main's mapping).
 void add_replay_commands(CLI::App& app);
 
-} // namespace fastptm::sim
+} // namespace fastptm::cli

@@ -8,15 +8,15 @@
 #include "cli/output.hpp"
 #include "core/json_writer.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 std::string text_of(capnp::Text::Reader text) {
   return {text.begin(), text.size()};
 }
 
 std::string texts(capnp::List<capnp::Text>::Reader from) {
-  json_array out;
-  for (const auto each : from) out.add(json_text(text_of(each)));
+  core::json_list out;
+  for (const auto each : from) out.add(core::json_text(text_of(each)));
   return out.str();
 }
 
@@ -48,8 +48,8 @@ double mib(uint64_t bytes) {
 
 namespace {
 
-json_object json_of(schema::ModelStatus::Reader model) {
-  return json_object()
+core::json_writer json_of(schema::ModelStatus::Reader model) {
+  return core::json_writer()
       .text("name", text_of(model.getName()))
       .text("architecture", text_of(model.getArchitecture()))
       .number("bytes", model.getBytes())
@@ -58,22 +58,22 @@ json_object json_of(schema::ModelStatus::Reader model) {
 }
 
 std::string to_json(schema::DeviceStatus::Reader device) {
-  json_array loads, lanes;
+  core::json_list loads, lanes;
   for (const auto load : device.getLoads()) {
-    loads.add(json_object()
+    loads.add(core::json_writer()
                   .text("model", text_of(load.getModel()))
                   .text("reason", text_of(load.getReason()))
                   .number("remaining_us", load.getRemainingUs())
                   .str());
   }
   for (const auto lane : device.getLanes()) {
-    lanes.add(json_object()
+    lanes.add(core::json_writer()
                   .text("model", text_of(lane.getModel()))
                   .number("requests", uint64_t{lane.getRequests()})
                   .number("remaining_us", lane.getRemainingUs())
                   .str());
   }
-  return json_object()
+  return core::json_writer()
       .text("name", text_of(device.getName()))
       .text("kind", text_of(device.getKind()))
       .number("arena_bytes", device.getArenaBytes())
@@ -92,11 +92,11 @@ std::string to_json(schema::ModelStatus::Reader model) {
 }
 
 std::string to_json(schema::ClusterStatus::Reader status) {
-  json_array nodes, models;
+  core::json_list nodes, models;
   for (const auto node : status.getNodes()) {
-    json_array devices;
+    core::json_list devices;
     for (const auto device : node.getDevices()) devices.add(to_json(device));
-    nodes.add(json_object()
+    nodes.add(core::json_writer()
                   .text("name", text_of(node.getName()))
                   .number("pid", int64_t{node.getPid()})
                   .number("incarnation", node.getIncarnation())
@@ -109,7 +109,7 @@ std::string to_json(schema::ClusterStatus::Reader status) {
     models.add(
         json_of(model).number("queued", uint64_t{model.getQueued()}).number("late", uint64_t{model.getLate()}).str());
   }
-  return json_object()
+  return core::json_writer()
       .raw("nodes", nodes.str())
       .raw("models", models.str())
       .raw("tenants", texts(status.getTenants()))
@@ -117,16 +117,16 @@ std::string to_json(schema::ClusterStatus::Reader status) {
 }
 
 std::string to_json(schema::SwitchReport::Reader report) {
-  json_array stages, sources;
+  core::json_list stages, sources;
   for (const auto stage : report.getStages()) {
-    stages.add(json_object()
+    stages.add(core::json_writer()
                    .text("name", text_of(stage.getName()))
                    .number("start_us", stage.getStartUs())
                    .number("end_us", stage.getEndUs())
                    .str());
   }
   for (const auto source : report.getSources()) {
-    sources.add(json_object()
+    sources.add(core::json_writer()
                     .text("kind", text_of(source.getKind()))
                     .text("node", text_of(source.getNode()))
                     .text("path", text_of(source.getPath()))
@@ -137,7 +137,7 @@ std::string to_json(schema::SwitchReport::Reader report) {
                     .str());
   }
   const auto limit = report.getLimit();
-  return json_object()
+  return core::json_writer()
       .number("id", report.getId())
       .text("model", text_of(report.getModel()))
       .text("device", text_of(report.getDevice()))
@@ -153,7 +153,7 @@ std::string to_json(schema::SwitchReport::Reader report) {
       .number("refetched_chunks", uint64_t{report.getRefetchedChunks()})
       .raw("stages", stages.str())
       .raw("sources", sources.str())
-      .raw("limit", json_object()
+      .raw("limit", core::json_writer()
                         .text("link", text_of(limit.getLink()))
                         .number("rate_bps", limit.getRateBps())
                         .number("fraction_ppm", uint64_t{limit.getFractionPpm()})
@@ -234,4 +234,4 @@ void print_table(capnp::List<schema::SwitchReport>::Reader reports) {
   }
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -5,7 +5,7 @@
 
 #include "schemas/report.capnp.h"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 std::string text_of(capnp::Text::Reader text);
 std::string texts(capnp::List<capnp::Text>::Reader from);  // a JSON list
@@ -19,4 +19,4 @@ void print_table(capnp::List<schema::ModelStatus>::Reader models);
 void print_table(schema::ClusterStatus::Reader status);
 void print_table(capnp::List<schema::SwitchReport>::Reader reports);
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -4,7 +4,7 @@
 #include "cli/output.hpp"
 #include "cli/report_output.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -87,4 +87,4 @@ void add_switches(CLI::App& app, invocation& chosen) {
   command->callback([options, last, &chosen] { chosen = [options, last] { return run_switches(*options, *last); }; });
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -7,7 +7,7 @@
 
 #include "engine/tokenizer.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 inline void add_special_tokens_option(CLI::App& command, engine::special_tokens& chosen) {
   command
@@ -24,4 +24,4 @@ inline void add_special_tokens_option(CLI::App& command, engine::special_tokens&
           "library|text"));
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

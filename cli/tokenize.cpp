@@ -6,7 +6,7 @@
 #include "core/json_writer.hpp"
 #include "engine/tokenizer.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -18,7 +18,7 @@ struct options {
 };
 
 std::string list_of(const std::vector<int32_t>& numbers) {
-  json_array list;
+  core::json_list list;
   for (const auto number : numbers) list.add(std::to_string(number));
   return list.str();
 }
@@ -29,7 +29,7 @@ core::result<engine::encoding> encode(const engine::tokenizer& with, const one_o
 }
 
 void print(const engine::encoding& read) {
-  json_object line;
+  core::json_writer line;
   line.raw("ids", list_of(read.ids));
   if (!read.token_types.empty()) line.raw("token_types", list_of(read.token_types));
   if (read.truncated) line.number("tokens", uint64_t{read.tokens_before_cut}).flag("truncated", true);
@@ -65,4 +65,4 @@ void add_tokenize(CLI::App& app, invocation& chosen) {
   command->callback([given, json, &chosen] { chosen = [given] { return run(*given); }; });
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

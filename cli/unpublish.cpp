@@ -7,7 +7,7 @@
 #include "cli/output.hpp"
 #include "core/json_writer.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -18,15 +18,15 @@ struct options {
 };
 
 // "acme/minilm@1", or with --all "acme/minilm".
-std::string name_of(const rpc::withdrawal& done, bool all) {
+std::string name_of(const clients::withdrawal& done, bool all) {
   const auto& first = done.models.front();
   return all ? first.substr(0, first.rfind('@')) : first;
 }
 
-std::string to_json(const rpc::withdrawal& done, bool all) {
-  json_array models;
-  for (const auto& name : done.models) models.add(json_text(name));
-  return json_object()
+std::string to_json(const clients::withdrawal& done, bool all) {
+  core::json_list models;
+  for (const auto& name : done.models) models.add(core::json_text(name));
+  return core::json_writer()
       .text("model", name_of(done, all))
       .number("freed_bytes", done.freed_bytes)
       .raw("models", models.str())
@@ -61,4 +61,4 @@ void add_unpublish(CLI::App& app, invocation& chosen) {
   command->callback([given, &chosen] { chosen = [given] { return run(*given); }; });
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

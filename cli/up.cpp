@@ -14,13 +14,13 @@
 #include "core/log.hpp"
 #include "node/process/up.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
 struct options {
   std::string config;
-  std::string state = state_folder::default_path().string();
+  std::string state = node::state_folder::default_path().string();
   bool detach = false;
 };
 
@@ -32,28 +32,28 @@ void block_signals() {
   ::signal(SIGPIPE, SIG_IGN);
 }
 
-std::vector<std::string> names_of(const std::vector<tenant_config>& tenants) {
+std::vector<std::string> names_of(const std::vector<node::tenant_config>& tenants) {
   std::vector<std::string> out;
   for (const auto& tenant : tenants) out.push_back(tenant.name);
   return out;
 }
 
 struct prepared {
-  cluster_config config;
-  state_folder folder;
-  file_lock lock;
+  node::cluster_config config;
+  node::state_folder folder;
+  node::file_lock lock;
 };
 
 core::result<prepared> prepare(const options& from) {
-  auto config = load_config(from.config);
+  auto config = node::load_config(from.config);
   if (!config) return core::fail(config.error());
-  auto folder = state_folder::create(from.state, names_of(config->tenants));
+  auto folder = node::state_folder::create(from.state, names_of(config->tenants));
   if (!folder) return core::fail(folder.error());
-  auto lock = file_lock::take(folder->lock_file());
+  auto lock = node::file_lock::take(folder->lock_file());
   if (!lock && lock.error().code == core::errc::already_exists) {
     return core::fail(core::errc::already_exists,
                       fmt::format("a cluster already runs in {} (pid {}): stop it with `fastptm down --state {}`",
-                                  folder->path().string(), file_lock::holder(folder->lock_file()).value_or(0),
+                                  folder->path().string(), node::file_lock::holder(folder->lock_file()).value_or(0),
                                   folder->path().string()));
   }
   if (!lock) return core::fail("state folder", lock.error());
@@ -68,7 +68,7 @@ std::filesystem::path absolute_path(const std::string& file) {
 
 int run_attached(const options& from, const prepared& what) {
   what.lock.own();
-  node_keeper keeper(what.config, what.folder, {.config_file = absolute_path(from.config)}, say);
+  node::node_keeper keeper(what.config, what.folder, {.config_file = absolute_path(from.config)}, say);
   if (auto started = keeper.start(); !started) return failed(started.error());
   say(fmt::format("all nodes are ready: `fastptm status --state {}`; Ctrl-C stops them", what.folder.path().string()));
   keeper.keep();
@@ -93,15 +93,15 @@ int run_detached_child(const options& from, const prepared& what, int report, pi
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) return 1;
   const int empty = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  const int log = open_log_file(what.folder.log_file("up"));
+  const int log = node::open_log_file(what.folder.log_file("up"));
   ::dup2(empty, STDIN_FILENO);
   ::dup2(empty, STDOUT_FILENO);
   ::dup2(log >= 0 ? log : empty, STDERR_FILENO);
   what.lock.own();
 
   bool attached = true;
-  up_options how{.config_file = absolute_path(from.config), .log = own_log(what.folder.log_file("up"))};
-  node_keeper keeper(what.config, what.folder, std::move(how), [&](std::string_view line) {
+  node::up_options how{.config_file = absolute_path(from.config), .log = node::own_log(what.folder.log_file("up"))};
+  node::node_keeper keeper(what.config, what.folder, std::move(how), [&](std::string_view line) {
     say(line);
     if (attached) write_all(report, std::string(line) + "\n");
   });
@@ -138,7 +138,7 @@ int run_detached(const options& from, const prepared& what) {
   if (::pipe2(ends, O_CLOEXEC) != 0) return failed(core::from_errno(errno, "pipe"));
   const auto parent = ::getpid();
   const auto pid = ::fork();
-  if (pid < 0) return failed(fork_error(errno));
+  if (pid < 0) return failed(node::fork_error(errno));
   if (pid == 0) {
     ::close(ends[0]);
     const int code = run_detached_child(from, what, ends[1], parent);
@@ -179,4 +179,4 @@ void add_up(CLI::App& app, invocation& chosen) {
   command->callback([from, &chosen] { chosen = [from] { return run(*from); }; });
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -7,7 +7,7 @@
 #include "gpu/backends.hpp"
 #include "protocol/cluster.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -23,15 +23,15 @@ int run(bool json) {
   const auto host = isa_of("host");
   const auto cuda = isa_of("cuda");
   if (json) {
-    print_line(json_object()
+    print_line(core::json_writer()
                    .text("version", version_text)
-                   .number("protocol", uint64_t{actors::protocol_version})
+                   .number("protocol", uint64_t{protocol::protocol_version})
                    .text("host", host)
                    .text("cuda", cuda)
                    .str());
   } else {
     print_line(fmt::format("fastptm {}, node protocol {}, host kernels: {}, cuda: {}", version_text,
-                           actors::protocol_version, host, cuda));
+                           protocol::protocol_version, host, cuda));
   }
   return 0;
 }
@@ -45,4 +45,4 @@ void add_version(CLI::App& app, invocation& chosen) {
   command->callback([json, &chosen] { chosen = [json] { return run(*json); }; });
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

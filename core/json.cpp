@@ -8,7 +8,7 @@
 
 #include "core/log.hpp"
 
-namespace fastptm::weights {
+namespace fastptm::core {
 
 std::optional<bool> json_value::boolean() const {
   if (const auto* b = std::get_if<bool>(&value_)) return *b;
@@ -145,4 +145,4 @@ core::result<json_value> parse_json(std::string_view text, std::string_view what
   return builder.take_root();
 }
 
-} // namespace fastptm::weights
+} // namespace fastptm::core

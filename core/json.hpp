@@ -11,7 +11,7 @@
 
 #include "core/error.hpp"
 
-namespace fastptm::weights {
+namespace fastptm::core {
 
 class json_value;
 using json_array = std::vector<json_value>;
@@ -59,4 +59,4 @@ struct json_limits {
 // space after the value, and whatever exceeds the limits. Messages begin with `what`, e.g. "config.json".
 core::result<json_value> parse_json(std::string_view text, std::string_view what, const json_limits& limits = {});
 
-} // namespace fastptm::weights
+} // namespace fastptm::core

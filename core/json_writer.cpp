@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-namespace fastptm::node::commands {
+namespace fastptm::core {
 
 namespace {
 
@@ -65,7 +65,7 @@ std::string json_floats(const std::vector<float>& values) {
   return fmt::to_string(out);
 }
 
-json_object& json_object::raw(std::string_view key, std::string_view value) {
+json_writer& json_writer::raw(std::string_view key, std::string_view value) {
   members_ += members_.empty() ? '{' : ',';
   members_ += json_text(key);
   members_ += ':';
@@ -73,10 +73,10 @@ json_object& json_object::raw(std::string_view key, std::string_view value) {
   return *this;
 }
 
-json_array& json_array::add(std::string_view value) {
+json_list& json_list::add(std::string_view value) {
   elements_ += elements_.empty() ? '[' : ',';
   elements_ += value;
   return *this;
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::core

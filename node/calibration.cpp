@@ -54,9 +54,9 @@ bool put_on_disk(const std::filesystem::path& path, core::memory_region from) {
 
 } // namespace
 
-std::vector<actors::link_rate> calibrate(const std::filesystem::path& folder, std::string_view disk_path,
-                                         core::memory_region spare) {
-  std::vector<actors::link_rate> links;
+std::vector<protocol::link_rate> calibrate(const std::filesystem::path& folder, std::string_view disk_path,
+                                           core::memory_region spare) {
+  std::vector<protocol::link_rate> links;
   const auto add = [&](std::string_view path, uint64_t bytes, const measurement& once) {
     if (const auto rate_bps = best_rate_bps(bytes, once)) links.push_back({std::string(path), *rate_bps});
   };
@@ -69,16 +69,17 @@ std::vector<actors::link_rate> calibrate(const std::filesystem::path& folder, st
   }
   const auto from = spare.slice(0, memory_bytes), to = spare.slice(memory_bytes, memory_bytes);
   // Both are one copy by one thread.
-  if (const auto copy_bps = best_rate_bps(memory_bytes, [&] { return bench::bare_memcpy_us(to, from); })) {
+  if (const auto copy_bps = best_rate_bps(memory_bytes, [&] { return transport::bare_memcpy_us(to, from); })) {
     for (const auto* path : {"map", "cma"}) links.push_back({path, *copy_bps});
   }
   add("tcp", socket_bytes,
-      [&] { return bench::bare_socket_us(to.slice(0, socket_bytes), from.slice(0, socket_bytes)); });
+      [&] { return transport::bare_socket_us(to.slice(0, socket_bytes), from.slice(0, socket_bytes)); });
   const auto file = folder / "calibration";
   const auto read_to = to.slice(0, disk_bytes);
   if (put_on_disk(file, from.slice(0, disk_bytes))) {
     add(disk_path, disk_bytes, [&] {
-      return disk_path == "io_uring" ? bench::bare_disk_us({file}, read_to) : bench::bare_pread_us(file, read_to);
+      return disk_path == "io_uring" ? transport::bare_disk_us({file}, read_to)
+                                     : transport::bare_pread_us(file, read_to);
     });
   }
   std::error_code ignored;

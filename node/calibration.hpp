@@ -16,7 +16,7 @@ namespace fastptm::node {
 // time; `disk_path` is how the store reads it, io_uring or pread. `spare` is memory that nobody uses yet and that is
 // written to; where it is less than 64 MiB, that much is taken for that time. A path that cannot be measured is left
 // out. On a busy machine the figures are what was left of it.
-std::vector<actors::link_rate> calibrate(const std::filesystem::path& folder, std::string_view disk_path,
-                                         core::memory_region spare);
+std::vector<protocol::link_rate> calibrate(const std::filesystem::path& folder, std::string_view disk_path,
+                                           core::memory_region spare);
 
 } // namespace fastptm::node

@@ -157,7 +157,7 @@ rpc::bridge_targets targets_of(const actors::head_actors& head) {
 void stop_actors(caf::actor_system& system, actors::node_actors& node) {
   caf::scoped_actor self(system);
   self->monitor(node.supervisor);
-  caf::anon_send<caf::message_priority::high>(node.supervisor, actors::stop_atom::value);
+  caf::anon_send<caf::message_priority::high>(node.supervisor, protocol::stop_atom::value);
   self->receive([](const caf::down_msg&) {});
 }
 

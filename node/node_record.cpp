@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string text_member(const weights::json_value& of, std::string_view key) {
+std::string text_member(const core::json_value& of, std::string_view key) {
   const auto* member = of.find(key);
   return member != nullptr && member->string() != nullptr ? *member->string() : std::string();
 }
@@ -23,9 +23,9 @@ std::string text_member(const weights::json_value& of, std::string_view key) {
 } // namespace
 
 core::result<void> write_record(const fs::path& run_folder, const node_record& record) {
-  commands::json_array roles;
-  for (const auto& role : record.roles) roles.add(commands::json_text(role));
-  commands::json_object out;
+  core::json_list roles;
+  for (const auto& role : record.roles) roles.add(core::json_text(role));
+  core::json_writer out;
   out.text("name", record.name).number("pid", record.pid).raw("roles", roles.str());
   out.text("control", record.control)
       .text("gateway", record.gateway)
@@ -37,7 +37,7 @@ core::result<void> write_record(const fs::path& run_folder, const node_record& r
 core::result<node_record> read_record(const fs::path& file) {
   auto text = read_file(file);
   if (!text) return core::fail(text.error());
-  auto parsed = weights::parse_json(*text, file.string());
+  auto parsed = core::parse_json(*text, file.string());
   if (!parsed) return core::fail(parsed.error());
   node_record out;
   out.name = text_member(*parsed, "name");

@@ -8,7 +8,7 @@
 
 #include "protocol/loading.hpp"
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 
 // Raised with every change of anything in protocol/messages or interfaces.hpp: two builds that differ do not join.
 constexpr uint32_t protocol_version = 5;
@@ -143,4 +143,4 @@ template <class I> typename I::result_type inspect(I& f, node_list& x) {
   return fields(f, "node_list", x.rows);
 }
 
-} // namespace fastptm::actors
+} // namespace fastptm::protocol

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 
 namespace {
 
@@ -38,4 +38,4 @@ core::error from_caf(const caf::error& from) {
   return converted;
 }
 
-} // namespace fastptm::actors
+} // namespace fastptm::protocol

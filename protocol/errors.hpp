@@ -5,7 +5,7 @@
 
 #include "core/error.hpp"
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 
 // Travels between nodes with code and message.
 caf::error to_caf(const core::error& from);
@@ -17,4 +17,4 @@ inline caf::error to_caf(core::errc code, std::string message) {
 // text.
 core::error from_caf(const caf::error& from);
 
-} // namespace fastptm::actors
+} // namespace fastptm::protocol

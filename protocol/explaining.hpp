@@ -7,7 +7,7 @@
 
 #include "protocol/loading.hpp"
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 
 // One model on one device: policy/scheduling/explain.hpp says what the terms mean. Times are remaining or estimated.
 struct explained_device {
@@ -99,4 +99,4 @@ template <class I> typename I::result_type inspect(I& f, plan_list& x) {
   return fields(f, "plan_list", x.queues, x.devices);
 }
 
-} // namespace fastptm::actors
+} // namespace fastptm::protocol

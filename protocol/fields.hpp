@@ -11,7 +11,7 @@
 #include "core/digest.hpp"
 #include "core/ids.hpp"
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 
 template <class T> struct may_travel : std::bool_constant<!std::is_floating_point_v<T>> {};
 template <class T> struct may_travel<std::vector<T>> : may_travel<T> {};
@@ -25,17 +25,17 @@ typename Inspector::result_type fields(Inspector& inspector, const char* name, F
   return inspector(caf::meta::type_name(name), all...);
 }
 
-} // namespace fastptm::actors
+} // namespace fastptm::protocol
 
 namespace fastptm::core {
 
 template <class Inspector, class Tag, class Rep>
 typename Inspector::result_type inspect(Inspector& f, strong_id<Tag, Rep>& x) {
-  return actors::fields(f, "id", x.value);
+  return protocol::fields(f, "id", x.value);
 }
 
 template <class Inspector> typename Inspector::result_type inspect(Inspector& f, digest& x) {
-  return actors::fields(f, "digest", x.bytes);
+  return protocol::fields(f, "digest", x.bytes);
 }
 
 } // namespace fastptm::core

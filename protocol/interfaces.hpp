@@ -7,7 +7,7 @@
 
 #include "protocol/messages.hpp"
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 
 template <class... Xs> using takes = caf::reacts_to<Xs...>;
 template <class... Xs> using asked = caf::replies_to<Xs...>;
@@ -148,6 +148,6 @@ using supervisor_actor = caf::typed_actor<
     // From main: stop the node; the actor ends when all of its children have ended.
     takes<stop_atom>>;
 
-} // namespace fastptm::actors
+} // namespace fastptm::protocol
 
 #include "protocol/joining.hpp"

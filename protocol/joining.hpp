@@ -3,7 +3,7 @@
 
 #include "protocol/interfaces.hpp"
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 
 struct joining_device {
   std::string name; // "worker-0/host0"
@@ -71,4 +71,4 @@ template <class I> typename I::result_type inspect(I& f, device_joined& x) {
   return fields(f, "device_joined", x.registration, x.node, x.boot_id, x.row, x.worker);
 }
 
-} // namespace fastptm::actors
+} // namespace fastptm::protocol

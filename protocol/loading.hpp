@@ -8,7 +8,7 @@
 
 #include "protocol/payload.hpp"
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 
 // A node's place in the cluster for one registration; a node that comes back gets a new one. Orders carry it: a device
 // takes none from a life of its node that is over.
@@ -141,4 +141,4 @@ template <class I> typename I::result_type inspect(I& f, stage_reply& x) {
                 x.disk_path);
 }
 
-} // namespace fastptm::actors
+} // namespace fastptm::protocol

@@ -1,7 +1,7 @@
 // The names of states as the command line prints them.
 #include "protocol/messages.hpp"
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 
 std::string_view to_string(status of) noexcept {
   switch (of) {
@@ -51,4 +51,4 @@ std::string_view to_string(load_reason of) noexcept {
   return "request";
 }
 
-} // namespace fastptm::actors
+} // namespace fastptm::protocol

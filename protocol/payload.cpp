@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 
 static_assert(std::endian::native == std::endian::little, "payloads are little-endian and copied as they are");
 
@@ -73,4 +73,4 @@ std::span<const std::byte> as_bytes(const payload& from) {
   return std::as_bytes(std::span(from.bytes));
 }
 
-} // namespace fastptm::actors
+} // namespace fastptm::protocol

@@ -10,7 +10,7 @@
 #include "core/error.hpp"
 #include "protocol/fields.hpp"
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 
 struct payload {
   std::vector<unsigned char> bytes; // this type has CAF's fast path
@@ -39,4 +39,4 @@ core::result<std::vector<float>> decode_output(const payload& from);
 payload to_payload(std::span<const std::byte> bytes);
 std::span<const std::byte> as_bytes(const payload& from);
 
-} // namespace fastptm::actors
+} // namespace fastptm::protocol

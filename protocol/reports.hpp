@@ -7,7 +7,7 @@
 
 #include "protocol/loading.hpp"
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 
 struct switch_stage {
   std::string name;     // decide, plan, evict, first_byte, verify, first_layer, done
@@ -91,4 +91,4 @@ template <class I> typename I::result_type inspect(I& f, switch_list& x) {
   return fields(f, "switch_list", x.rows);
 }
 
-} // namespace fastptm::actors
+} // namespace fastptm::protocol

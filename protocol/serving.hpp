@@ -9,7 +9,7 @@
 
 #include "protocol/payload.hpp"
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 
 // How a request ended; the numbers travel and the names are the contract of the command line.
 enum class status : uint8_t {
@@ -167,4 +167,4 @@ template <class I> typename I::result_type inspect(I& f, schedule_request& x) {
   return fields(f, "schedule_request", x.ticket, x.tenant, x.model, x.deadline_us, x.input);
 }
 
-} // namespace fastptm::actors
+} // namespace fastptm::protocol

@@ -21,32 +21,33 @@ public:
 protected:
   kj::Promise<void> status(StatusContext context) override {
     context.allowCancellation();
-    return bounded(shared_.actors.nodes().then([this, context](
-                                                   core::result<actors::node_list> nodes) mutable -> kj::Promise<void> {
-      if (!nodes) {
-        set_outcome(context.getResults().initOutcome(), nodes.error());
-        return kj::READY_NOW;
-      }
-      return shared_.actors.all_models().then(
-          [this, context,
-           nodes = std::move(*nodes)](core::result<actors::model_list> models) mutable -> kj::Promise<void> {
-            if (!models) {
-              set_outcome(context.getResults().initOutcome(), models.error());
-              return kj::READY_NOW;
-            }
-            return shared_.actors.plans().then([this, context, nodes = std::move(nodes), models = std::move(*models)](
-                                                   core::result<actors::plan_list> plans) mutable {
-              if (!plans) return set_outcome(context.getResults().initOutcome(), plans.error());
-              fill(context, nodes, models, *plans);
-            });
-          });
-    }));
+    return bounded(shared_.actors.nodes().then(
+        [this, context](core::result<protocol::node_list> nodes) mutable -> kj::Promise<void> {
+          if (!nodes) {
+            set_outcome(context.getResults().initOutcome(), nodes.error());
+            return kj::READY_NOW;
+          }
+          return shared_.actors.all_models().then(
+              [this, context,
+               nodes = std::move(*nodes)](core::result<protocol::model_list> models) mutable -> kj::Promise<void> {
+                if (!models) {
+                  set_outcome(context.getResults().initOutcome(), models.error());
+                  return kj::READY_NOW;
+                }
+                return shared_.actors.plans().then(
+                    [this, context, nodes = std::move(nodes),
+                     models = std::move(*models)](core::result<protocol::plan_list> plans) mutable {
+                      if (!plans) return set_outcome(context.getResults().initOutcome(), plans.error());
+                      fill(context, nodes, models, *plans);
+                    });
+              });
+        }));
   }
 
   kj::Promise<void> switches(SwitchesContext context) override {
     context.allowCancellation();
     return bounded(shared_.actors.switches(context.getParams().getLast(), "")
-                       .then([context](core::result<actors::switch_list> list) mutable {
+                       .then([context](core::result<protocol::switch_list> list) mutable {
                          auto results = context.getResults();
                          if (!list) return set_outcome(results.initOutcome(), list.error());
                          results.initOutcome();
@@ -57,7 +58,7 @@ protected:
 
   kj::Promise<void> loads(LoadsContext context) override {
     context.allowCancellation();
-    return bounded(shared_.actors.running_loads().then([context](core::result<actors::running_list> list) mutable {
+    return bounded(shared_.actors.running_loads().then([context](core::result<protocol::running_list> list) mutable {
       auto results = context.getResults();
       if (!list) return set_outcome(results.initOutcome(), list.error());
       results.initOutcome();
@@ -69,7 +70,7 @@ protected:
   kj::Promise<void> explain(ExplainContext context) override {
     context.allowCancellation();
     return bounded(shared_.actors.explain(context.getParams().getFullName().cStr())
-                       .then([context](core::result<actors::explanation> told) mutable {
+                       .then([context](core::result<protocol::explanation> told) mutable {
                          auto results = context.getResults();
                          if (!told) return set_outcome(results.initOutcome(), told.error());
                          results.initOutcome();
@@ -107,8 +108,8 @@ private:
     return shared_.timer.timeoutAfter(shared_.options.call_timeout_us * kj::MICROSECONDS, kj::mv(call));
   }
 
-  void fill(StatusContext& context, const actors::node_list& known, const actors::model_list& models,
-            const actors::plan_list& plans) {
+  void fill(StatusContext& context, const protocol::node_list& known, const protocol::model_list& models,
+            const protocol::plan_list& plans) {
     auto results = context.getResults();
     results.initOutcome();
     auto out = results.initStatus();
@@ -120,7 +121,7 @@ private:
           if (device.getName() == plan.device.c_str()) set_plan(device, plan);
     }
     auto model_rows = out.initModels(static_cast<unsigned>(models.rows.size()));
-    std::unordered_map<std::string_view, const actors::model_queue*> queues;
+    std::unordered_map<std::string_view, const protocol::model_queue*> queues;
     for (const auto& queue : plans.queues) queues.emplace(queue.model, &queue);
     for (unsigned i = 0; i < model_rows.size(); ++i) {
       set_model(model_rows[i], models.rows[i]);

@@ -79,9 +79,10 @@ answer_of<T> bridge::ask(const Handle& to, core::duration_us timeout_us, Message
     std::apply(
         [&](auto&... each) {
           self->request(to, std::chrono::microseconds(timeout_us), std::move(each)...)
-              .then(
-                  [answer](T& value) { answer(std::move(value)); },
-                  [answer](const caf::error& cause) { answer(core::result<T>(core::fail(actors::from_caf(cause)))); });
+              .then([answer](T& value) { answer(std::move(value)); },
+                    [answer](const caf::error& cause) {
+                      answer(core::result<T>(core::fail(protocol::from_caf(cause))));
+                    });
         },
         parts);
   };
@@ -89,12 +90,12 @@ answer_of<T> bridge::ask(const Handle& to, core::duration_us timeout_us, Message
   return promise.promise.then([](outcome value) { return std::move(*value); });
 }
 
-answer_of<actors::infer_reply> bridge::infer(const std::string& tenant, actors::infer_request request,
-                                             core::duration_us timeout_us) {
+answer_of<protocol::infer_reply> bridge::infer(const std::string& tenant, protocol::infer_request request,
+                                               core::duration_us timeout_us) {
   const auto call = request.call = ++last_call_;
   auto is_answered = std::make_shared<bool>(false);
-  return ask<actors::infer_reply>(targets_.tenants.at(tenant), timeout_us, std::move(request))
-      .then([is_answered](core::result<actors::infer_reply> reply) {
+  return ask<protocol::infer_reply>(targets_.tenants.at(tenant), timeout_us, std::move(request))
+      .then([is_answered](core::result<protocol::infer_reply> reply) {
         *is_answered = true;
         return reply;
       })
@@ -106,65 +107,67 @@ answer_of<actors::infer_reply> bridge::infer(const std::string& tenant, actors::
 // The tenant still answers, to nobody: that ends the ticket.
 void bridge::withdraw(const std::string& tenant, uint64_t call) {
   post([to = targets_.tenants.at(tenant), call](caf::event_based_actor* self) {
-    self->send(to, actors::cancel_atom::value, call);
+    self->send(to, protocol::cancel_atom::value, call);
   });
 }
 
-answer_of<actors::model_list> bridge::tenant_models(const std::string& tenant) {
-  return ask<actors::model_list>(targets_.tenants.at(tenant), administration_timeout_us, actors::list_atom::value);
+answer_of<protocol::model_list> bridge::tenant_models(const std::string& tenant) {
+  return ask<protocol::model_list>(targets_.tenants.at(tenant), administration_timeout_us, protocol::list_atom::value);
 }
 
 answer_of<uint64_t> bridge::ping(const std::string& tenant, uint64_t value) {
-  return ask<uint64_t>(targets_.tenants.at(tenant), administration_timeout_us, actors::ping_atom::value, value);
+  return ask<uint64_t>(targets_.tenants.at(tenant), administration_timeout_us, protocol::ping_atom::value, value);
 }
 
-answer_of<actors::publish_reply> bridge::publish(actors::publish_request request, core::duration_us timeout_us) {
-  return ask<actors::publish_reply>(targets_.weight_store, timeout_us, std::move(request));
+answer_of<protocol::publish_reply> bridge::publish(protocol::publish_request request, core::duration_us timeout_us) {
+  return ask<protocol::publish_reply>(targets_.weight_store, timeout_us, std::move(request));
 }
 
-answer_of<actors::unpublish_reply> bridge::unpublish(actors::unpublish_request request, core::duration_us timeout_us) {
-  return ask<actors::unpublish_reply>(targets_.weight_store, timeout_us, std::move(request));
+answer_of<protocol::unpublish_reply> bridge::unpublish(protocol::unpublish_request request,
+                                                       core::duration_us timeout_us) {
+  return ask<protocol::unpublish_reply>(targets_.weight_store, timeout_us, std::move(request));
 }
 
 answer_of<std::string> bridge::card_path(core::model_id model) {
-  return ask<std::string>(targets_.weight_store, administration_timeout_us, actors::card_atom::value, model);
+  return ask<std::string>(targets_.weight_store, administration_timeout_us, protocol::card_atom::value, model);
 }
 
-answer_of<actors::model_list> bridge::all_models() {
-  return ask<actors::model_list>(targets_.weight_store, administration_timeout_us, actors::list_atom::value);
+answer_of<protocol::model_list> bridge::all_models() {
+  return ask<protocol::model_list>(targets_.weight_store, administration_timeout_us, protocol::list_atom::value);
 }
 
-answer_of<actors::node_list> bridge::nodes() {
-  return ask<actors::node_list>(targets_.directory, administration_timeout_us, actors::nodes_atom::value);
+answer_of<protocol::node_list> bridge::nodes() {
+  return ask<protocol::node_list>(targets_.directory, administration_timeout_us, protocol::nodes_atom::value);
 }
 
-answer_of<actors::switch_list> bridge::switches(uint32_t last, const std::string& tenant) {
-  return ask<actors::switch_list>(targets_.directory, administration_timeout_us, actors::switches_atom::value, last,
-                                  tenant);
+answer_of<protocol::switch_list> bridge::switches(uint32_t last, const std::string& tenant) {
+  return ask<protocol::switch_list>(targets_.directory, administration_timeout_us, protocol::switches_atom::value, last,
+                                    tenant);
 }
 
-answer_of<actors::running_list> bridge::running_loads() {
-  return ask<actors::running_list>(targets_.directory, administration_timeout_us, actors::running_atom::value);
+answer_of<protocol::running_list> bridge::running_loads() {
+  return ask<protocol::running_list>(targets_.directory, administration_timeout_us, protocol::running_atom::value);
 }
 
-answer_of<actors::explanation> bridge::explain(const std::string& model) {
-  return ask<actors::explanation>(targets_.scheduler, administration_timeout_us, actors::explain_atom::value, model);
+answer_of<protocol::explanation> bridge::explain(const std::string& model) {
+  return ask<protocol::explanation>(targets_.scheduler, administration_timeout_us, protocol::explain_atom::value,
+                                    model);
 }
 
-answer_of<actors::plan_list> bridge::plans() {
-  return ask<actors::plan_list>(targets_.scheduler, administration_timeout_us, actors::plans_atom::value);
+answer_of<protocol::plan_list> bridge::plans() {
+  return ask<protocol::plan_list>(targets_.scheduler, administration_timeout_us, protocol::plans_atom::value);
 }
 
 answer_of<bool> bridge::cordon(const std::string& device, bool on) {
-  return ask<bool>(targets_.directory, administration_timeout_us, actors::cordon_atom::value, device, on);
+  return ask<bool>(targets_.directory, administration_timeout_us, protocol::cordon_atom::value, device, on);
 }
 
 answer_of<uint64_t> bridge::evict(const std::string& device, const std::string& model) {
-  return ask<uint64_t>(targets_.scheduler, administration_timeout_us, actors::evict_atom::value, device, model);
+  return ask<uint64_t>(targets_.scheduler, administration_timeout_us, protocol::evict_atom::value, device, model);
 }
 
 answer_of<uint64_t> bridge::drop_cache() {
-  return ask<uint64_t>(targets_.weight_store, administration_timeout_us, actors::drop_atom::value);
+  return ask<uint64_t>(targets_.weight_store, administration_timeout_us, protocol::drop_atom::value);
 }
 
 } // namespace fastptm::rpc

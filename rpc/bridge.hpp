@@ -22,10 +22,10 @@ namespace fastptm::rpc {
 
 // What the head serves. Handles are dropped with the bridge, before the actor system ends.
 struct bridge_targets {
-  std::map<std::string, actors::tenant_actor> tenants;
-  actors::scheduler_actor scheduler;
-  actors::directory_actor directory;
-  actors::weight_store_actor weight_store;
+  std::map<std::string, protocol::tenant_actor> tenants;
+  protocol::scheduler_actor scheduler;
+  protocol::directory_actor directory;
+  protocol::weight_store_actor weight_store;
 };
 
 // Promises never fail by what the cluster answers: errors are values. A promise that is dropped gives up the answer;
@@ -43,24 +43,24 @@ public:
   bridge& operator=(const bridge&) = delete;
 
   // Requires: `tenant` is one of the targets. The tenant answers by the deadline; `timeout_us` is the backstop.
-  answer_of<actors::infer_reply> infer(const std::string& tenant, actors::infer_request request,
-                                       core::duration_us timeout_us);
-  answer_of<actors::model_list> tenant_models(const std::string& tenant);
+  answer_of<protocol::infer_reply> infer(const std::string& tenant, protocol::infer_request request,
+                                         core::duration_us timeout_us);
+  answer_of<protocol::model_list> tenant_models(const std::string& tenant);
   answer_of<uint64_t> ping(const std::string& tenant, uint64_t value);
 
-  answer_of<actors::publish_reply> publish(actors::publish_request request, core::duration_us timeout_us);
-  answer_of<actors::unpublish_reply> unpublish(actors::unpublish_request request, core::duration_us timeout_us);
+  answer_of<protocol::publish_reply> publish(protocol::publish_request request, core::duration_us timeout_us);
+  answer_of<protocol::unpublish_reply> unpublish(protocol::unpublish_request request, core::duration_us timeout_us);
   answer_of<std::string> card_path(core::model_id model);
-  answer_of<actors::model_list> all_models();
+  answer_of<protocol::model_list> all_models();
 
-  answer_of<actors::node_list> nodes();
+  answer_of<protocol::node_list> nodes();
   // Of one tenant's models; of all when `tenant` is empty.
-  answer_of<actors::switch_list> switches(uint32_t last, const std::string& tenant);
+  answer_of<protocol::switch_list> switches(uint32_t last, const std::string& tenant);
 
-  answer_of<actors::running_list> running_loads();
+  answer_of<protocol::running_list> running_loads();
 
-  answer_of<actors::explanation> explain(const std::string& model);
-  answer_of<actors::plan_list> plans();
+  answer_of<protocol::explanation> explain(const std::string& model);
+  answer_of<protocol::plan_list> plans();
 
   answer_of<bool> cordon(const std::string& device, bool on);
   answer_of<uint64_t> evict(const std::string& device, const std::string& model);

@@ -61,7 +61,7 @@ cards::cards(bridge& actors, helper_thread& thread, size_t most_tokenizers)
     : actors_(actors), thread_(thread), tokenizers_(most_tokenizers), usages_(usages_budget_bytes) {}
 
 template <class T>
-kj::Promise<core::result<T>> cards::read(const actors::model_row& model,
+kj::Promise<core::result<T>> cards::read(const protocol::model_row& model,
                                          std::function<core::result<T>(const std::string& path)> load) {
   return actors_.card_path(model.id).then(
       [this, load = std::move(load)](core::result<std::string> path) mutable -> kj::Promise<core::result<T>> {
@@ -70,7 +70,7 @@ kj::Promise<core::result<T>> cards::read(const actors::model_row& model,
       });
 }
 
-kj::Promise<core::result<cards::shared<engine::tokenizer>>> cards::tokenizer_of(const actors::model_row& model) {
+kj::Promise<core::result<cards::shared<engine::tokenizer>>> cards::tokenizer_of(const protocol::model_row& model) {
   using found = core::result<shared<engine::tokenizer>>;
   const auto none = [name = model.name] {
     return found(
@@ -86,7 +86,7 @@ kj::Promise<core::result<cards::shared<engine::tokenizer>>> cards::tokenizer_of(
   });
 }
 
-kj::Promise<core::result<cards::shared<weights::usage>>> cards::usage_of(const actors::model_row& model) {
+kj::Promise<core::result<cards::shared<weights::usage>>> cards::usage_of(const protocol::model_row& model) {
   using found = core::result<shared<weights::usage>>;
   if (model.card == core::digest{}) return found(std::make_shared<weights::usage>());
   if (auto known = usages_.find(model.card)) return found(std::move(*known));

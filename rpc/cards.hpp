@@ -25,14 +25,14 @@ public:
   cards(bridge& actors, helper_thread& thread, size_t most_tokenizers);
 
   // errc::invalid when the model brings no tokenizer.
-  kj::Promise<core::result<shared<engine::tokenizer>>> tokenizer_of(const actors::model_row& model);
+  kj::Promise<core::result<shared<engine::tokenizer>>> tokenizer_of(const protocol::model_row& model);
   // Never null; says nothing for models that were published without one.
-  kj::Promise<core::result<shared<weights::usage>>> usage_of(const actors::model_row& model);
+  kj::Promise<core::result<shared<weights::usage>>> usage_of(const protocol::model_row& model);
 
 private:
   // What a card's file holds, read by `load` on the helper thread.
   template <class T>
-  kj::Promise<core::result<T>> read(const actors::model_row& model,
+  kj::Promise<core::result<T>> read(const protocol::model_row& model,
                                     std::function<core::result<T>(const std::string& path)> load);
 
   bridge& actors_;

@@ -48,25 +48,25 @@ void set_classes(schema::Answer::Builder to, const told_answer& from) {
 
 } // namespace
 
-schema::Status to_schema(actors::status from) {
+schema::Status to_schema(protocol::status from) {
   switch (from) {
-    case actors::status::ok:
+    case protocol::status::ok:
       return schema::Status::OK;
-    case actors::status::late:
+    case protocol::status::late:
       return schema::Status::LATE;
-    case actors::status::deadline_exceeded:
+    case protocol::status::deadline_exceeded:
       return schema::Status::DEADLINE_EXCEEDED;
-    case actors::status::unavailable:
+    case protocol::status::unavailable:
       return schema::Status::UNAVAILABLE;
-    case actors::status::quota_exceeded:
+    case protocol::status::quota_exceeded:
       return schema::Status::QUOTA_EXCEEDED;
-    case actors::status::refused:
+    case protocol::status::refused:
       return schema::Status::REFUSED;
-    case actors::status::not_found:
+    case protocol::status::not_found:
       return schema::Status::NOT_FOUND;
-    case actors::status::permission_denied:
+    case protocol::status::permission_denied:
       return schema::Status::PERMISSION_DENIED;
-    case actors::status::invalid:
+    case protocol::status::invalid:
       return schema::Status::INVALID;
   }
   return schema::Status::UNAVAILABLE;
@@ -129,27 +129,27 @@ void set_answer(schema::Answer::Builder to, const told_answer& told, bool classi
   to.setBatchEndUs(unsigned_of(from.spent.batch_end_us));
 }
 
-void set_model(schema::ModelStatus::Builder to, const actors::model_row& from) {
+void set_model(schema::ModelStatus::Builder to, const protocol::model_row& from) {
   to.setName(from.name.c_str());
   to.setArchitecture(from.architecture.c_str());
   to.setBytes(from.bytes);
   to.setShards(from.shards);
-  to.setTask(from.task == actors::task_kind::classify ? "classify" : "embed");
+  to.setTask(from.task == protocol::task_kind::classify ? "classify" : "embed");
 }
 
-void set_node(schema::NodeStatus::Builder to, const actors::node_row& from) {
+void set_node(schema::NodeStatus::Builder to, const protocol::node_row& from) {
   to.setName(from.name.c_str());
   to.setPid(static_cast<int32_t>(from.pid));
   to.setIncarnation(from.incarnation);
   set_texts(to.initRoles(static_cast<unsigned>(from.roles.size())), from.roles);
   switch (from.state) {
-    case actors::node_state::ready:
+    case protocol::node_state::ready:
       to.setState(schema::NodeState::READY);
       break;
-    case actors::node_state::suspect:
+    case protocol::node_state::suspect:
       to.setState(schema::NodeState::SUSPECT);
       break;
-    case actors::node_state::lost:
+    case protocol::node_state::lost:
       to.setState(schema::NodeState::LOST);
       break;
   }
@@ -167,11 +167,11 @@ void set_node(schema::NodeStatus::Builder to, const actors::node_row& from) {
   }
 }
 
-void set_plan(schema::DeviceStatus::Builder to, const actors::device_plan& from) {
+void set_plan(schema::DeviceStatus::Builder to, const protocol::device_plan& from) {
   auto loads = to.initLoads(static_cast<unsigned>(from.loads.size()));
   for (unsigned i = 0; i < loads.size(); ++i) {
     loads[i].setModel(from.loads[i].model);
-    loads[i].setReason(std::string(actors::to_string(from.loads[i].reason)));
+    loads[i].setReason(std::string(protocol::to_string(from.loads[i].reason)));
     loads[i].setRemainingUs(unsigned_of(from.loads[i].remaining_us));
   }
   auto lanes = to.initLanes(static_cast<unsigned>(from.lanes.size()));
@@ -182,12 +182,12 @@ void set_plan(schema::DeviceStatus::Builder to, const actors::device_plan& from)
   }
 }
 
-void set_queue(schema::ModelStatus::Builder to, const actors::model_queue& from) {
+void set_queue(schema::ModelStatus::Builder to, const protocol::model_queue& from) {
   to.setQueued(from.queued);
   to.setLate(from.late);
 }
 
-void set_explanation(schema::Explanation::Builder to, const actors::explanation& from) {
+void set_explanation(schema::Explanation::Builder to, const protocol::explanation& from) {
   to.setModel(from.model);
   to.setStrategy(from.strategy);
   to.setTenant(from.tenant);
@@ -205,7 +205,7 @@ void set_explanation(schema::Explanation::Builder to, const actors::explanation&
     row.setName(device.device);
     row.setResident(device.resident);
     row.setLoading(device.loading);
-    row.setReason(std::string(actors::to_string(device.reason)));
+    row.setReason(std::string(protocol::to_string(device.reason)));
     row.setLoadingLeftUs(unsigned_of(device.loading_left_us));
     row.setTier(device.tier);
     row.setMissingBytes(device.missing_bytes);
@@ -224,7 +224,7 @@ void set_explanation(schema::Explanation::Builder to, const actors::explanation&
   }
 }
 
-void set_running_load(schema::RunningLoad::Builder to, const actors::running_load& from) {
+void set_running_load(schema::RunningLoad::Builder to, const protocol::running_load& from) {
   to.setId(from.id.value);
   to.setModel(from.model);
   to.setDevice(from.device);
@@ -232,11 +232,11 @@ void set_running_load(schema::RunningLoad::Builder to, const actors::running_loa
   for (unsigned i = 0; i < peers.size(); ++i) peers.set(i, from.peers[i].c_str());
 }
 
-void set_switch(schema::SwitchReport::Builder to, const actors::switch_report& from) {
+void set_switch(schema::SwitchReport::Builder to, const protocol::switch_report& from) {
   to.setId(from.id.value);
   to.setModel(from.model.c_str());
   to.setDevice(from.device.c_str());
-  to.setReason(std::string(actors::to_string(from.reason)).c_str());
+  to.setReason(std::string(protocol::to_string(from.reason)).c_str());
   to.setOk(from.ok);
   to.setError(core::printable(from.error, 480).c_str());
   to.setBytesTotal(from.bytes_total);
@@ -271,7 +271,7 @@ void set_switch(schema::SwitchReport::Builder to, const actors::switch_report& f
   limit.setFractionPpm(static_cast<uint32_t>(std::min<uint64_t>(from.limit.fraction_ppm, UINT32_MAX)));
 }
 
-void set_publication(schema::Publication::Builder to, const actors::publish_reply& from) {
+void set_publication(schema::Publication::Builder to, const protocol::publish_reply& from) {
   to.setModel(from.row.name.c_str());
   to.setBytes(from.row.bytes);
   to.setShards(from.row.shards);

@@ -15,7 +15,7 @@
 
 namespace fastptm::rpc {
 
-schema::Status to_schema(actors::status from);
+schema::Status to_schema(protocol::status from);
 // How an error of ours appears to a client.
 schema::Status to_status(core::errc code);
 
@@ -25,7 +25,7 @@ void set_outcome(schema::Outcome::Builder to, const core::error& from);
 
 // A tenant's reply, and what the gateway alone knows of its input and model.
 struct told_answer {
-  actors::infer_reply reply;
+  protocol::infer_reply reply;
   uint32_t tokens = 0;
   bool truncated = false;
   std::shared_ptr<const weights::usage> how; // null: no labels to name
@@ -33,14 +33,14 @@ struct told_answer {
 
 // `classify`: fills the labels, too.
 void set_answer(schema::Answer::Builder to, const told_answer& from, bool classify);
-void set_model(schema::ModelStatus::Builder to, const actors::model_row& from);
-void set_node(schema::NodeStatus::Builder to, const actors::node_row& from);
-void set_explanation(schema::Explanation::Builder to, const actors::explanation& from);
+void set_model(schema::ModelStatus::Builder to, const protocol::model_row& from);
+void set_node(schema::NodeStatus::Builder to, const protocol::node_row& from);
+void set_explanation(schema::Explanation::Builder to, const protocol::explanation& from);
 // What the scheduler plans for a device, into the row that set_node filled; how many wait for a model likewise.
-void set_plan(schema::DeviceStatus::Builder to, const actors::device_plan& from);
-void set_queue(schema::ModelStatus::Builder to, const actors::model_queue& from);
-void set_running_load(schema::RunningLoad::Builder to, const actors::running_load& from);
-void set_switch(schema::SwitchReport::Builder to, const actors::switch_report& from);
-void set_publication(schema::Publication::Builder to, const actors::publish_reply& from);
+void set_plan(schema::DeviceStatus::Builder to, const protocol::device_plan& from);
+void set_queue(schema::ModelStatus::Builder to, const protocol::model_queue& from);
+void set_running_load(schema::RunningLoad::Builder to, const protocol::running_load& from);
+void set_switch(schema::SwitchReport::Builder to, const protocol::switch_report& from);
+void set_publication(schema::Publication::Builder to, const protocol::publish_reply& from);
 
 } // namespace fastptm::rpc

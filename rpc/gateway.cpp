@@ -32,7 +32,7 @@ protected:
     std::string wanted = context.getParams().getFullName().cStr();
     context.releaseParams();
     return shared_.bounded(
-        shared_.find_model(name_, wanted).then([this, context](core::result<actors::model_row> row) mutable {
+        shared_.find_model(name_, wanted).then([this, context](core::result<protocol::model_row> row) mutable {
           auto results = context.getResults();
           if (!row) return set_outcome(results.initOutcome(), row.error());
           results.initOutcome();
@@ -43,7 +43,7 @@ protected:
   kj::Promise<void> models(ModelsContext context) override {
     context.allowCancellation();
     return shared_.bounded(
-        shared_.actors.tenant_models(name_).then([context](core::result<actors::model_list> list) mutable {
+        shared_.actors.tenant_models(name_).then([context](core::result<protocol::model_list> list) mutable {
           auto results = context.getResults();
           if (!list) return set_outcome(results.initOutcome(), list.error());
           results.initOutcome();
@@ -73,7 +73,7 @@ protected:
   kj::Promise<void> switches(SwitchesContext context) override {
     context.allowCancellation();
     return shared_.bounded(shared_.actors.switches(context.getParams().getLast(), name_)
-                               .then([context](core::result<actors::switch_list> list) mutable {
+                               .then([context](core::result<protocol::switch_list> list) mutable {
                                  auto results = context.getResults();
                                  if (!list) return set_outcome(results.initOutcome(), list.error());
                                  results.initOutcome();
@@ -95,7 +95,7 @@ protected:
     const auto parameters = context.getParams();
     const std::string_view model(parameters.getFullName().begin(), parameters.getFullName().size());
     return shared_.actors.unpublish({name_, std::string(model), parameters.getAll()}, unpublish_timeout_us)
-        .then([this, context](core::result<actors::unpublish_reply> reply) mutable {
+        .then([this, context](core::result<protocol::unpublish_reply> reply) mutable {
           auto results = context.getResults();
           shared_.forget_models(name_);
           if (!reply) return set_outcome(results.initOutcome(), reply.error());
@@ -163,8 +163,8 @@ capnp::Capability::Client gateway::bootstrap(guarded_stream& connection) {
   return kj::heap<gateway_server>(*this, connection);
 }
 
-kj::Promise<core::result<actors::model_row>> gateway::find_model(const std::string& tenant, const std::string& name) {
-  using row_result = core::result<actors::model_row>;
+kj::Promise<core::result<protocol::model_row>> gateway::find_model(const std::string& tenant, const std::string& name) {
+  using row_result = core::result<protocol::model_row>;
   const auto slash = name.find('/');
   if (slash != std::string::npos && name.substr(0, slash) != tenant) {
     return row_result(core::fail(core::errc::permission_denied,
@@ -172,10 +172,10 @@ kj::Promise<core::result<actors::model_row>> gateway::find_model(const std::stri
   }
   const auto full = slash == std::string::npos ? tenant + "/" + name : name;
   if (const auto known = models_.find(full); known != models_.end()) return row_result(known->second);
-  return actors.tenant_models(tenant).then([this, tenant, full](core::result<actors::model_list> list) -> row_result {
+  return actors.tenant_models(tenant).then([this, tenant, full](core::result<protocol::model_list> list) -> row_result {
     if (!list) return core::fail(list.error());
     forget_models(tenant); // some may have been taken back
-    const actors::model_row* newest = nullptr;
+    const protocol::model_row* newest = nullptr;
     for (const auto& row : list->rows) {
       if (models_.emplace(row.name, row).second) core::log::debug("rpc", "model-seen", "{}", row.name);
       const bool wanted = row.name == full || row.name.substr(0, row.name.rfind('@')) == full;

@@ -53,7 +53,7 @@ public:
 
   // A published model never changes: a row once seen stays right until the model is taken back, and then its tenant's
   // actor does not know it. The newest version of a name is looked up each time.
-  kj::Promise<core::result<actors::model_row>> find_model(const std::string& tenant, const std::string& name);
+  kj::Promise<core::result<protocol::model_row>> find_model(const std::string& tenant, const std::string& name);
   void forget_models(const std::string& tenant);
 
   // The promise, or a DISCONNECTED exception after the call timeout.
@@ -62,7 +62,7 @@ public:
   }
 
 private:
-  std::map<std::string, actors::model_row> models_; // by full name; as many as the catalogue has
+  std::map<std::string, protocol::model_row> models_; // by full name; as many as the catalogue has
 };
 
 } // namespace fastptm::rpc

@@ -12,9 +12,10 @@ namespace {
 // A descriptor and some kilobytes each; a prober and a scraper need two.
 constexpr uint32_t most_connections = 64;
 
-bool can_serve(const actors::node_list& nodes) {
-  return std::any_of(nodes.rows.begin(), nodes.rows.end(),
-                     [](const auto& node) { return node.state == actors::node_state::ready && !node.devices.empty(); });
+bool can_serve(const protocol::node_list& nodes) {
+  return std::any_of(nodes.rows.begin(), nodes.rows.end(), [](const auto& node) {
+    return node.state == protocol::node_state::ready && !node.devices.empty();
+  });
 }
 
 } // namespace
@@ -26,7 +27,7 @@ kj::Promise<void> http_pages::request(kj::HttpMethod method, kj::StringPtr url, 
   // The head answers: that is its health.
   if (url == "/healthz") return send(response, 200, "OK", kj::str("alive\n"));
   if (url == "/readyz") {
-    return actors_.nodes().then([this, &response](core::result<actors::node_list> nodes) {
+    return actors_.nodes().then([this, &response](core::result<protocol::node_list> nodes) {
       if (nodes && can_serve(*nodes)) return send(response, 200, "OK", kj::str("ready\n"));
       return send(response, 503, "Service Unavailable", kj::str("no device is ready\n"));
     });

@@ -15,26 +15,26 @@ namespace {
 constexpr core::duration_us answer_margin_us = 1'500'000;
 constexpr size_t key_bytes = 16;
 
-actors::infer_reply refusal(const core::error& cause) {
-  actors::infer_reply out;
+protocol::infer_reply refusal(const core::error& cause) {
+  protocol::infer_reply out;
   switch (cause.code) {
     case core::errc::invalid:
-      out.end = actors::status::invalid;
+      out.end = protocol::status::invalid;
       break;
     case core::errc::not_found:
-      out.end = actors::status::not_found;
+      out.end = protocol::status::not_found;
       break;
     case core::errc::permission_denied:
-      out.end = actors::status::permission_denied;
+      out.end = protocol::status::permission_denied;
       break;
     case core::errc::quota_exceeded:
-      out.end = actors::status::quota_exceeded;
+      out.end = protocol::status::quota_exceeded;
       break;
     case core::errc::deadline_exceeded:
-      out.end = actors::status::deadline_exceeded;
+      out.end = protocol::status::deadline_exceeded;
       break;
     default:
-      out.end = actors::status::unavailable;
+      out.end = protocol::status::unavailable;
       break;
   }
   out.error = cause.message;
@@ -64,7 +64,7 @@ std::vector<int32_t> copied(capnp::List<int32_t>::Reader from) {
 
 kj::Promise<void> model_server::embed(EmbedContext context) {
   context.allowCancellation();
-  auto reply = answer(context.getParams(), actors::task_kind::embed);
+  auto reply = answer(context.getParams(), protocol::task_kind::embed);
   context.releaseParams();
   return shared_.bounded(kj::mv(reply)).then([context](told_answer got) mutable {
     set_answer(context.getResults(), got, false);
@@ -73,18 +73,18 @@ kj::Promise<void> model_server::embed(EmbedContext context) {
 
 kj::Promise<void> model_server::classify(ClassifyContext context) {
   context.allowCancellation();
-  auto reply = answer(context.getParams(), actors::task_kind::classify);
+  auto reply = answer(context.getParams(), protocol::task_kind::classify);
   context.releaseParams();
   return shared_.bounded(kj::mv(reply)).then([context](told_answer got) mutable {
     set_answer(context.getResults(), got, true);
   });
 }
 
-kj::Promise<told_answer> model_server::answer(schema::Request::Reader request, actors::task_kind task) {
+kj::Promise<told_answer> model_server::answer(schema::Request::Reader request, protocol::task_kind task) {
   shared_.requests.add();
   if (task != row_.task) {
     return refused(core::errc::invalid, fmt::format("{} is a model to {}", row_.name,
-                                                    row_.task == actors::task_kind::embed ? "embed" : "classify"));
+                                                    row_.task == protocol::task_kind::embed ? "embed" : "classify"));
   }
   const auto asked_us = static_cast<core::duration_us>(std::min<uint64_t>(request.getDeadlineUs(), INT64_MAX));
   const auto deadline_us =
@@ -93,7 +93,7 @@ kj::Promise<told_answer> model_server::answer(schema::Request::Reader request, a
   if (key.size() != 0 && key.size() != key_bytes)
     return refused(core::errc::invalid,
                    fmt::format("the key has {} bytes: send {} random ones, or none", key.size(), key_bytes));
-  actors::infer_request asked{row_.name, task, {}, deadline_us, std::string(key.asChars().begin(), key.size()), 0};
+  protocol::infer_request asked{row_.name, task, {}, deadline_us, std::string(key.asChars().begin(), key.size()), 0};
   const auto input = request.getInput();
   if (input.isTokens()) {
     if (request.getPrompt().size() > 0)
@@ -108,12 +108,12 @@ kj::Promise<told_answer> model_server::answer(schema::Request::Reader request, a
   return answer_text(std::move(*text), std::move(asked));
 }
 
-core::result<text_input> model_server::text_of(schema::Request::Reader request, actors::task_kind task) const {
+core::result<text_input> model_server::text_of(schema::Request::Reader request, protocol::task_kind task) const {
   const auto input = request.getInput();
   text_input text;
   text.prompt = copied(request.getPrompt());
   if (input.isPair()) {
-    if (task != actors::task_kind::classify)
+    if (task != protocol::task_kind::classify)
       return core::fail(core::errc::invalid, "two texts are read together only to classify: embed them one by one");
     text.first = copied(input.getPair().getFirst());
     text.second = copied(input.getPair().getSecond());
@@ -127,7 +127,7 @@ core::result<text_input> model_server::text_of(schema::Request::Reader request, 
   return text;
 }
 
-kj::Promise<told_answer> model_server::answer_text(text_input input, actors::infer_request asked) {
+kj::Promise<told_answer> model_server::answer_text(text_input input, protocol::infer_request asked) {
   const auto began_us = core::monotonic_now_us();
   return shared_.tokenizers.encode(row_, std::move(input))
       .then([this, asked = std::move(asked),
@@ -162,18 +162,18 @@ core::result<void> model_server::check(const std::vector<int32_t>& ids, const st
   return {};
 }
 
-kj::Promise<told_answer> model_server::send(text_tokens tokens, actors::infer_request asked) {
+kj::Promise<told_answer> model_server::send(text_tokens tokens, protocol::infer_request asked) {
   const auto& read = tokens.read;
   if (auto good = check(read.ids, read.token_types); !good) return refused(good.error());
-  asked.input = actors::encode_input(read.ids, read.token_types, tokens.unpooled);
+  asked.input = protocol::encode_input(read.ids, read.token_types, tokens.unpooled);
   const auto timeout_us = asked.deadline_us + answer_margin_us;
   return shared_.actors.infer(tenant_, std::move(asked), timeout_us)
       .then([this, count = static_cast<uint32_t>(read.ids.size()),
-             truncated = read.truncated](core::result<actors::infer_reply> reply) -> kj::Promise<told_answer> {
+             truncated = read.truncated](core::result<protocol::infer_reply> reply) -> kj::Promise<told_answer> {
         if (!reply) return refused(reply.error());
         told_answer told{std::move(*reply), 0, truncated, nullptr};
         if (!told.reply.output.bytes.empty()) told.tokens = count;
-        if (row_.task == actors::task_kind::embed) return kj::mv(told);
+        if (row_.task == protocol::task_kind::embed) return kj::mv(told);
         return with_labels(std::move(told));
       });
 }

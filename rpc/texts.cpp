@@ -35,7 +35,7 @@ core::result<text_tokens> read_text(const engine::tokenizer& with, const weights
 
 } // namespace
 
-kj::Promise<core::result<text_tokens>> texts::encode(const actors::model_row& model, text_input input) {
+kj::Promise<core::result<text_tokens>> texts::encode(const protocol::model_row& model, text_input input) {
   using tokens = core::result<text_tokens>;
   using usage = core::result<cards::shared<weights::usage>>;
   using tokenizer = core::result<cards::shared<engine::tokenizer>>;

@@ -33,10 +33,10 @@ public:
   texts(bridge& actors, size_t most_tokenizers) : cards_(actors, thread_, most_tokenizers) {}
 
   // Cut to the model's length, with special tokens. errc::invalid when the model brings no tokenizer or no such prompt.
-  kj::Promise<core::result<text_tokens>> encode(const actors::model_row& model, text_input input);
+  kj::Promise<core::result<text_tokens>> encode(const protocol::model_row& model, text_input input);
 
   // How the model is used: its labels, for whoever writes its answers.
-  kj::Promise<core::result<cards::shared<weights::usage>>> usage_of(const actors::model_row& model) {
+  kj::Promise<core::result<cards::shared<weights::usage>>> usage_of(const protocol::model_row& model) {
     return cards_.usage_of(model);
   }
 

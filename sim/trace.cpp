@@ -16,9 +16,9 @@ namespace {
 
 constexpr double longest_ms = 1e12; // 30 years
 constexpr uint64_t most_models = 1u << 20;
-constexpr weights::json_limits limits{.size_bytes = 256 << 20, .depth = 4, .values = 20'000'000};
+constexpr core::json_limits limits{.size_bytes = 256 << 20, .depth = 4, .values = 20'000'000};
 
-core::result<void> add_record(trace& t, const weights::json_array& record, const trace_options& chosen) {
+core::result<void> add_record(trace& t, const core::json_array& record, const trace_options& chosen) {
   const auto bad = [](const char* what) { return core::fail(core::errc::invalid, what); };
   if (record.size() < 2) return bad("needs a model and a time");
   trace_request r;
@@ -50,16 +50,16 @@ core::result<trace> from_json(const std::filesystem::path& file, const trace_opt
   std::ostringstream text;
   if (!in) return core::fail(core::errc::not_found, file.string() + ": cannot be read");
   text << in.rdbuf(); // Of an empty file nothing, which is no JSON.
-  const auto parsed = weights::parse_json(text.view(), file.string(), limits);
+  const auto parsed = core::parse_json(text.view(), file.string(), limits);
   if (!parsed) return core::fail(parsed.error());
-  const weights::json_array* records = parsed->array();
+  const core::json_array* records = parsed->array();
   if (records == nullptr || records->empty())
     return core::fail(core::errc::invalid, file.string() + ": a trace is a list of records; this is " +
                                                (records ? std::string("an empty one") : std::string(parsed->kind())));
   trace t;
   t.requests.reserve(records->size());
   for (size_t i = 0; i < records->size(); ++i) {
-    const weights::json_array* record = (*records)[i].array();
+    const core::json_array* record = (*records)[i].array();
     const auto added = record ? add_record(t, *record, chosen) : core::fail(core::errc::invalid, "is no list");
     if (!added)
       return core::fail(core::errc::invalid,

@@ -14,7 +14,7 @@
 
 #include "core/check.hpp"
 
-namespace fastptm::bench {
+namespace fastptm::transport {
 
 namespace {
 
@@ -150,4 +150,4 @@ core::result<core::duration_us> bare_disk_us(const std::vector<std::filesystem::
   return since(start_us);
 }
 
-} // namespace fastptm::bench
+} // namespace fastptm::transport

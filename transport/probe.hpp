@@ -8,7 +8,7 @@
 #include "core/error.hpp"
 #include "core/memory_region.hpp"
 
-namespace fastptm::bench {
+namespace fastptm::transport {
 
 // Each returns how long it took, at least 1. Target and source are of one size, present in memory.
 core::duration_us bare_memcpy_us(core::memory_region target, core::memory_region source);
@@ -21,4 +21,4 @@ core::result<core::duration_us> bare_disk_us(const std::vector<std::filesystem::
 // The same with one read after another, as where the kernel refuses io_uring. One file.
 core::result<core::duration_us> bare_pread_us(const std::filesystem::path& path, core::memory_region target);
 
-} // namespace fastptm::bench
+} // namespace fastptm::transport

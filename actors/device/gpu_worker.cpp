@@ -28,14 +28,14 @@ gpu_worker::gpu_worker(interface::pointer self, gpu_worker_options options)
 
 gpu_worker::interface::behavior_type gpu_worker::make_behavior() {
   return {
-      [this](const attach_order& order) { on_attach(order); },
-      [this](const load_order& order) { return on_load(order); },
-      [this](cancel_atom, core::load_id load) { on_cancel(load); },
-      [this](const evict_order& order) { return on_evict(order); },
-      [this](const batch_inputs& part) { on_inputs(part); },
-      [this](const run_order& order) { return on_run(order); },
-      [this](const node_lost& lost) { on_node_lost(lost); },
-      [this](stop_atom) { on_stop(); },
+      [this](const protocol::attach_order& order) { on_attach(order); },
+      [this](const protocol::load_order& order) { return on_load(order); },
+      [this](protocol::cancel_atom, core::load_id load) { on_cancel(load); },
+      [this](const protocol::evict_order& order) { return on_evict(order); },
+      [this](const protocol::batch_inputs& part) { on_inputs(part); },
+      [this](const protocol::run_order& order) { return on_run(order); },
+      [this](const protocol::node_lost& lost) { on_node_lost(lost); },
+      [this](protocol::stop_atom) { on_stop(); },
       [this](const local<load_ended>& ended) { on_load_ended(*ended.value); },
       [this](const local<shard_verified>& verified) { on_shard_verified(*verified.value); },
       [this](const local<shard_withdrawn>& withdrawn) { on_shard_withdrawn(*withdrawn.value); },
@@ -46,7 +46,7 @@ gpu_worker::interface::behavior_type gpu_worker::make_behavior() {
 // -- from the supervisor
 // -----------------------------------------------------------------------------------------------
 
-void gpu_worker::on_attach(const attach_order& order) {
+void gpu_worker::on_attach(const protocol::attach_order& order) {
   const core::error over{core::errc::cancelled, "this node has joined again"};
   for (auto& waiting : std::exchange(queue_, {})) drop(waiting, over);
   if (loading_) abandon(loading_, over);
@@ -61,7 +61,7 @@ void gpu_worker::on_attach(const attach_order& order) {
   report_device();
 }
 
-void gpu_worker::on_node_lost(const node_lost& lost) {
+void gpu_worker::on_node_lost(const protocol::node_lost& lost) {
   if (loading_ && loading_->transfer) self_->send(loading_->transfer, lost);
 }
 
@@ -77,11 +77,11 @@ void gpu_worker::on_stop() {
 // -- from the scheduler
 // ------------------------------------------------------------------------------------------------
 
-caf::result<load_reply> gpu_worker::on_load(const load_order& order) {
-  if (order.registration != registration_ || stopping_) return to_caf(stale_error());
+caf::result<protocol::load_reply> gpu_worker::on_load(const protocol::load_order& order) {
+  if (order.registration != registration_ || stopping_) return protocol::to_caf(stale_error());
   if (queue_.size() >= options_.queued_loads)
-    return to_caf(core::errc::busy, "too many loads are waiting for the device");
-  auto promise = self_->make_response_promise<load_reply>();
+    return protocol::to_caf(core::errc::busy, "too many loads are waiting for the device");
+  auto promise = self_->make_response_promise<protocol::load_reply>();
   queue_.push_back({order, promise, options_.environment->clock->now_us(), {}});
   start_next_load();
   return promise;
@@ -97,10 +97,10 @@ void gpu_worker::on_cancel(core::load_id load) {
   queue_.erase(waiting);
 }
 
-caf::result<uint64_t> gpu_worker::on_evict(const evict_order& order) {
-  if (order.registration != registration_) return to_caf(stale_error());
+caf::result<uint64_t> gpu_worker::on_evict(const protocol::evict_order& order) {
+  if (order.registration != registration_) return protocol::to_caf(stale_error());
   const auto found = sets_.find(order.model);
-  if (found == sets_.end()) return to_caf(core::errc::not_found, "the device does not hold the set");
+  if (found == sets_.end()) return protocol::to_caf(core::errc::not_found, "the device does not hold the set");
   const auto of = found->second;
   auto promise = self_->make_response_promise<uint64_t>();
   of->evicted.push_back(promise);
@@ -114,21 +114,21 @@ caf::result<uint64_t> gpu_worker::on_evict(const evict_order& order) {
   return promise;
 }
 
-void gpu_worker::on_inputs(const batch_inputs& part) {
+void gpu_worker::on_inputs(const protocol::batch_inputs& part) {
   auto& inputs = inputs_[part.batch];
   inputs.insert(inputs.end(), part.inputs.begin(), part.inputs.end());
   // Batches are numbered upwards: the lowest was given up by its scheduler.
   while (inputs_.size() > options_.batches_on_the_way) inputs_.erase(inputs_.begin());
 }
 
-caf::result<run_reply> gpu_worker::on_run(const run_order& order) {
+caf::result<protocol::run_reply> gpu_worker::on_run(const protocol::run_order& order) {
   auto inputs = inputs_.extract(order.batch);
-  if (order.registration != registration_ || stopping_) return to_caf(stale_error());
+  if (order.registration != registration_ || stopping_) return protocol::to_caf(stale_error());
   if (inputs ? inputs.mapped().size() != order.inputs : order.inputs > 0)
-    return to_caf(core::errc::internal, "inputs of the batch are missing");
-  waiting_run run{order, inputs ? std::move(inputs.mapped()) : std::vector<payload>(), {}};
+    return protocol::to_caf(core::errc::internal, "inputs of the batch are missing");
+  waiting_run run{order, inputs ? std::move(inputs.mapped()) : std::vector<protocol::payload>(), {}};
   if (const auto found = sets_.find(order.model); found != sets_.end()) {
-    run.promise = self_->make_response_promise<run_reply>();
+    run.promise = self_->make_response_promise<protocol::run_reply>();
     auto promise = run.promise;
     submit(found->second, std::move(run));
     return promise;
@@ -136,8 +136,8 @@ caf::result<run_reply> gpu_worker::on_run(const run_order& order) {
   // Its load may still wait for what is leaving the device.
   const auto queued =
       std::find_if(queue_.begin(), queue_.end(), [&](const auto& load) { return load.order.model == order.model; });
-  if (queued == queue_.end()) return to_caf(core::errc::unavailable, "the device does not hold the set");
-  run.promise = self_->make_response_promise<run_reply>();
+  if (queued == queue_.end()) return protocol::to_caf(core::errc::unavailable, "the device does not hold the set");
+  run.promise = self_->make_response_promise<protocol::run_reply>();
   auto promise = run.promise;
   queued->runs.push_back(std::move(run));
   return promise;
@@ -149,8 +149,8 @@ void gpu_worker::submit(const set_pointer& of, waiting_run run) {
   request.job = of->manifest.job;
   for (const auto& shard : of->shards) request.shards.push_back({shard.region, shard.verified});
   for (const auto& one : run.inputs) {
-    auto decoded = decode_input(one);
-    if (!decoded) return run.promise.deliver(to_caf(decoded.error())), void();
+    auto decoded = protocol::decode_input(one);
+    if (!decoded) return run.promise.deliver(protocol::to_caf(decoded.error())), void();
     request.inputs.push_back({std::move(decoded->ids), std::move(decoded->token_types), decoded->unpooled});
   }
   request.give_up_at_us = core::monotonic_now_us() + run.order.give_up_us;
@@ -158,7 +158,7 @@ void gpu_worker::submit(const set_pointer& of, waiting_run run) {
     notify(make_local(run_ended{batch, std::move(result)}));
   };
   if (const auto taken = options_.runner->submit(std::move(request), std::move(done)); !taken)
-    return run.promise.deliver(to_caf(taken.error())), void();
+    return run.promise.deliver(protocol::to_caf(taken.error())), void();
   ++of->runs;
   of->used = ++uses_;
   runs_[run.order.batch] = {of, run.promise};
@@ -174,21 +174,21 @@ void gpu_worker::on_run_ended(const run_ended& ended) {
   --of->runs;
   if (ended.result) {
     note_first_run(*of, ended.result->first_layer_at_us);
-    batch_outputs part{ended.batch, {}};
+    protocol::batch_outputs part{ended.batch, {}};
     size_t part_bytes = 0;
     for (const auto& row : ended.result->rows) {
-      if (part_bytes > 0 && part_bytes + row.size() * sizeof(float) > message_limit_bytes) {
+      if (part_bytes > 0 && part_bytes + row.size() * sizeof(float) > protocol::message_limit_bytes) {
         self_->send(scheduler_, std::exchange(part, {ended.batch, {}}));
         part_bytes = 0;
       }
       part_bytes += row.size() * sizeof(float);
-      part.outputs.push_back(encode_output(row));
+      part.outputs.push_back(protocol::encode_output(row));
     }
     self_->send(scheduler_, std::move(part));
-    promise.deliver(run_reply{ended.batch, static_cast<uint32_t>(ended.result->rows.size()), ended.result->run_us,
-                              ended.result->waited_us, ended.result->began_us});
+    promise.deliver(protocol::run_reply{ended.batch, static_cast<uint32_t>(ended.result->rows.size()),
+                                        ended.result->run_us, ended.result->waited_us, ended.result->began_us});
   } else {
-    promise.deliver(to_caf(ended.result.error()));
+    promise.deliver(protocol::to_caf(ended.result.error()));
   }
   if (of->runs == 0) send_report(*of);
   release_if_idle(of);
@@ -198,7 +198,8 @@ void gpu_worker::on_shard_verified(const shard_verified& verified) {
   const auto position = verified.of->missing[verified.missing];
   const auto& entry = verified.of->manifest.shards[position];
   export_shard(verified.of->shards[position], entry.digest, entry.size_bytes);
-  if (directory_) self_->send(directory_, holdings_added{registration_, options_.name, {exported_.at(entry.digest)}});
+  if (directory_)
+    self_->send(directory_, protocol::holdings_added{registration_, options_.name, {exported_.at(entry.digest)}});
 }
 
 void gpu_worker::on_load_ended(const load_ended& ended) {
@@ -207,7 +208,8 @@ void gpu_worker::on_load_ended(const load_ended& ended) {
   report_load(*of, ended.end.outcome, ended.end.report);
   if (loading_ == of && ended.end.outcome) {
     loading_ = nullptr;
-    of->loaded.deliver(load_reply{ended.end.report.bytes_moved, ended.end.report.end_us - ended.end.report.start_us});
+    of->loaded.deliver(
+        protocol::load_reply{ended.end.report.bytes_moved, ended.end.report.end_us - ended.end.report.start_us});
     finish_load(of);
   } else {
     // Failed, or abandoned before; what still waits for its shards is told.
@@ -226,8 +228,8 @@ void gpu_worker::on_load_ended(const load_ended& ended) {
 // -----------------------------------------------------------------------------------------------------------
 
 void gpu_worker::drop(queued_load& load, const core::error& why) {
-  load.promise.deliver(to_caf(why));
-  for (auto& run : load.runs) run.promise.deliver(to_caf(why));
+  load.promise.deliver(protocol::to_caf(why));
+  for (auto& run : load.runs) run.promise.deliver(protocol::to_caf(why));
 }
 
 void gpu_worker::start_next_load() {
@@ -242,7 +244,7 @@ void gpu_worker::start_load(queued_load next) {
   auto manifest = weights::decode(as_bytes(next.order.manifest));
   if (!manifest) return drop(next, manifest.error());
   if (const auto held = sets_.find(next.order.model); held != sets_.end()) {
-    next.promise.deliver(load_reply{});
+    next.promise.deliver(protocol::load_reply{});
     for (auto& run : next.runs) submit(held->second, std::move(run));
     return;
   }
@@ -267,7 +269,7 @@ void gpu_worker::start_load(queued_load next) {
   weights::load_report nothing_moved;
   nothing_moved.end_us = options_.environment->clock->now_us();
   report_load(*of, {}, nothing_moved);
-  of->loaded.deliver(load_reply{});
+  of->loaded.deliver(protocol::load_reply{});
   finish_load(of);
 }
 
@@ -277,7 +279,7 @@ void gpu_worker::load_again_without(const set_pointer& victim, const set_pointer
                   failed->key.name);
   load.order = failed->order;
   queue_.push_front(std::move(load));
-  self_->send(scheduler_, set_dropped{registration_, options_.name, victim->key.id});
+  self_->send(scheduler_, protocol::set_dropped{registration_, options_.name, victim->key.id});
   sets_.erase(victim->key.id);
   leaving_.insert(victim); // both before either is released: the load starts again when the last one is gone
   leaving_.insert(failed);
@@ -356,8 +358,8 @@ void gpu_worker::finish_load(const set_pointer& of) {
 void gpu_worker::abandon(set_pointer of, const core::error& why) {
   loading_ = nullptr;
   sets_.erase(of->key.id);
-  of->loaded.deliver(to_caf(why));
-  if (of->transfer) self_->send(of->transfer, cancel_atom_v);
+  of->loaded.deliver(protocol::to_caf(why));
+  if (of->transfer) self_->send(of->transfer, protocol::cancel_atom_v);
   leave(of);
 }
 
@@ -373,8 +375,8 @@ void gpu_worker::release_if_idle(const set_pointer& of) {
   if (!leaving_.contains(of) || of->releasing || of->runs > 0 || of->transfer) return;
   of->releasing = true;
   of->unreleased = of->shards.size() + 1; // one for this function
-  holdings_dropped dropped{registration_, options_.name, {}};
-  std::vector<std::pair<core::digest, shard_location>> to_withdraw;
+  protocol::holdings_dropped dropped{registration_, options_.name, {}};
+  std::vector<std::pair<core::digest, protocol::shard_location>> to_withdraw;
   for (size_t i = 0; i < of->shards.size(); ++i) {
     const auto& shard = of->manifest.shards[i].digest;
     const auto exported = exported_.find(shard);

@@ -53,28 +53,29 @@ public:
     core::batch_id batch;
     core::result<engine::run_result> result;
   };
-  using interface = gpu_worker_actor::extend<takes<local<load_ended>>, takes<local<shard_verified>>,
-                                             takes<local<shard_withdrawn>>, takes<local<run_ended>>>;
+  using interface =
+      protocol::gpu_worker_actor::extend<protocol::takes<local<load_ended>>, protocol::takes<local<shard_verified>>,
+                                         protocol::takes<local<shard_withdrawn>>, protocol::takes<local<run_ended>>>;
   static constexpr const char* actor_name = "fastptm.gpu_worker";
 
   gpu_worker(interface::pointer self, gpu_worker_options options);
   interface::behavior_type make_behavior();
 
   struct set {
-    model_key key;
+    protocol::model_key key;
     weights::manifest manifest;
     core::digest digest;
     std::vector<gpu::held_shard> shards; // as in the manifest
     std::vector<uint32_t> missing;       // positions of those that this load brings
-    load_order order;
+    protocol::load_order order;
     core::time_us ordered_us = 0, started_us = 0;
-    caf::typed_response_promise<load_reply> loaded;
-    transfer_actor transfer; // while loading
+    caf::typed_response_promise<protocol::load_reply> loaded;
+    protocol::transfer_actor transfer; // while loading
     bool resident = false;
     uint32_t runs = 0;
     core::time_us first_layer_us = 0, first_result_us = 0; // of the first run; 0: none has ended
-    std::optional<switch_report> untold;                   // of its load
-    std::optional<switch_report> told;                     // told again when it has left
+    std::optional<protocol::switch_report> untold;         // of its load
+    std::optional<protocol::switch_report> told;           // told again when it has left
     uint64_t used = 0;                                     // order of last use
     // While leaving:
     bool releasing = false;
@@ -85,32 +86,32 @@ public:
 
 private:
   struct waiting_run {
-    run_order order;
-    std::vector<payload> inputs;
-    caf::typed_response_promise<run_reply> promise;
+    protocol::run_order order;
+    std::vector<protocol::payload> inputs;
+    caf::typed_response_promise<protocol::run_reply> promise;
   };
   struct queued_load {
-    load_order order;
-    caf::typed_response_promise<load_reply> promise;
+    protocol::load_order order;
+    caf::typed_response_promise<protocol::load_reply> promise;
     core::time_us ordered_us = 0;
     std::vector<waiting_run> runs; // ordered while it waits: at most one per lane
   };
   struct run_entry {
     set_pointer of;
-    caf::typed_response_promise<run_reply> promise;
+    caf::typed_response_promise<protocol::run_reply> promise;
   };
 
   // -- from the supervisor -------------------------------------------------------------------------------------------
-  void on_attach(const attach_order& order);
-  void on_node_lost(const node_lost& lost);
+  void on_attach(const protocol::attach_order& order);
+  void on_node_lost(const protocol::node_lost& lost);
   void on_stop();
 
   // -- from the scheduler --------------------------------------------------------------------------------------------
-  caf::result<load_reply> on_load(const load_order& order);
+  caf::result<protocol::load_reply> on_load(const protocol::load_order& order);
   void on_cancel(core::load_id load);
-  caf::result<uint64_t> on_evict(const evict_order& order);
-  void on_inputs(const batch_inputs& part);
-  caf::result<run_reply> on_run(const run_order& order);
+  caf::result<uint64_t> on_evict(const protocol::evict_order& order);
+  void on_inputs(const protocol::batch_inputs& part);
+  caf::result<protocol::run_reply> on_run(const protocol::run_order& order);
 
   // -- completions ---------------------------------------------------------------------------------------------------
   void on_load_ended(const load_ended& ended);
@@ -151,20 +152,20 @@ private:
   const gpu_worker_options options_;
   gpu::shard_table table_;
 
-  registration_id registration_;
-  directory_actor directory_;
-  scheduler_actor scheduler_;
-  weight_store_actor weight_store_;
-  peer_row store_;
-  std::vector<link_rate> links_;
+  protocol::registration_id registration_;
+  protocol::directory_actor directory_;
+  protocol::scheduler_actor scheduler_;
+  protocol::weight_store_actor weight_store_;
+  protocol::peer_row store_;
+  std::vector<protocol::link_rate> links_;
 
   std::map<core::model_id, set_pointer> sets_;
   std::set<set_pointer> leaving_;
   set_pointer loading_; // one at a time
   std::deque<queued_load> queue_;
-  std::map<core::batch_id, std::vector<payload>> inputs_; // of orders to come
+  std::map<core::batch_id, std::vector<protocol::payload>> inputs_; // of orders to come
   std::unordered_map<core::batch_id, run_entry> runs_;
-  std::unordered_map<core::digest, shard_location> exported_;
+  std::unordered_map<core::digest, protocol::shard_location> exported_;
   uint64_t uses_ = 0;
   bool stopping_ = false;
 };

@@ -9,10 +9,10 @@ namespace fastptm::actors {
 
 namespace {
 
-switch_report to_message(const gpu_worker::set& of, const std::string& device, const core::result<void>& outcome,
-                         const weights::load_report& report) {
+protocol::switch_report to_message(const gpu_worker::set& of, const std::string& device,
+                                   const core::result<void>& outcome, const weights::load_report& report) {
   const auto since = [&](core::time_us at) { return std::max<core::duration_us>(0, at - of.ordered_us); };
-  switch_report row;
+  protocol::switch_report row;
   row.id = of.order.load;
   row.model = of.key.name;
   row.device = device;
@@ -45,7 +45,7 @@ switch_report to_message(const gpu_worker::set& of, const std::string& device, c
 
 void gpu_worker::report_device() {
   if (!directory_) return;
-  device_row row;
+  protocol::device_row row;
   row.name = options_.name;
   const auto& info = options_.device->info();
   row.kind = to_string(info.kind);
@@ -61,10 +61,10 @@ void gpu_worker::report_device() {
 }
 
 void gpu_worker::report_all_holdings() {
-  holdings_added part{registration_, options_.name, {}};
+  protocol::holdings_added part{registration_, options_.name, {}};
   for (const auto& [shard, location] : exported_) {
     part.shards.push_back(location);
-    if (part.shards.size() == holdings_per_message)
+    if (part.shards.size() == protocol::holdings_per_message)
       self_->send(directory_, std::exchange(part, {registration_, options_.name, {}}));
   }
   if (!part.shards.empty()) self_->send(directory_, std::move(part));

@@ -26,11 +26,11 @@ struct loading_environment {
   weights::loader_options loader;
 };
 
-inline transport::peer_address to_address(const peer_row& row) {
+inline transport::peer_address to_address(const protocol::peer_row& row) {
   return {row.node, row.incarnation, row.boot_id, row.same_host_socket, row.ucx_host, row.ucx_port};
 }
 
-inline peer_row to_row(const transport::peer_address& address) {
+inline protocol::peer_row to_row(const transport::peer_address& address) {
   return {address.node,     address.incarnation, address.boot_id, address.same_host_socket,
           address.ucx_host, address.ucx_port};
 }

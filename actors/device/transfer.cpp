@@ -32,12 +32,12 @@ transfer::interface::behavior_type transfer::make_behavior() {
   start_us_ = options_.environment->clock->now_us();
   loader_ = make_loader();
   locate();
-  self_->delayed_send(self_, microseconds(tick_us), tick_atom_v);
+  self_->delayed_send(self_, microseconds(tick_us), protocol::tick_atom_v);
   return {
-      [this](const node_lost& lost) { on_node_lost(lost); },
-      [this](const holder_list& holders) { on_located(holders); },
-      [this](cancel_atom) { on_cancel(); },
-      [this](tick_atom) { on_tick(); },
+      [this](const protocol::node_lost& lost) { on_node_lost(lost); },
+      [this](const protocol::holder_list& holders) { on_located(holders); },
+      [this](protocol::cancel_atom) { on_cancel(); },
+      [this](protocol::tick_atom) { on_tick(); },
       [this](const local<starved>& found) { on_starved(*found.value); },
       [this](const local<source_failed>& failed) { on_source_failed(*failed.value); },
       [this](const local<shard_taken>& taken) { on_shard_taken(taken.value->shard); },
@@ -71,14 +71,14 @@ std::shared_ptr<weights::loader> transfer::make_loader() {
 // -----------------------------------------------------------------------------------------------------------
 
 void transfer::locate() {
-  locate_request request{options_.environment->node, options_.device, options_.load, {}};
+  protocol::locate_request request{options_.environment->node, options_.device, options_.load, {}};
   for (const auto& shard : options_.shards) request.shards.push_back(shard.entry.digest);
   self_->request(options_.directory, microseconds(locate_timeout_us), std::move(request))
-      .then([this](const holder_list& holders) { on_located(holders); },
+      .then([this](const protocol::holder_list& holders) { on_located(holders); },
             [this](const caf::error&) { on_located({}); }); // the store alone may do
 }
 
-void transfer::on_located(const holder_list& holders) {
+void transfer::on_located(const protocol::holder_list& holders) {
   if (options_.environment->allowed.contains(policy::source_kind::peer_device)) {
     for (const auto& holder : holders.rows) add_peer(holder);
     await(holders.expected);
@@ -89,7 +89,7 @@ void transfer::on_located(const holder_list& holders) {
     if (shards_[i].stage == staging::none && !shards_[i].offered) stage(i);
 }
 
-void transfer::add_peer(const holder_row& holder) {
+void transfer::add_peer(const protocol::holder_row& holder) {
   weights::load_source source;
   source.kind = policy::source_kind::peer_device;
   source.peer = to_address(holder.peer);
@@ -131,12 +131,12 @@ void transfer::stage(uint32_t shard) {
   ++state.attempts;
   self_
       ->request(options_.weight_store, microseconds(options_.timeout_us),
-                stage_request{options_.manifest, options_.shards[shard].entry.digest, !disk})
-      .then([=, this](const stage_reply& reply) { on_staged(shard, reply); },
-            [=, this](const caf::error& failure) { on_stage_failed(shard, from_caf(failure).message); });
+                protocol::stage_request{options_.manifest, options_.shards[shard].entry.digest, !disk})
+      .then([=, this](const protocol::stage_reply& reply) { on_staged(shard, reply); },
+            [=, this](const caf::error& failure) { on_stage_failed(shard, protocol::from_caf(failure).message); });
 }
 
-void transfer::on_staged(uint32_t shard, const stage_reply& reply) {
+void transfer::on_staged(uint32_t shard, const protocol::stage_reply& reply) {
   auto& state = shards_[shard];
   disk_path_ = reply.disk_path;
   if (reply.bad_chunks > 0) loader_->note_bad_chunks(store_source(policy::source_kind::disk), reply.bad_chunks);
@@ -209,7 +209,7 @@ void transfer::on_shard_taken(uint32_t shard) {
   shards_[shard].verified = true;
   shards_[shard].starved = false;
   if (shards_[shard].stage == staging::staged)
-    self_->send(options_.weight_store, release_atom_v, options_.shards[shard].entry.digest);
+    self_->send(options_.weight_store, protocol::release_atom_v, options_.shards[shard].entry.digest);
 }
 
 void transfer::on_ended(const transfer_end& end) {
@@ -220,7 +220,7 @@ void transfer::on_ended(const transfer_end& end) {
 // -- from the gpu_worker, timers
 // ---------------------------------------------------------------------------------------
 
-void transfer::on_node_lost(const node_lost& lost) {
+void transfer::on_node_lost(const protocol::node_lost& lost) {
   // Its next life may be a source again; one that was slow or lied is not asked again by this load.
   std::erase_if(peers_, [&](const auto& peer) { return peer.first.starts_with(lost.node + "/"); });
   loader_->lose_source(lost.node);
@@ -231,7 +231,7 @@ void transfer::on_cancel() {
 }
 
 void transfer::report_sources() {
-  running_load running{options_.load, options_.model, options_.device, {}};
+  protocol::running_load running{options_.load, options_.model, options_.device, {}};
   for (const auto& [device, source] : peers_) running.peers.push_back(device);
   self_->send(options_.directory, std::move(running));
 }
@@ -244,7 +244,7 @@ void transfer::give_up(core::error why) {
 
 void transfer::on_tick() {
   const auto now = options_.environment->clock->now_us();
-  self_->delayed_send(self_, microseconds(tick_us), tick_atom_v);
+  self_->delayed_send(self_, microseconds(tick_us), protocol::tick_atom_v);
   if (now - start_us_ > options_.timeout_us) {
     return give_up({core::errc::deadline_exceeded, fmt::format("no end within {} ms", options_.timeout_us / 1000)});
   }

@@ -34,10 +34,10 @@ struct transfer_options {
   core::digest manifest;
   std::vector<missing_shard> shards; // at least one, in the order in which they are wanted
   core::duration_us timeout_us = 0;
-  directory_actor directory;
-  weight_store_actor weight_store;
-  peer_row store;
-  std::vector<link_rate> links;
+  protocol::directory_actor directory;
+  protocol::weight_store_actor weight_store;
+  protocol::peer_row store;
+  std::vector<protocol::link_rate> links;
   // Both on foreign threads. `ended` is called once, last of all: nothing writes into the targets any more.
   std::function<void(uint32_t shard)> verified;
   std::function<void(transfer_end)> ended;
@@ -58,8 +58,10 @@ public:
   struct shard_taken {
     uint32_t shard = 0;
   };
-  using interface = transfer_actor::extend<takes<tick_atom>, takes<local<starved>>, takes<local<source_failed>>,
-                                           takes<local<shard_taken>>, takes<local<transfer_end>>>;
+  using interface =
+      protocol::transfer_actor::extend<protocol::takes<protocol::tick_atom>, protocol::takes<local<starved>>,
+                                       protocol::takes<local<source_failed>>, protocol::takes<local<shard_taken>>,
+                                       protocol::takes<local<transfer_end>>>;
   static constexpr const char* actor_name = "fastptm.transfer";
 
   transfer(interface::pointer self, transfer_options options);
@@ -83,15 +85,15 @@ private:
   void on_ended(const transfer_end& end);
 
   // -- from the gpu_worker -------------------------------------------------------------------------------------------
-  void on_node_lost(const node_lost& lost);
+  void on_node_lost(const protocol::node_lost& lost);
   void on_cancel();
 
   // -- sources -------------------------------------------------------------------------------------------------------
   void locate();
-  void on_located(const holder_list& holders);
-  void add_peer(const holder_row& holder);
+  void on_located(const protocol::holder_list& holders);
+  void add_peer(const protocol::holder_row& holder);
   void stage(uint32_t shard);
-  void on_staged(uint32_t shard, const stage_reply& reply);
+  void on_staged(uint32_t shard, const protocol::stage_reply& reply);
   void on_stage_failed(uint32_t shard, std::string error);
   uint32_t store_source(policy::source_kind kind);
   policy::source_kind cache_kind() const;

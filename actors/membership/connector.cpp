@@ -73,7 +73,7 @@ void hand_over(caf::event_based_actor* self, int socket, const endpoint& to, std
                                      where + ": speaks another protocol: run the same build everywhere"));
             done(found);
           },
-          [=](caf::error& failure) { done(core::fail(where, from_caf(failure))); });
+          [=](caf::error& failure) { done(core::fail(where, protocol::from_caf(failure))); });
 }
 
 } // namespace

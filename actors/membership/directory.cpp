@@ -22,24 +22,24 @@ directory::directory(interface::pointer self, directory_options options)
 
 directory::interface::behavior_type directory::make_behavior() {
   self_->set_down_handler([this](caf::down_msg& down) { on_down(down.source); });
-  self_->delayed_send(self_, std::chrono::microseconds(options_.lease_us / 8), tick_atom_v);
+  self_->delayed_send(self_, std::chrono::microseconds(options_.lease_us / 8), protocol::tick_atom_v);
   return {
-      [this](hello_atom, uint32_t version, const std::string& node) { return on_hello(version, node); },
-      [this](const join_request& request) { return on_join(request); },
-      [this](renew_atom, registration_id registration) { return on_renew(registration); },
-      [this](leave_atom, registration_id registration) { on_leave(registration); },
-      [this](registration_id registration, const device_row& row) { on_device(registration, row); },
-      [this](const holdings_added& added) { on_holdings_added(added); },
-      [this](const holdings_dropped& dropped) { on_holdings_dropped(dropped); },
-      [this](const locate_request& request) { return on_locate(request); },
-      [this](const running_load& load) { on_running(load); },
-      [this](const switch_report& report) { on_report(report); },
-      [this](nodes_atom) { return on_nodes(); },
-      [this](switches_atom, uint32_t last, const std::string& tenant) { return on_switches(last, tenant); },
-      [this](running_atom) { return on_list_running(); },
-      [this](cordon_atom, const std::string& device, bool on) { return on_cordon(device, on); },
-      [this](stop_atom) { on_stop(); },
-      [this](tick_atom) { on_tick(); },
+      [this](protocol::hello_atom, uint32_t version, const std::string& node) { return on_hello(version, node); },
+      [this](const protocol::join_request& request) { return on_join(request); },
+      [this](protocol::renew_atom, protocol::registration_id registration) { return on_renew(registration); },
+      [this](protocol::leave_atom, protocol::registration_id registration) { on_leave(registration); },
+      [this](protocol::registration_id registration, const protocol::device_row& row) { on_device(registration, row); },
+      [this](const protocol::holdings_added& added) { on_holdings_added(added); },
+      [this](const protocol::holdings_dropped& dropped) { on_holdings_dropped(dropped); },
+      [this](const protocol::locate_request& request) { return on_locate(request); },
+      [this](const protocol::running_load& load) { on_running(load); },
+      [this](const protocol::switch_report& report) { on_report(report); },
+      [this](protocol::nodes_atom) { return on_nodes(); },
+      [this](protocol::switches_atom, uint32_t last, const std::string& tenant) { return on_switches(last, tenant); },
+      [this](protocol::running_atom) { return on_list_running(); },
+      [this](protocol::cordon_atom, const std::string& device, bool on) { return on_cordon(device, on); },
+      [this](protocol::stop_atom) { on_stop(); },
+      [this](protocol::tick_atom) { on_tick(); },
   };
 }
 
@@ -47,24 +47,24 @@ directory::interface::behavior_type directory::make_behavior() {
 // --------------------------------------------------------------------------------------------------------
 
 caf::result<std::string> directory::on_hello(uint32_t version, const std::string& node) {
-  if (version != protocol_version) {
+  if (version != protocol::protocol_version) {
     core::log::warn("directory", "join-refused", "node {}: speaks protocol {}, this head {}", node, version,
-                    protocol_version);
-    return to_caf(core::errc::version_mismatch,
-                  fmt::format("this node speaks protocol {}, the head {}: run the same build everywhere", version,
-                              protocol_version));
+                    protocol::protocol_version);
+    return protocol::to_caf(core::errc::version_mismatch,
+                            fmt::format("this node speaks protocol {}, the head {}: run the same build everywhere",
+                                        version, protocol::protocol_version));
   }
   if (!nodes_.contains(node)) {
-    return to_caf(
+    return protocol::to_caf(
         core::errc::not_found,
         fmt::format("node '{}' is not in the head's configuration: start every node with the same one", node));
   }
   return nonces_[node] = make_join_nonce();
 }
 
-core::result<void> directory::may_join(const join_request& request) {
+core::result<void> directory::may_join(const protocol::join_request& request) {
   const auto& name = request.peer.node;
-  if (request.version != protocol_version)
+  if (request.version != protocol::protocol_version)
     return core::fail(core::errc::version_mismatch, "run the same build everywhere");
   const auto nonce = nonces_.extract(name); // one attempt each
   if (!nonce) return core::fail(core::errc::invalid, fmt::format("node '{}' did not say hello first", name));
@@ -74,30 +74,30 @@ core::result<void> directory::may_join(const join_request& request) {
                       fmt::format("node '{}': wrong cluster secret: use the state folder of this cluster", name));
   }
   const auto& known = nodes_.at(name);
-  if (known.state == node_state::lost || known.peer.incarnation == request.peer.incarnation) return {};
+  if (known.state == protocol::node_state::lost || known.peer.incarnation == request.peer.incarnation) return {};
   return core::fail(
       core::errc::already_exists,
       fmt::format("node '{}' is already running with pid {}: stop it, or wait until its lease ends", name, known.pid));
 }
 
-caf::result<join_reply> directory::on_join(const join_request& request) {
-  if (const auto allowed = may_join(request); !allowed) return to_caf(allowed.error());
+caf::result<protocol::join_reply> directory::on_join(const protocol::join_request& request) {
+  if (const auto allowed = may_join(request); !allowed) return protocol::to_caf(allowed.error());
   auto& node = nodes_.at(request.peer.node);
   // The same life after a broken connection: what the scheduler believes of it is void.
-  if (node.state != node_state::lost) lose(request.peer.node, node, "it joined again");
+  if (node.state != protocol::node_state::lost) lose(request.peer.node, node, "it joined again");
   admit(node, request);
   core::log::info("directory", "node-joined", "node {} pid {} registration {}", request.peer.node, request.pid,
                   node.registration.value);
-  return join_reply{{node.registration, options_.heartbeat_us, options_.lease_us},
-                    options_.store,
-                    options_.scheduler,
-                    options_.weight_store,
-                    options_.links};
+  return protocol::join_reply{{node.registration, options_.heartbeat_us, options_.lease_us},
+                              options_.store,
+                              options_.scheduler,
+                              options_.weight_store,
+                              options_.links};
 }
 
-void directory::admit(node_entry& node, const join_request& request) {
-  node.state = node_state::ready;
-  node.registration = registration_id{++last_registration_};
+void directory::admit(node_entry& node, const protocol::join_request& request) {
+  node.state = protocol::node_state::ready;
+  node.registration = protocol::registration_id{++last_registration_};
   node.peer = request.peer;
   node.pid = request.pid;
   node.heard_us = options_.clock->now_us();
@@ -111,15 +111,15 @@ void directory::admit(node_entry& node, const join_request& request) {
   if (node.supervisor) self_->monitor(node.supervisor);
 }
 
-caf::result<bool> directory::on_renew(registration_id registration) {
+caf::result<bool> directory::on_renew(protocol::registration_id registration) {
   auto* node = find(registration);
-  if (node == nullptr) return to_caf(core::errc::not_found, "this lease is over: join again");
+  if (node == nullptr) return protocol::to_caf(core::errc::not_found, "this lease is over: join again");
   node->second.heard_us = options_.clock->now_us();
-  node->second.state = node_state::ready;
+  node->second.state = protocol::node_state::ready;
   return true;
 }
 
-void directory::on_leave(registration_id registration) {
+void directory::on_leave(protocol::registration_id registration) {
   if (auto* node = find(registration)) lose(node->first, node->second, "it is stopping");
 }
 
@@ -127,45 +127,46 @@ void directory::on_down(const caf::actor_addr& ended) {
   for (const auto& [device, of] : searches_)
     if (of.who.address() == ended) return end_search(device);
   for (auto& [name, node] : nodes_)
-    if (node.state != node_state::lost && node.supervisor && node.supervisor.address() == ended)
+    if (node.state != protocol::node_state::lost && node.supervisor && node.supervisor.address() == ended)
       lose(name, node, "its process or connection ended");
 }
 
 // Everything that the node held or did is void from here on, whatever it may still say.
 void directory::lose(const std::string& name, node_entry& node, std::string_view why) {
   core::log::warn("directory", "node-lost", "node {} pid {}: {}", name, node.pid, why);
-  node.state = node_state::lost;
+  node.state = protocol::node_state::lost;
   if (node.supervisor) self_->demonitor(node.supervisor.address());
   node.supervisor = nullptr;
   for (auto& [device, entry] : node.devices) {
     holdings_.drop_device(device);
     end_search(device);
     entry.worker = nullptr;
-    if (std::exchange(entry.usable, false)) self_->send(options_.scheduler, device_lost{node.registration, device});
+    if (std::exchange(entry.usable, false))
+      self_->send(options_.scheduler, protocol::device_lost{node.registration, device});
     entry.row.used_bytes = 0;
     entry.row.resident.clear();
   }
   for (auto& [other, entry] : nodes_)
-    if (entry.state != node_state::lost && entry.supervisor)
-      self_->send(entry.supervisor, node_lost{name, node.peer.incarnation});
+    if (entry.state != protocol::node_state::lost && entry.supervisor)
+      self_->send(entry.supervisor, protocol::node_lost{name, node.peer.incarnation});
 }
 
 // -- from gpu_workers and transfers
 // ------------------------------------------------------------------------------------
 
-void directory::on_device(registration_id registration, const device_row& row) {
+void directory::on_device(protocol::registration_id registration, const protocol::device_row& row) {
   auto* node = find(registration);
   if (node == nullptr) return;
   const auto device = node->second.devices.find(row.name);
   if (device == node->second.devices.end()) return;
   device->second.row = row;
   if (std::exchange(device->second.usable, true)) return;
-  self_->send(options_.scheduler,
-              device_joined{registration, node->first, node->second.peer.boot_id, row, device->second.worker});
-  if (cordoned_.contains(row.name)) self_->send(options_.scheduler, cordon_atom_v, row.name, true);
+  self_->send(options_.scheduler, protocol::device_joined{registration, node->first, node->second.peer.boot_id, row,
+                                                          device->second.worker});
+  if (cordoned_.contains(row.name)) self_->send(options_.scheduler, protocol::cordon_atom_v, row.name, true);
 }
 
-void directory::on_holdings_added(const holdings_added& added) {
+void directory::on_holdings_added(const protocol::holdings_added& added) {
   const auto* node = find(added.registration);
   if (node == nullptr || !node->second.devices.contains(added.device)) return;
   std::vector<core::digest> shards;
@@ -176,13 +177,13 @@ void directory::on_holdings_added(const holdings_added& added) {
   tell_searches(shards, node->first);
 }
 
-void directory::on_holdings_dropped(const holdings_dropped& dropped) {
+void directory::on_holdings_dropped(const protocol::holdings_dropped& dropped) {
   if (find(dropped.registration) == nullptr) return;
   for (const auto& shard : dropped.shards) holdings_.drop(dropped.device, shard);
 }
 
-holder_list directory::on_locate(const locate_request& request) {
-  const auto who = caf::actor_cast<transfer_actor>(self_->current_sender());
+protocol::holder_list directory::on_locate(const protocol::locate_request& request) {
+  const auto who = caf::actor_cast<protocol::transfer_actor>(self_->current_sender());
   search of{request.node, request.load, request.shards, who};
   auto found = answer(of);
   if (!who) return found;
@@ -191,15 +192,15 @@ holder_list directory::on_locate(const locate_request& request) {
   return found;
 }
 
-holder_list directory::answer(const search& of) const {
-  std::map<std::string, holder_row> by_device;
-  holder_list found;
+protocol::holder_list directory::answer(const search& of) const {
+  std::map<std::string, protocol::holder_row> by_device;
+  protocol::holder_list found;
   for (const auto& shard : of.shards) {
     for (const auto& holding : holdings_.find(shard)) by_device[holding.device].shards.push_back(holding.location);
     if (is_expected(of, shard)) found.expected.push_back(shard);
   }
   for (const auto& [name, node] : nodes_) {
-    if (node.state == node_state::lost || name == of.node) continue;
+    if (node.state == protocol::node_state::lost || name == of.node) continue;
     for (const auto& [device, entry] : node.devices) {
       const auto holder = by_device.find(device);
       if (holder != by_device.end()) found.rows.push_back({node.peer, device, std::move(holder->second.shards)});
@@ -234,15 +235,15 @@ void directory::end_search(const std::string& device) {
   if (ended) tell_searches(ended.mapped().shards, ended.mapped().node);
 }
 
-void directory::on_running(const running_load& load) {
+void directory::on_running(const protocol::running_load& load) {
   running_[load.device] = load;
 }
 
-void directory::on_report(const switch_report& report) {
+void directory::on_report(const protocol::switch_report& report) {
   if (const auto running = running_.find(report.device); running != running_.end() && running->second.id == report.id)
     running_.erase(running);
   if (report.left_us != 0) { // told before: what is new is that the set has left
-    const auto known = std::find_if(reports_.rbegin(), reports_.rend(), [&](const switch_report& one) {
+    const auto known = std::find_if(reports_.rbegin(), reports_.rend(), [&](const protocol::switch_report& one) {
       return one.id == report.id && one.device == report.device;
     });
     if (known != reports_.rend()) *known = report;
@@ -255,24 +256,24 @@ void directory::on_report(const switch_report& report) {
 // -- from administrators
 // -----------------------------------------------------------------------------------------------
 
-node_list directory::on_nodes() const {
-  node_list listed;
+protocol::node_list directory::on_nodes() const {
+  protocol::node_list listed;
   for (const auto& expected : options_.nodes) { // in the order of the configuration
     const auto& node = nodes_.at(expected.name);
-    auto& row =
-        listed.rows.emplace_back(node_row{expected.name, node.pid, node.peer.incarnation, node.roles, node.state, {}});
+    auto& row = listed.rows.emplace_back(
+        protocol::node_row{expected.name, node.pid, node.peer.incarnation, node.roles, node.state, {}});
     for (const auto& [name, device] : node.devices) {
       row.devices.push_back(device.row);
       row.devices.back().cordoned = cordoned_.contains(name);
       // A node whose devices have not reported yet cannot serve.
-      if (!device.usable && row.state == node_state::ready) row.state = node_state::suspect;
+      if (!device.usable && row.state == protocol::node_state::ready) row.state = protocol::node_state::suspect;
     }
   }
   return listed;
 }
 
-switch_list directory::on_switches(uint32_t last, const std::string& tenant) const {
-  switch_list listed;
+protocol::switch_list directory::on_switches(uint32_t last, const std::string& tenant) const {
+  protocol::switch_list listed;
   const auto prefix = tenant + "/";
   for (auto report = reports_.rbegin(); report != reports_.rend() && listed.rows.size() < last; ++report)
     if (tenant.empty() || report->model.starts_with(prefix)) listed.rows.push_back(*report);
@@ -280,8 +281,8 @@ switch_list directory::on_switches(uint32_t last, const std::string& tenant) con
   return listed;
 }
 
-running_list directory::on_list_running() const {
-  running_list listed;
+protocol::running_list directory::on_list_running() const {
+  protocol::running_list listed;
   for (const auto& [device, load] : running_) listed.rows.push_back(load);
   return listed;
 }
@@ -291,10 +292,10 @@ caf::result<bool> directory::on_cordon(const std::string& device, bool on) {
     const auto found = node.devices.find(device);
     if (found == node.devices.end()) continue;
     on ? (void)cordoned_.insert(device) : (void)cordoned_.erase(device);
-    if (found->second.usable) self_->send(options_.scheduler, cordon_atom_v, device, on);
+    if (found->second.usable) self_->send(options_.scheduler, protocol::cordon_atom_v, device, on);
     return true;
   }
-  return to_caf(core::errc::not_found, fmt::format("no device '{}': see fastptm status", device));
+  return protocol::to_caf(core::errc::not_found, fmt::format("no device '{}': see fastptm status", device));
 }
 
 // -- timers
@@ -303,23 +304,23 @@ caf::result<bool> directory::on_cordon(const std::string& device, bool on) {
 void directory::on_tick() {
   const auto now = options_.clock->now_us();
   for (auto& [name, node] : nodes_) {
-    if (node.state == node_state::lost) continue;
+    if (node.state == protocol::node_state::lost) continue;
     const auto silent_us = now - node.heard_us;
     if (silent_us > options_.lease_us)
       lose(name, node, fmt::format("silent for {} ms", silent_us / 1000));
     else if (silent_us > 2 * options_.heartbeat_us)
-      node.state = node_state::suspect;
+      node.state = protocol::node_state::suspect;
   }
-  self_->delayed_send(self_, std::chrono::microseconds(options_.lease_us / 8), tick_atom_v);
+  self_->delayed_send(self_, std::chrono::microseconds(options_.lease_us / 8), protocol::tick_atom_v);
 }
 
 void directory::on_stop() {
   self_->quit(caf::exit_reason::user_shutdown);
 }
 
-std::pair<const std::string, directory::node_entry>* directory::find(registration_id registration) {
+std::pair<const std::string, directory::node_entry>* directory::find(protocol::registration_id registration) {
   for (auto& node : nodes_)
-    if (node.second.state != node_state::lost && node.second.registration == registration) return &node;
+    if (node.second.state != protocol::node_state::lost && node.second.registration == registration) return &node;
   return nullptr;
 }
 

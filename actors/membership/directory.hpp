@@ -26,17 +26,17 @@ struct directory_options {
   core::duration_us lease_us = 1'000'000;
   size_t kept_reports = 1000; // of loads, newest; about 2 KiB each
   const core::clock* clock = nullptr;
-  peer_row store;               // where the host cache of weight_store can be read
-  std::vector<link_rate> links; // of its host: what loads are held against
-  scheduler_actor scheduler;
-  weight_store_actor weight_store;
+  protocol::peer_row store;               // where the host cache of weight_store can be read
+  std::vector<protocol::link_rate> links; // of its host: what loads are held against
+  protocol::scheduler_actor scheduler;
+  protocol::weight_store_actor weight_store;
 };
 
 // Spawned by start_node on the head and published to the other nodes. Soft state: after a restart of the head
 // everything here is rebuilt from the nodes that join again.
 class directory {
 public:
-  using interface = directory_actor::extend<takes<tick_atom>>;
+  using interface = protocol::directory_actor::extend<protocol::takes<protocol::tick_atom>>;
   static constexpr const char* actor_name = "fastptm.directory";
 
   directory(interface::pointer self, directory_options options);
@@ -44,59 +44,59 @@ public:
 
 private:
   struct device_entry {
-    gpu_worker_actor worker;
-    device_row row;
+    protocol::gpu_worker_actor worker;
+    protocol::device_row row;
     bool usable = false; // has reported itself in this registration
   };
   struct node_entry {
     std::vector<std::string> roles;
-    node_state state = node_state::lost;
-    registration_id registration; // 0: never joined
-    peer_row peer;
+    protocol::node_state state = protocol::node_state::lost;
+    protocol::registration_id registration; // 0: never joined
+    protocol::peer_row peer;
     uint32_t pid = 0;
     core::time_us heard_us = 0;
-    supervisor_actor supervisor;
+    protocol::supervisor_actor supervisor;
     std::map<std::string, device_entry> devices;
   };
 
   // -- from nodes ----------------------------------------------------------------------------------------------------
   caf::result<std::string> on_hello(uint32_t version, const std::string& node);
-  caf::result<join_reply> on_join(const join_request& request);
-  caf::result<bool> on_renew(registration_id registration);
-  void on_leave(registration_id registration);
+  caf::result<protocol::join_reply> on_join(const protocol::join_request& request);
+  caf::result<bool> on_renew(protocol::registration_id registration);
+  void on_leave(protocol::registration_id registration);
   void on_down(const caf::actor_addr& ended);
 
   // -- from gpu_workers and transfers --------------------------------------------------------------------------------
-  void on_device(registration_id registration, const device_row& row);
-  void on_holdings_added(const holdings_added& added);
-  void on_holdings_dropped(const holdings_dropped& dropped);
-  holder_list on_locate(const locate_request& request);
-  void on_running(const running_load& load);
-  void on_report(const switch_report& report);
+  void on_device(protocol::registration_id registration, const protocol::device_row& row);
+  void on_holdings_added(const protocol::holdings_added& added);
+  void on_holdings_dropped(const protocol::holdings_dropped& dropped);
+  protocol::holder_list on_locate(const protocol::locate_request& request);
+  void on_running(const protocol::running_load& load);
+  void on_report(const protocol::switch_report& report);
 
   // -- from administrators -------------------------------------------------------------------------------------------
-  node_list on_nodes() const;
-  switch_list on_switches(uint32_t last, const std::string& tenant) const;
-  running_list on_list_running() const;
+  protocol::node_list on_nodes() const;
+  protocol::switch_list on_switches(uint32_t last, const std::string& tenant) const;
+  protocol::running_list on_list_running() const;
   caf::result<bool> on_cordon(const std::string& device, bool on);
 
   // -- timers --------------------------------------------------------------------------------------------------------
   void on_tick();
   void on_stop();
 
-  core::result<void> may_join(const join_request& request);
-  void admit(node_entry& node, const join_request& request);
+  core::result<void> may_join(const protocol::join_request& request);
+  void admit(node_entry& node, const protocol::join_request& request);
   void lose(const std::string& name, node_entry& node, std::string_view why);
-  std::pair<const std::string, node_entry>* find(registration_id registration);
+  std::pair<const std::string, node_entry>* find(protocol::registration_id registration);
 
   // A load that looks for shards.
   struct search {
     std::string node;
     core::load_id load;
     std::vector<core::digest> shards;
-    transfer_actor who;
+    protocol::transfer_actor who;
   };
-  holder_list answer(const search& of) const;
+  protocol::holder_list answer(const search& of) const;
   bool is_expected(const search& by, const core::digest& shard) const;
   void tell_searches(std::span<const core::digest> shards, const std::string& except_node);
   void end_search(const std::string& device);
@@ -108,8 +108,8 @@ private:
   std::set<std::string> cordoned_;
   holdings holdings_;
   std::map<std::string, search> searches_; // by device, which has one at a time
-  std::deque<switch_report> reports_;
-  std::map<std::string, running_load> running_; // by device, which has one at a time
+  std::deque<protocol::switch_report> reports_;
+  std::map<std::string, protocol::running_load> running_; // by device, which has one at a time
   uint64_t last_registration_;
 };
 

@@ -5,7 +5,7 @@
 
 namespace fastptm::actors {
 
-void holdings::add(std::string_view device, const shard_location& location) {
+void holdings::add(std::string_view device, const protocol::shard_location& location) {
   drop(device, location.shard);
   by_shard_[location.shard].push_back({std::string(device), location});
 }

@@ -16,11 +16,11 @@ class holdings {
 public:
   struct holding {
     std::string device;
-    shard_location location;
+    protocol::shard_location location;
   };
 
   // The newest location of a shard on a device counts.
-  void add(std::string_view device, const shard_location& location);
+  void add(std::string_view device, const protocol::shard_location& location);
   void drop(std::string_view device, const core::digest& shard);
   void drop_device(std::string_view device);
 

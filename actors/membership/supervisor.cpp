@@ -26,7 +26,7 @@ bool is_final(core::errc code) {
 }
 
 // The one message that every build of every version understands.
-using greeter = caf::typed_actor<asked<hello_atom, uint32_t, std::string>::with<std::string>>;
+using greeter = caf::typed_actor<protocol::asked<protocol::hello_atom, uint32_t, std::string>::with<std::string>>;
 
 } // namespace
 
@@ -39,9 +39,9 @@ supervisor::interface::behavior_type supervisor::make_behavior() {
     for (const auto& child : group) self_->monitor(child);
   find_head();
   return {
-      [this](const node_lost& lost) { on_node_lost(lost); },
-      [this](stop_atom) { on_stop(); },
-      [this](tick_atom, uint64_t attempt) { on_tick(attempt); },
+      [this](const protocol::node_lost& lost) { on_node_lost(lost); },
+      [this](protocol::stop_atom) { on_stop(); },
+      [this](protocol::tick_atom, uint64_t attempt) { on_tick(attempt); },
       [this](const caf::strong_actor_ptr& head) { on_connected(head); },
       [this](const local<core::error>& failure) { on_attempt_failed(*failure.value); },
   };
@@ -53,7 +53,7 @@ supervisor::interface::behavior_type supervisor::make_behavior() {
 void supervisor::find_head() {
   ++attempt_;
   phase_ = phase::apart;
-  if (const auto* local = std::get_if<directory_actor>(&options_.head)) {
+  if (const auto* local = std::get_if<protocol::directory_actor>(&options_.head)) {
     return on_connected(caf::actor_cast<caf::strong_actor_ptr>(*local));
   }
   connect_async(self_->system(), std::get<endpoint_finder>(options_.head), self_->system().message_types<greeter>(),
@@ -70,7 +70,7 @@ void supervisor::find_head() {
 
 void supervisor::on_connected(const caf::strong_actor_ptr& head) {
   if (phase_ != phase::apart) return;
-  directory_ = caf::actor_cast<directory_actor>(head);
+  directory_ = caf::actor_cast<protocol::directory_actor>(head);
   self_->monitor(directory_);
   say_hello();
 }
@@ -79,41 +79,42 @@ void supervisor::say_hello() {
   const auto attempt = ++attempt_;
   phase_ = phase::apart;
   self_
-      ->request(directory_, microseconds(options_.connect_timeout_us), hello_atom_v, protocol_version,
-                options_.peer.node)
+      ->request(directory_, microseconds(options_.connect_timeout_us), protocol::hello_atom_v,
+                protocol::protocol_version, options_.peer.node)
       .then(
           [this, attempt](const std::string& nonce) {
             if (attempt == attempt_) join(nonce);
           },
           [this, attempt](const caf::error& failure) {
-            if (attempt == attempt_) on_attempt_failed(from_caf(failure));
+            if (attempt == attempt_) on_attempt_failed(protocol::from_caf(failure));
           });
 }
 
 void supervisor::join(const std::string& nonce) {
   const auto proof = join_proof(options_.secret, nonce, options_.peer.node, options_.peer.incarnation);
-  join_request request{protocol_version,       proof, options_.peer, options_.pid, options_.roles, options_.devices,
-                       supervisor_actor(self_)};
+  protocol::join_request request{
+      protocol::protocol_version,       proof, options_.peer, options_.pid, options_.roles, options_.devices,
+      protocol::supervisor_actor(self_)};
   self_->request(directory_, microseconds(options_.connect_timeout_us), std::move(request))
       .then(
-          [this, attempt = attempt_](const join_reply& reply) {
+          [this, attempt = attempt_](const protocol::join_reply& reply) {
             if (attempt == attempt_) on_joined(reply);
           },
           [this, attempt = attempt_](const caf::error& failure) {
-            if (attempt == attempt_) on_attempt_failed(from_caf(failure));
+            if (attempt == attempt_) on_attempt_failed(protocol::from_caf(failure));
           });
 }
 
-void supervisor::on_joined(const join_reply& reply) {
+void supervisor::on_joined(const protocol::join_reply& reply) {
   phase_ = phase::joined;
   lease_ = reply.lease;
   pause_us_ = refused_us_ = 0;
   core::log::info("supervisor", "joined", "registration {}", lease_.registration.value);
   for (const auto& device : options_.devices) {
-    self_->send(device.worker, attach_order{lease_.registration, directory_, reply.scheduler, reply.weight_store,
-                                            reply.store, reply.links});
+    self_->send(device.worker, protocol::attach_order{lease_.registration, directory_, reply.scheduler,
+                                                      reply.weight_store, reply.store, reply.links});
   }
-  self_->delayed_send(self_, microseconds(lease_.heartbeat_us), tick_atom_v, attempt_);
+  self_->delayed_send(self_, microseconds(lease_.heartbeat_us), protocol::tick_atom_v, attempt_);
   if (options_.on_joined) options_.on_joined();
 }
 
@@ -132,7 +133,7 @@ void supervisor::retry(core::duration_us pause_us) {
   ++attempt_;
   phase_ = phase::apart;
   pause_us_ = std::clamp(2 * pause_us_, first_pause_us, longest_pause_us);
-  self_->delayed_send(self_, microseconds(std::max(pause_us, first_pause_us)), tick_atom_v, attempt_);
+  self_->delayed_send(self_, microseconds(std::max(pause_us, first_pause_us)), protocol::tick_atom_v, attempt_);
 }
 
 // -- while joined
@@ -144,12 +145,12 @@ void supervisor::on_tick(uint64_t attempt) {
 }
 
 void supervisor::renew() {
-  self_->request(directory_, microseconds(lease_.lease_us), renew_atom_v, lease_.registration)
+  self_->request(directory_, microseconds(lease_.lease_us), protocol::renew_atom_v, lease_.registration)
       .then([](bool) {},
             [this, attempt = attempt_](const caf::error& failure) {
-              if (attempt == attempt_) on_renew_failed(from_caf(failure));
+              if (attempt == attempt_) on_renew_failed(protocol::from_caf(failure));
             });
-  self_->delayed_send(self_, microseconds(lease_.heartbeat_us), tick_atom_v, attempt_);
+  self_->delayed_send(self_, microseconds(lease_.heartbeat_us), protocol::tick_atom_v, attempt_);
 }
 
 void supervisor::on_renew_failed(const core::error& why) {
@@ -158,7 +159,7 @@ void supervisor::on_renew_failed(const core::error& why) {
   retry(0);
 }
 
-void supervisor::on_node_lost(const node_lost& lost) {
+void supervisor::on_node_lost(const protocol::node_lost& lost) {
   if (lost.node == options_.peer.node) return;
   for (const auto& device : options_.devices) self_->send(device.worker, lost);
   if (options_.on_peer_lost) options_.on_peer_lost(lost.node, lost.incarnation);
@@ -185,7 +186,7 @@ void supervisor::on_down(const caf::down_msg& down) {
 
 void supervisor::on_stop() {
   if (phase_ == phase::stopping) return;
-  if (phase_ == phase::joined) self_->send(directory_, leave_atom_v, lease_.registration);
+  if (phase_ == phase::joined) self_->send(directory_, protocol::leave_atom_v, lease_.registration);
   phase_ = phase::stopping;
   ++attempt_; // an answer to a join on its way must not bring the node back to life
   stop_next_group();
@@ -196,7 +197,7 @@ void supervisor::stop_next_group() {
     if (stopping_group_ == options_.children.size()) return self_->quit(caf::exit_reason::user_shutdown);
     for (const auto& child : options_.children[stopping_group_++]) {
       still_stopping_.push_back(child.address());
-      caf::anon_send<caf::message_priority::high>(child, stop_atom_v);
+      caf::anon_send<caf::message_priority::high>(child, protocol::stop_atom_v);
     }
   }
 }

@@ -15,13 +15,13 @@ namespace fastptm::actors {
 
 struct supervisor_options {
   std::string secret;
-  peer_row peer; // name and incarnation of this node, and where its memory can be read
+  protocol::peer_row peer; // name and incarnation of this node, and where its memory can be read
   uint32_t pid = 0;
   std::vector<std::string> roles;
-  std::vector<joining_device> devices;
+  std::vector<protocol::joining_device> devices;
 
   // Where the directory is: known on the head's node, searched by the others.
-  std::variant<directory_actor, endpoint_finder> head;
+  std::variant<protocol::directory_actor, endpoint_finder> head;
   core::duration_us connect_timeout_us = 1'000'000;
 
   // Stopped one group after the other; an actor that ends before that is a fault of the whole node.
@@ -39,7 +39,8 @@ struct supervisor_options {
 class supervisor {
 public:
   using interface =
-      supervisor_actor::extend<takes<tick_atom, uint64_t>, takes<caf::strong_actor_ptr>, takes<local<core::error>>>;
+      protocol::supervisor_actor::extend<protocol::takes<protocol::tick_atom, uint64_t>,
+                                         protocol::takes<caf::strong_actor_ptr>, protocol::takes<local<core::error>>>;
   static constexpr const char* actor_name = "fastptm.supervisor";
 
   supervisor(interface::pointer self, supervisor_options options);
@@ -51,7 +52,7 @@ private:
   void on_connected(const caf::strong_actor_ptr& head);
   void say_hello();
   void join(const std::string& nonce);
-  void on_joined(const join_reply& reply);
+  void on_joined(const protocol::join_reply& reply);
   void on_attempt_failed(const core::error& why);
   void retry(core::duration_us pause_us);
 
@@ -59,7 +60,7 @@ private:
   void on_tick(uint64_t attempt);
   void renew();
   void on_renew_failed(const core::error& why);
-  void on_node_lost(const node_lost& lost);
+  void on_node_lost(const protocol::node_lost& lost);
 
   // -- ends ----------------------------------------------------------------------------------------------------------
   void on_down(const caf::down_msg& down);
@@ -72,8 +73,8 @@ private:
   interface::pointer self_;
   const supervisor_options options_;
   phase phase_ = phase::apart;
-  directory_actor directory_;
-  lease_terms lease_;
+  protocol::directory_actor directory_;
+  protocol::lease_terms lease_;
   // Counts attempts to join: a timer or answer of an earlier one is ignored.
   uint64_t attempt_ = 0;
   core::duration_us pause_us_ = 0;

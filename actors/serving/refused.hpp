@@ -12,15 +12,16 @@
 
 namespace fastptm::actors {
 
-inline infer_reply refused(status end, std::string error, core::duration_us retry_after_us = 0) {
+inline protocol::infer_reply refused(protocol::status end, std::string error, core::duration_us retry_after_us = 0) {
   return {end, std::move(error), retry_after_us, {}, {}};
 }
 
 // A request that the scheduling core did not accept.
-inline infer_reply refused(policy::scheduling::rejection reason) {
+inline protocol::infer_reply refused(policy::scheduling::rejection reason) {
   if (reason == policy::scheduling::rejection::full)
-    return refused(status::refused, "the cluster's queue is full", 100'000);
-  return refused(status::unavailable, fmt::format("the scheduler does not take the request: {}", to_string(reason)));
+    return refused(protocol::status::refused, "the cluster's queue is full", 100'000);
+  return refused(protocol::status::unavailable,
+                 fmt::format("the scheduler does not take the request: {}", to_string(reason)));
 }
 
 } // namespace fastptm::actors

@@ -43,35 +43,38 @@ scheduler::scheduler(interface::pointer self, scheduler_options options) : self_
 
 scheduler::interface::behavior_type scheduler::make_behavior() {
   return {
-      [this](const schedule_request& request) { return on_request(request); },
-      [this](cancel_atom, core::tenant_id tenant, uint64_t ticket) { on_cancel(tenant, ticket); },
-      [this](const model_added& added) { on_model(added); },
-      [this](const model_removed& removed) { return on_model_removed(removed); },
-      [this](const device_joined& joined) { on_device_joined(joined); },
-      [this](const device_lost& lost) { on_device_lost(lost); },
-      [this](const batch_outputs& part) { on_outputs(part); },
-      [this](const set_dropped& dropped) { on_dropped(dropped); },
-      [this](cordon_atom, const std::string& device, bool on) { on_cordon(device, on); },
-      [this](evict_atom, const std::string& device, const std::string& model) { return on_evict(device, model); },
-      [this](explain_atom, const std::string& model) { return on_explain(model); },
-      [this](plans_atom) { return on_plans(); },
-      [this](stop_atom) { on_stop(); },
-      [this](decide_atom) { decide(); },
-      [this](tick_atom, uint64_t timer) { on_timer(timer); },
+      [this](const protocol::schedule_request& request) { return on_request(request); },
+      [this](protocol::cancel_atom, core::tenant_id tenant, uint64_t ticket) { on_cancel(tenant, ticket); },
+      [this](const protocol::model_added& added) { on_model(added); },
+      [this](const protocol::model_removed& removed) { return on_model_removed(removed); },
+      [this](const protocol::device_joined& joined) { on_device_joined(joined); },
+      [this](const protocol::device_lost& lost) { on_device_lost(lost); },
+      [this](const protocol::batch_outputs& part) { on_outputs(part); },
+      [this](const protocol::set_dropped& dropped) { on_dropped(dropped); },
+      [this](protocol::cordon_atom, const std::string& device, bool on) { on_cordon(device, on); },
+      [this](protocol::evict_atom, const std::string& device, const std::string& model) {
+        return on_evict(device, model);
+      },
+      [this](protocol::explain_atom, const std::string& model) { return on_explain(model); },
+      [this](protocol::plans_atom) { return on_plans(); },
+      [this](protocol::stop_atom) { on_stop(); },
+      [this](protocol::decide_atom) { decide(); },
+      [this](protocol::tick_atom, uint64_t timer) { on_timer(timer); },
   };
 }
 
 // -- from tenants
 // ------------------------------------------------------------------------------------------------------
 
-caf::result<infer_reply> scheduler::on_request(const schedule_request& request) {
+caf::result<protocol::infer_reply> scheduler::on_request(const protocol::schedule_request& request) {
   const auto model = model_index_.find(request.model);
-  if (model == model_index_.end()) return refused(status::not_found, "the model is not known to the scheduler");
+  if (model == model_index_.end())
+    return refused(protocol::status::not_found, "the model is not known to the scheduler");
   if (tickets_.size() >= options_.queued) return refused(scheduling::rejection::full);
   const auto index = take_slot();
   auto& taken = slots_[index];
   const auto now = options_.clock->now_us();
-  taken.promise = self_->make_response_promise<infer_reply>();
+  taken.promise = self_->make_response_promise<protocol::infer_reply>();
   taken.tenant = request.tenant;
   taken.ticket = request.ticket;
   taken.model = model->second;
@@ -92,7 +95,7 @@ void scheduler::on_cancel(core::tenant_id tenant, uint64_t ticket) {
   const bool queued = slots_[index].batch.value == 0;
   const auto reason = tell(scheduling::cancelled{{index, slots_[index].generation}});
   if (!queued || reason != scheduling::rejection::none) return; // its batch will free it
-  answer(index, refused(status::deadline_exceeded, "cancelled"));
+  answer(index, refused(protocol::status::deadline_exceeded, "cancelled"));
   free_slot(index);
   if (metrics_) metrics_->queued(queued_);
 }
@@ -100,7 +103,7 @@ void scheduler::on_cancel(core::tenant_id tenant, uint64_t ticket) {
 // -- from the weight store and the directory
 // ---------------------------------------------------------------------------
 
-void scheduler::on_model(const model_added& added) {
+void scheduler::on_model(const protocol::model_added& added) {
   decide();
   if (model_index_.contains(added.row.id)) return;
   const auto set = weights::decode(as_bytes(added.manifest));
@@ -126,7 +129,7 @@ void scheduler::on_model(const model_added& added) {
     core::log::error("scheduler", "model-rejected", "{}: {}", added.row.name, to_string(reason));
 }
 
-void scheduler::on_device_joined(const device_joined& joined) {
+void scheduler::on_device_joined(const protocol::device_joined& joined) {
   decide();
   const auto index = index_of(joined.row.name);
   if (devices_[index].present) on_device_lost({devices_[index].registration, joined.row.name});
@@ -156,7 +159,7 @@ void scheduler::on_device_joined(const device_joined& joined) {
     core::log::error("scheduler", "device-rejected", "{}: {}", joined.row.name, to_string(reason));
 }
 
-void scheduler::on_device_lost(const device_lost& lost) {
+void scheduler::on_device_lost(const protocol::device_lost& lost) {
   decide();
   const auto index = index_of(lost.device);
   auto& device = devices_[index];
@@ -177,7 +180,7 @@ void scheduler::on_cordon(const std::string& device, bool on) {
 // -- from gpu_workers
 // --------------------------------------------------------------------------------------------------
 
-void scheduler::on_loaded(uint32_t device, uint32_t model, core::load_id load, const load_reply& reply) {
+void scheduler::on_loaded(uint32_t device, uint32_t model, core::load_id load, const protocol::load_reply& reply) {
   auto& loads = devices_[device].loads;
   if (const auto known = loads.find(model); known != loads.end() && known->second.id == load)
     known->second.end_us = options_.clock->now_us();
@@ -196,21 +199,21 @@ void scheduler::on_load_failed(uint32_t device, uint32_t model, core::load_id lo
   if (metrics_) metrics_->failed_loads().add();
   models_[model].load_error = why.message;
   // Whatever became of it, the device must not go on with it.
-  if (devices_[device].present) self_->send(devices_[device].worker, cancel_atom_v, load);
+  if (devices_[device].present) self_->send(devices_[device].worker, protocol::cancel_atom_v, load);
   forget_batches(device, load);
   const auto kind =
       why.code == core::errc::does_not_fit ? scheduling::load_error::does_not_fit : scheduling::load_error::failed;
   tell(scheduling::load_failed{{device}, load, kind});
 }
 
-void scheduler::on_outputs(const batch_outputs& part) {
+void scheduler::on_outputs(const protocol::batch_outputs& part) {
   const auto batch = batches_.find(part.batch);
   if (batch == batches_.end()) return;
   auto& outputs = batch->second.outputs;
   outputs.insert(outputs.end(), part.outputs.begin(), part.outputs.end());
 }
 
-void scheduler::on_dropped(const set_dropped& dropped) {
+void scheduler::on_dropped(const protocol::set_dropped& dropped) {
   decide();
   const auto device = device_index_.find(dropped.device);
   const auto model = model_index_.find(dropped.model);
@@ -221,7 +224,7 @@ void scheduler::on_dropped(const set_dropped& dropped) {
   tell(scheduling::set_evicted{{device->second}, {model->second}});
 }
 
-void scheduler::on_run(core::batch_id id, const run_reply& reply) {
+void scheduler::on_run(core::batch_id id, const protocol::run_reply& reply) {
   const auto found = batches_.find(id);
   if (found == batches_.end()) return;
   if (found->second.outputs.size() != found->second.requests.size())
@@ -233,8 +236,11 @@ void scheduler::on_run(core::batch_id id, const run_reply& reply) {
   for (size_t i = 0; i < batch.requests.size(); ++i) {
     const auto& request = slots_[batch.requests[i].slot];
     const bool late = now > request.deadline_us;
-    answer(batch.requests[i].slot,
-           {late ? status::late : status::ok, {}, 0, std::move(batch.outputs[i]), account_of(request, batch, reply)});
+    answer(batch.requests[i].slot, {late ? protocol::status::late : protocol::status::ok,
+                                    {},
+                                    0,
+                                    std::move(batch.outputs[i]),
+                                    account_of(request, batch, reply)});
   }
   if (metrics_) metrics_->batches_answered().add();
   note(scheduling::batch_done{{batch.device}, id, std::max<core::duration_us>(1, reply.run_us - reply.waited_us)});
@@ -260,20 +266,20 @@ caf::result<uint64_t> scheduler::on_evict(const std::string& name, const std::st
   decide();
   const auto known = device_index_.find(name);
   if (known == device_index_.end() || !devices_[known->second].present)
-    return to_caf(core::errc::not_found, fmt::format("no device '{}' is up", name));
+    return protocol::to_caf(core::errc::not_found, fmt::format("no device '{}' is up", name));
   const auto wanted = find_model(model);
-  if (!wanted) return to_caf(core::errc::not_found, fmt::format("no model '{}'", model));
+  if (!wanted) return protocol::to_caf(core::errc::not_found, fmt::format("no model '{}'", model));
   const uint32_t device_at = known->second, model_at = *wanted;
   auto& device = devices_[device_at];
   for (const auto& [id, batch] : batches_)
     if (batch.device == device_at && batch.model == model_at)
-      return to_caf(core::errc::busy, "requests use it: try again");
+      return protocol::to_caf(core::errc::busy, "requests use it: try again");
   if (const auto load = device.loads.find(model_at); load != device.loads.end() && load->second.end_us == 0)
-    return to_caf(core::errc::busy, "it is being loaded: try again");
+    return protocol::to_caf(core::errc::busy, "it is being loaded: try again");
   auto promise = self_->make_response_promise<uint64_t>();
   self_
       ->request(device.worker, microseconds(options_.load_timeout_us),
-                evict_order{device.registration, models_[model_at].row.id})
+                protocol::evict_order{device.registration, models_[model_at].row.id})
       .then([promise](uint64_t freed_bytes) mutable { promise.deliver(freed_bytes); },
             [promise](caf::error& failure) mutable { promise.deliver(std::move(failure)); });
   device.loads.erase(model_at);
@@ -289,17 +295,18 @@ void scheduler::on_timer(uint64_t timer) {
 
 void scheduler::on_stop() {
   for (uint32_t index = 0; index < slots_.size(); ++index)
-    if (slots_[index].used) answer(index, refused(status::unavailable, "the cluster is stopping"));
+    if (slots_[index].used) answer(index, refused(protocol::status::unavailable, "the cluster is stopping"));
   self_->quit(caf::exit_reason::user_shutdown);
 }
 
 // -- requests, indices
 // ------------------------------------------------------------------------------------------------
 
-account scheduler::account_of(const slot& request, const batch_entry& batch, const run_reply& reply) const {
+protocol::account scheduler::account_of(const slot& request, const batch_entry& batch,
+                                        const protocol::run_reply& reply) const {
   const auto& device = devices_[batch.device];
   const auto now = options_.clock->now_us();
-  account spent;
+  protocol::account spent;
   spent.worker = device.node;
   spent.device = device.name;
   spent.batch = reply.batch;

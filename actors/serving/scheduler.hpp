@@ -37,7 +37,8 @@ struct scheduler_options {
 // the same moment; answers that come later from it are recognised by their batch and ignored.
 class scheduler {
 public:
-  using interface = scheduler_actor::extend<takes<decide_atom>, takes<tick_atom, uint64_t>>;
+  using interface = protocol::scheduler_actor::extend<protocol::takes<protocol::decide_atom>,
+                                                      protocol::takes<protocol::tick_atom, uint64_t>>;
   static constexpr const char* actor_name = "fastptm.scheduler";
 
   // Requires: the options suit make_core.
@@ -48,18 +49,18 @@ private:
   struct slot {
     uint32_t generation = 0;
     bool used = false;
-    caf::typed_response_promise<infer_reply> promise;
+    caf::typed_response_promise<protocol::infer_reply> promise;
     core::tenant_id tenant;
     uint64_t ticket = 0;
     uint32_t model = 0;
     core::time_us arrival_us = 0;
     core::time_us deadline_us = 0;
     core::batch_id batch; // 0: queued
-    payload input;
+    protocol::payload input;
   };
   struct model_entry {
-    model_row row;
-    payload manifest;
+    protocol::model_row row;
+    protocol::payload manifest;
     std::string load_error; // of the last load, if it failed
     std::vector<core::digest> shards;
     bool is_removed = false; // taken back; its place is free when nothing uses it any more
@@ -77,8 +78,8 @@ private:
   struct device_entry {
     std::string name, node;
     bool present = false;
-    registration_id registration;
-    gpu_worker_actor worker;
+    protocol::registration_id registration;
+    protocol::gpu_worker_actor worker;
     std::unordered_map<uint32_t, load_entry> loads; // by model: how it came to be there
     std::unordered_map<uint32_t, uint32_t> leaving; // by model: orders to evict it that are not answered
   };
@@ -88,32 +89,32 @@ private:
     core::load_id waits_for;
     core::time_us start_us = 0;
     std::vector<policy::scheduling::request_ref> requests;
-    std::vector<payload> outputs;
+    std::vector<protocol::payload> outputs;
   };
 
   // -- from tenants --------------------------------------------------------------------------------------------------
-  caf::result<infer_reply> on_request(const schedule_request& request);
+  caf::result<protocol::infer_reply> on_request(const protocol::schedule_request& request);
   void on_cancel(core::tenant_id tenant, uint64_t ticket);
 
   // -- from the weight store and the directory -----------------------------------------------------------------------
-  void on_model(const model_added& added);
-  caf::result<bool> on_model_removed(const model_removed& removed);
-  void on_device_joined(const device_joined& joined);
-  void on_device_lost(const device_lost& lost);
+  void on_model(const protocol::model_added& added);
+  caf::result<bool> on_model_removed(const protocol::model_removed& removed);
+  void on_device_joined(const protocol::device_joined& joined);
+  void on_device_lost(const protocol::device_lost& lost);
   void on_cordon(const std::string& device, bool on);
 
   // -- from gpu_workers ----------------------------------------------------------------------------------------------
-  void on_loaded(uint32_t device, uint32_t model, core::load_id load, const load_reply& reply);
+  void on_loaded(uint32_t device, uint32_t model, core::load_id load, const protocol::load_reply& reply);
   void on_load_failed(uint32_t device, uint32_t model, core::load_id load, const core::error& why);
-  void on_outputs(const batch_outputs& part);
-  void on_dropped(const set_dropped& dropped);
-  void on_run(core::batch_id batch, const run_reply& reply);
+  void on_outputs(const protocol::batch_outputs& part);
+  void on_dropped(const protocol::set_dropped& dropped);
+  void on_run(core::batch_id batch, const protocol::run_reply& reply);
   void on_run_failed(core::batch_id batch, const core::error& why);
 
   // -- from administrators, timers -----------------------------------------------------------------------------------
   caf::result<uint64_t> on_evict(const std::string& device, const std::string& model);
-  caf::result<explanation> on_explain(const std::string& model);
-  plan_list on_plans();
+  caf::result<protocol::explanation> on_explain(const std::string& model);
+  protocol::plan_list on_plans();
   void on_timer(uint64_t timer);
   void on_stop();
 
@@ -133,10 +134,10 @@ private:
 
   void order_evict(uint32_t device, uint32_t model);
   void order_evict_unknown(device_entry& from, core::model_id model);
-  void evict_ended(uint32_t device, registration_id registration, uint32_t model);
+  void evict_ended(uint32_t device, protocol::registration_id registration, uint32_t model);
   void forget_batches(uint32_t device, std::optional<core::load_id> waiting_for);
-  void answer(uint32_t slot, infer_reply reply);
-  account account_of(const slot& request, const batch_entry& batch, const run_reply& reply) const;
+  void answer(uint32_t slot, protocol::infer_reply reply);
+  protocol::account account_of(const slot& request, const batch_entry& batch, const protocol::run_reply& reply) const;
   uint32_t take_slot();
   void set_batch(slot& request, core::batch_id batch); // 0: back to the queue
   void free_slot(uint32_t slot);
@@ -148,7 +149,7 @@ private:
   bool is_used(uint32_t model) const;
   void forget_removed();
   void forget_model(uint32_t model);
-  device_plan plan_of(uint32_t device) const;
+  protocol::device_plan plan_of(uint32_t device) const;
   uint32_t index_of(const std::string& device);
   uint32_t host_index(const std::string& boot_id);
 
@@ -182,6 +183,6 @@ private:
   rejection_log rejections_;
 };
 
-load_reason to_reason(policy::scheduling::load_reason reason);
+protocol::load_reason to_reason(policy::scheduling::load_reason reason);
 
 } // namespace fastptm::actors

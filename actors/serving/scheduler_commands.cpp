@@ -23,7 +23,7 @@ constexpr size_t most_noted = 256;
 } // namespace
 
 void scheduler::note(const scheduling::event& what) {
-  if (noted_.empty()) self_->send(self_, decide_atom_v);
+  if (noted_.empty()) self_->send(self_, protocol::decide_atom_v);
   noted_.push_back(what);
   if (noted_.size() >= most_noted) decide();
 }
@@ -68,14 +68,14 @@ void scheduler::carry_out(const scheduling::load& command) {
   auto& device = devices_[command.device.value];
   const auto& model = models_[command.model.value];
   device.loads[command.model.value] = {command.id, options_.clock->now_us(), 0};
-  load_order order{device.registration,     command.id,     model.row.id,
-                   model.row.name,          model.manifest, to_reason(command.reason),
-                   options_.load_timeout_us};
+  protocol::load_order order{device.registration,     command.id,     model.row.id,
+                             model.row.name,          model.manifest, to_reason(command.reason),
+                             options_.load_timeout_us};
   self_->request(device.worker, microseconds(options_.load_timeout_us + 1'000'000), std::move(order))
       .then([this, d = command.device.value, m = command.model.value,
-             id = command.id](const load_reply& reply) { on_loaded(d, m, id, reply); },
+             id = command.id](const protocol::load_reply& reply) { on_loaded(d, m, id, reply); },
             [this, d = command.device.value, m = command.model.value, id = command.id](const caf::error& failure) {
-              on_load_failed(d, m, id, from_caf(failure));
+              on_load_failed(d, m, id, protocol::from_caf(failure));
             });
 }
 
@@ -88,7 +88,7 @@ void scheduler::carry_out(const scheduling::run& command) {
   auto& device = devices_[command.device.value];
   auto& batch = batches_[command.id];
   batch = {command.device.value, command.model.value, command.waits_for, options_.clock->now_us(), {}, {}};
-  batch_inputs part{command.id, {}};
+  protocol::batch_inputs part{command.id, {}};
   size_t part_bytes = 0;
   core::time_us last_deadline_us = 0;
   for (const auto& request : commands_.requests_of(command)) {
@@ -96,7 +96,7 @@ void scheduler::carry_out(const scheduling::run& command) {
     set_batch(input, command.id);
     last_deadline_us = std::max(last_deadline_us, input.deadline_us);
     batch.requests.push_back(request);
-    if (part_bytes + input.input.bytes.size() > message_limit_bytes && part_bytes > 0) {
+    if (part_bytes + input.input.bytes.size() > protocol::message_limit_bytes && part_bytes > 0) {
       self_->send(device.worker, std::exchange(part, {command.id, {}}));
       part_bytes = 0;
     }
@@ -106,21 +106,21 @@ void scheduler::carry_out(const scheduling::run& command) {
   self_->send(device.worker, std::move(part));
   self_
       ->request(device.worker, microseconds(options_.run_timeout_us),
-                run_order{device.registration, command.id, models_[command.model.value].row.id,
-                          static_cast<uint32_t>(batch.requests.size()), options_.load_timeout_us})
-      .then([this](const run_reply& reply) { on_run(reply.batch, reply); },
-            [this, id = command.id](const caf::error& failure) { on_run_failed(id, from_caf(failure)); });
+                protocol::run_order{device.registration, command.id, models_[command.model.value].row.id,
+                                    static_cast<uint32_t>(batch.requests.size()), options_.load_timeout_us})
+      .then([this](const protocol::run_reply& reply) { on_run(reply.batch, reply); },
+            [this, id = command.id](const caf::error& failure) { on_run_failed(id, protocol::from_caf(failure)); });
 }
 
 void scheduler::carry_out(const scheduling::set_timer& command) {
   const auto pause_us = std::max<core::duration_us>(0, command.at_us - options_.clock->now_us());
-  self_->delayed_send(self_, microseconds(pause_us), tick_atom_v, ++last_timer_);
+  self_->delayed_send(self_, microseconds(pause_us), protocol::tick_atom_v, ++last_timer_);
 }
 
 void scheduler::carry_out(const scheduling::refuse& command) {
   const auto index = command.request.slot;
   if (const auto& of = models_[slots_[index].model]; of.is_removed) {
-    answer(index, refused(status::not_found, of.row.name + " was taken back"));
+    answer(index, refused(protocol::status::not_found, of.row.name + " was taken back"));
     return free_slot(index);
   }
   const auto& load_error = models_[slots_[index].model].load_error;
@@ -128,14 +128,15 @@ void scheduler::carry_out(const scheduling::refuse& command) {
   const auto& model = models_[slots_[index].model].row.name;
   switch (command.reason) {
     case scheduling::refusal::late:
-      answer(index, refused(status::deadline_exceeded, model + ": not served before its deadline" + why,
+      answer(index, refused(protocol::status::deadline_exceeded, model + ": not served before its deadline" + why,
                             command.retry_after_us));
       break;
     case scheduling::refusal::unservable:
-      answer(index, refused(status::refused, model + ": no device can hold it" + why));
+      answer(index, refused(protocol::status::refused, model + ": no device can hold it" + why));
       break;
     case scheduling::refusal::unavailable:
-      answer(index, refused(status::unavailable, model + ": no device could answer" + why, command.retry_after_us));
+      answer(index,
+             refused(protocol::status::unavailable, model + ": no device could answer" + why, command.retry_after_us));
       break;
   }
   free_slot(index);
@@ -148,16 +149,16 @@ void scheduler::order_evict(uint32_t device, uint32_t model) {
   ++from.leaving[model];
   self_
       ->request(from.worker, microseconds(options_.load_timeout_us),
-                evict_order{from.registration, models_[model].row.id})
+                protocol::evict_order{from.registration, models_[model].row.id})
       .then([=, this, registration = from.registration](uint64_t) { evict_ended(device, registration, model); },
             [=, this, registration = from.registration](const caf::error& failure) {
               core::log::debug("scheduler", "evict-failed", "on {}: {}", devices_[device].name,
-                               from_caf(failure).message);
+                               protocol::from_caf(failure).message);
               evict_ended(device, registration, model);
             });
 }
 
-void scheduler::evict_ended(uint32_t device, registration_id registration, uint32_t model) {
+void scheduler::evict_ended(uint32_t device, protocol::registration_id registration, uint32_t model) {
   auto& from = devices_[device];
   if (!from.present || from.registration != registration) return;
   if (const auto left = from.leaving.find(model); left != from.leaving.end() && --left->second == 0)
@@ -167,7 +168,7 @@ void scheduler::evict_ended(uint32_t device, registration_id registration, uint3
 
 // A set of a model that was taken back while the device was away.
 void scheduler::order_evict_unknown(device_entry& from, core::model_id model) {
-  self_->request(from.worker, microseconds(options_.load_timeout_us), evict_order{from.registration, model})
+  self_->request(from.worker, microseconds(options_.load_timeout_us), protocol::evict_order{from.registration, model})
       .then([](uint64_t) {}, [](const caf::error&) {}); // the device keeps it until it needs the room
 }
 
@@ -184,7 +185,7 @@ void scheduler::forget_batches(uint32_t device, std::optional<core::load_id> wai
   }
 }
 
-void scheduler::answer(uint32_t index, infer_reply reply) {
+void scheduler::answer(uint32_t index, protocol::infer_reply reply) {
   auto& request = slots_[index];
   if (request.promise.pending()) request.promise.deliver(std::move(reply));
   request.promise = {};

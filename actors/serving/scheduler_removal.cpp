@@ -9,7 +9,7 @@ namespace fastptm::actors {
 
 namespace scheduling = policy::scheduling;
 
-caf::result<bool> scheduler::on_model_removed(const model_removed& removed) {
+caf::result<bool> scheduler::on_model_removed(const protocol::model_removed& removed) {
   decide();
   const auto known = model_index_.extract(removed.id);
   if (!known) return true;

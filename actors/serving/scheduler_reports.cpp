@@ -33,8 +33,8 @@ uint64_t micro_rps(double value) {
   return static_cast<uint64_t>(std::clamp(value * 1e12, 0.0, most));
 }
 
-explained_device row_of(const scheduling::device_terms& terms, const std::string& device) {
-  explained_device row;
+protocol::explained_device row_of(const scheduling::device_terms& terms, const std::string& device) {
+  protocol::explained_device row;
   row.device = device;
   row.resident = terms.resident;
   row.loading = terms.loading.has_value();
@@ -58,16 +58,16 @@ explained_device row_of(const scheduling::device_terms& terms, const std::string
 
 } // namespace
 
-load_reason to_reason(scheduling::load_reason reason) {
+protocol::load_reason to_reason(scheduling::load_reason reason) {
   switch (reason) {
     case scheduling::load_reason::request:
-      return load_reason::request;
+      return protocol::load_reason::request;
     case scheduling::load_reason::prefetch:
-      return load_reason::prefetch;
+      return protocol::load_reason::prefetch;
     case scheduling::load_reason::replica:
-      return load_reason::replica;
+      return protocol::load_reason::replica;
   }
-  return load_reason::request;
+  return protocol::load_reason::request;
 }
 
 std::optional<uint32_t> scheduler::find_version(const std::string& name) const {
@@ -81,13 +81,13 @@ std::optional<uint32_t> scheduler::find_version(const std::string& name) const {
   return newest;
 }
 
-caf::result<explanation> scheduler::on_explain(const std::string& model) {
+caf::result<protocol::explanation> scheduler::on_explain(const std::string& model) {
   const auto wanted = find_version(model);
-  if (!wanted) return to_caf(core::errc::not_found, fmt::format("no model '{}'", model));
+  if (!wanted) return protocol::to_caf(core::errc::not_found, fmt::format("no model '{}'", model));
   decide();
   tell(scheduling::timer{}); // the core's estimates are of its last event
   const auto told = scheduling::explain(*core_, {*wanted});
-  explanation out;
+  protocol::explanation out;
   out.model = models_[*wanted].row.name;
   out.strategy = options_.core.strategy;
   out.tenant = models_[*wanted].row.tenant;
@@ -105,11 +105,11 @@ caf::result<explanation> scheduler::on_explain(const std::string& model) {
   return out;
 }
 
-plan_list scheduler::on_plans() {
+protocol::plan_list scheduler::on_plans() {
   decide();
   tell(scheduling::timer{});
   const auto& board = core_->state();
-  plan_list out;
+  protocol::plan_list out;
   const auto lengths = scheduling::queue_lengths(board);
   for (size_t x = 0; x < lengths.size(); ++x)
     if (lengths[x].queued + lengths[x].late > 0)
@@ -119,11 +119,11 @@ plan_list scheduler::on_plans() {
   return out;
 }
 
-device_plan scheduler::plan_of(uint32_t device) const {
+protocol::device_plan scheduler::plan_of(uint32_t device) const {
   const auto& board = core_->state();
   const auto& state = board.device({device});
   const auto left_us = [&](core::time_us until_us) { return std::max<core::duration_us>(0, until_us - board.now()); };
-  device_plan out{devices_[device].name, {}, {}};
+  protocol::device_plan out{devices_[device].name, {}, {}};
   for (const auto& load : state.loads)
     out.loads.push_back({models_[load.model.value].row.name, to_reason(load.reason), left_us(load.ready_us)});
   for (uint32_t i = 0; i < state.lanes; ++i) {

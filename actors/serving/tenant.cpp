@@ -27,7 +27,7 @@ std::string base_of(const std::string& full_name) {
 }
 
 // A client that means two requests by one key only deceives itself: no cryptography is needed to notice it.
-uint64_t content_of(const infer_request& request) {
+uint64_t content_of(const protocol::infer_request& request) {
   const auto& bytes = request.input.bytes;
   const auto input = std::hash<std::string_view>{}({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   return input ^ std::hash<std::string>{}(request.model) ^ static_cast<uint64_t>(request.task);
@@ -35,12 +35,14 @@ uint64_t content_of(const infer_request& request) {
 
 } // namespace
 
-core::result<void> check_input(const model_row& model, task_kind task, const payload& input) {
+core::result<void> check_input(const protocol::model_row& model, protocol::task_kind task,
+                               const protocol::payload& input) {
   if (task != model.task) {
-    return core::fail(core::errc::invalid, fmt::format("{} is asked by `fastptm {}`", model.name,
-                                                       model.task == task_kind::embed ? "embed" : "classify"));
+    return core::fail(core::errc::invalid,
+                      fmt::format("{} is asked by `fastptm {}`", model.name,
+                                  model.task == protocol::task_kind::embed ? "embed" : "classify"));
   }
-  const auto decoded = decode_input(input);
+  const auto decoded = protocol::decode_input(input);
   if (!decoded) return core::fail(decoded.error());
   if (decoded->ids.empty()) return core::fail(core::errc::invalid, "the input has no tokens");
   if (decoded->ids.size() > model.max_tokens) {
@@ -73,27 +75,27 @@ tenant::tenant(interface::pointer self, tenant_options options)
 
 tenant::interface::behavior_type tenant::make_behavior() {
   return {
-      [this](const infer_request& request) { return on_infer(request); },
-      [this](cancel_atom, uint64_t call) { on_cancel(call); },
-      [this](list_atom) { return on_list(); },
-      [this](const model_added& added) { on_model(added); },
-      [this](const model_removed& removed) { on_model_removed(removed); },
-      [](ping_atom, uint64_t number) { return number; },
-      [this](stop_atom) { on_stop(); },
+      [this](const protocol::infer_request& request) { return on_infer(request); },
+      [this](protocol::cancel_atom, uint64_t call) { on_cancel(call); },
+      [this](protocol::list_atom) { return on_list(); },
+      [this](const protocol::model_added& added) { on_model(added); },
+      [this](const protocol::model_removed& removed) { on_model_removed(removed); },
+      [](protocol::ping_atom, uint64_t number) { return number; },
+      [this](protocol::stop_atom) { on_stop(); },
   };
 }
 
 // -- from the gateway
 // --------------------------------------------------------------------------------------------------
 
-caf::result<infer_reply> tenant::on_infer(const infer_request& request) {
+caf::result<protocol::infer_reply> tenant::on_infer(const protocol::infer_request& request) {
   const auto* model = find_model(request.model);
   if (model == nullptr)
-    return refused(status::not_found, fmt::format("{} has no model '{}'", options_.name, request.model));
+    return refused(protocol::status::not_found, fmt::format("{} has no model '{}'", options_.name, request.model));
   if (const auto good = check_input(*model, request.task, request.input); !good)
-    return refused(status::invalid, good.error().message);
+    return refused(protocol::status::invalid, good.error().message);
   if (request.deadline_us < 0)
-    return refused(status::deadline_exceeded, "the deadline had passed before the request came");
+    return refused(protocol::status::deadline_exceeded, "the deadline had passed before the request came");
   if (const auto known = keys_.find(request.key); known != keys_.end()) return take_over(known->second, request);
   const auto now = options_.clock->now_us();
   const auto wanted_us = request.deadline_us == 0 ? options_.default_deadline_us : request.deadline_us;
@@ -101,32 +103,32 @@ caf::result<infer_reply> tenant::on_infer(const infer_request& request) {
   const auto verdict = admission_.ask(options_.id, now, now + std::min<int64_t>(wanted_us, 1ll << 40));
   if (!verdict.accepted) {
     return refused(
-        status::quota_exceeded,
+        protocol::status::quota_exceeded,
         fmt::format("{} has {} requests in flight, its limit", options_.name, admission_.in_flight(options_.id)),
         verdict.retry_after_us);
   }
   const auto ticket = ++last_ticket_;
-  auto promise = self_->make_response_promise<infer_reply>();
+  auto promise = self_->make_response_promise<protocol::infer_reply>();
   pending_.emplace(ticket, pending{promise, now, verdict.deadline_us, request.call, request.key, content_of(request)});
   calls_[request.call] = ticket;
   if (!request.key.empty()) keys_[request.key] = ticket;
   const auto remaining_us = verdict.deadline_us - now;
   self_
       ->request(options_.scheduler, std::chrono::microseconds(remaining_us + patience_us),
-                schedule_request{ticket, options_.id, model->id, remaining_us, request.input})
-      .then([this, ticket](infer_reply& reply) { on_reply(ticket, std::move(reply)); },
-            [this, ticket](const caf::error& failure) { on_no_reply(ticket, from_caf(failure)); });
+                protocol::schedule_request{ticket, options_.id, model->id, remaining_us, request.input})
+      .then([this, ticket](protocol::infer_reply& reply) { on_reply(ticket, std::move(reply)); },
+            [this, ticket](const caf::error& failure) { on_no_reply(ticket, protocol::from_caf(failure)); });
   return promise;
 }
 
 // The client has lost the connection of its earlier try, and comes again before the gateway has noticed. That try's
 // answer reaches nobody; the request goes on.
-caf::result<infer_reply> tenant::take_over(uint64_t ticket, const infer_request& request) {
+caf::result<protocol::infer_reply> tenant::take_over(uint64_t ticket, const protocol::infer_request& request) {
   auto& known = pending_.at(ticket);
   if (known.content != content_of(request))
-    return refused(status::invalid, "the key is that of another request: use a new one for each");
-  auto promise = self_->make_response_promise<infer_reply>();
-  known.promise.deliver(refused(status::unavailable, "the same request came again on another connection"));
+    return refused(protocol::status::invalid, "the key is that of another request: use a new one for each");
+  auto promise = self_->make_response_promise<protocol::infer_reply>();
+  known.promise.deliver(refused(protocol::status::unavailable, "the same request came again on another connection"));
   known.promise = promise;
   calls_.erase(known.call);
   known.call = request.call;
@@ -140,12 +142,12 @@ void tenant::on_cancel(uint64_t call) {
   const auto found = calls_.find(call);
   if (found == calls_.end()) return; // answered, or taken over by a later try
   const auto ticket = found->second;
-  self_->send(options_.scheduler, cancel_atom_v, options_.id, ticket);
-  forget(ticket).promise.deliver(refused(status::deadline_exceeded, "nobody waits for the answer any more"));
+  self_->send(options_.scheduler, protocol::cancel_atom_v, options_.id, ticket);
+  forget(ticket).promise.deliver(refused(protocol::status::deadline_exceeded, "nobody waits for the answer any more"));
 }
 
-model_list tenant::on_list() const {
-  model_list listed;
+protocol::model_list tenant::on_list() const {
+  protocol::model_list listed;
   for (const auto& [name, row] : models_) listed.rows.push_back(row);
   return listed;
 }
@@ -153,14 +155,14 @@ model_list tenant::on_list() const {
 // -- from the weight store
 // ---------------------------------------------------------------------------------------------
 
-void tenant::on_model(const model_added& added) {
+void tenant::on_model(const protocol::model_added& added) {
   const auto& name = added.row.name;
   models_[name] = added.row;
   auto& newest = newest_[base_of(name)];
   if (newest.empty() || version_of(newest) < version_of(name)) newest = name;
 }
 
-void tenant::on_model_removed(const model_removed& removed) {
+void tenant::on_model_removed(const protocol::model_removed& removed) {
   const auto base = base_of(removed.name);
   models_.erase(removed.name);
   newest_.erase(base);
@@ -174,28 +176,30 @@ void tenant::on_model_removed(const model_removed& removed) {
 // -- from the scheduler
 // ------------------------------------------------------------------------------------------------
 
-void tenant::on_reply(uint64_t ticket, infer_reply reply) {
+void tenant::on_reply(uint64_t ticket, protocol::infer_reply reply) {
   answer(ticket, std::move(reply));
 }
 
 void tenant::on_no_reply(uint64_t ticket, const core::error& why) {
-  if (why.code != core::errc::deadline_exceeded) return answer(ticket, refused(status::unavailable, why.message));
-  self_->send(options_.scheduler, cancel_atom_v, options_.id, ticket);
-  answer(ticket, refused(status::deadline_exceeded, "no answer within the deadline and one second"));
+  if (why.code != core::errc::deadline_exceeded)
+    return answer(ticket, refused(protocol::status::unavailable, why.message));
+  self_->send(options_.scheduler, protocol::cancel_atom_v, options_.id, ticket);
+  answer(ticket, refused(protocol::status::deadline_exceeded, "no answer within the deadline and one second"));
 }
 
 void tenant::on_stop() {
-  while (!pending_.empty()) answer(pending_.begin()->first, refused(status::unavailable, "the cluster is stopping"));
+  while (!pending_.empty())
+    answer(pending_.begin()->first, refused(protocol::status::unavailable, "the cluster is stopping"));
   self_->quit(caf::exit_reason::user_shutdown);
 }
 
-void tenant::answer(uint64_t ticket, infer_reply reply) {
+void tenant::answer(uint64_t ticket, protocol::infer_reply reply) {
   if (!pending_.contains(ticket)) return; // cancelled
   auto answered = forget(ticket);
   const auto now = options_.clock->now_us();
   reply.spent.total_us = now - answered.arrival_us;
-  if (reply.end == status::ok && now > answered.deadline_us) reply.end = status::late;
-  reply.spent.late = reply.end == status::late;
+  if (reply.end == protocol::status::ok && now > answered.deadline_us) reply.end = protocol::status::late;
+  reply.spent.late = reply.end == protocol::status::late;
   if (total_us_ != nullptr) total_us_->observe_us(reply.spent.total_us);
   answered.promise.deliver(std::move(reply));
 }
@@ -208,7 +212,7 @@ tenant::pending tenant::forget(uint64_t ticket) {
   return gone;
 }
 
-const model_row* tenant::find_model(const std::string& name) const {
+const protocol::model_row* tenant::find_model(const std::string& name) const {
   const auto versioned = newest_.find(name);
   const auto found = models_.find(versioned == newest_.end() ? name : versioned->second);
   return found == models_.end() ? nullptr : &found->second;

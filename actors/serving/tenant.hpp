@@ -18,12 +18,12 @@ struct tenant_options {
   core::duration_us default_deadline_us = 3'000'000;
   const core::clock* clock = nullptr;
   core::metrics_registry* metrics = nullptr; // may be null
-  scheduler_actor scheduler;
+  protocol::scheduler_actor scheduler;
 };
 
 class tenant {
 public:
-  using interface = tenant_actor;
+  using interface = protocol::tenant_actor;
   static constexpr const char* actor_name = "fastptm.tenant";
 
   tenant(interface::pointer self, tenant_options options);
@@ -31,7 +31,7 @@ public:
 
 private:
   struct pending {
-    caf::typed_response_promise<infer_reply> promise;
+    caf::typed_response_promise<protocol::infer_reply> promise;
     core::time_us arrival_us = 0;
     core::time_us deadline_us = 0;
     uint64_t call = 0;    // of its latest try
@@ -40,37 +40,38 @@ private:
   };
 
   // -- from the gateway ----------------------------------------------------------------------------------------------
-  caf::result<infer_reply> on_infer(const infer_request& request);
+  caf::result<protocol::infer_reply> on_infer(const protocol::infer_request& request);
   void on_cancel(uint64_t call);
-  model_list on_list() const;
+  protocol::model_list on_list() const;
 
   // -- from the weight store -----------------------------------------------------------------------------------------
-  void on_model(const model_added& added);
-  void on_model_removed(const model_removed& removed);
+  void on_model(const protocol::model_added& added);
+  void on_model_removed(const protocol::model_removed& removed);
 
   // -- from the scheduler --------------------------------------------------------------------------------------------
-  void on_reply(uint64_t ticket, infer_reply reply);
+  void on_reply(uint64_t ticket, protocol::infer_reply reply);
   void on_no_reply(uint64_t ticket, const core::error& why);
 
   void on_stop();
-  caf::result<infer_reply> take_over(uint64_t ticket, const infer_request& request);
-  void answer(uint64_t ticket, infer_reply reply);
+  caf::result<protocol::infer_reply> take_over(uint64_t ticket, const protocol::infer_request& request);
+  void answer(uint64_t ticket, protocol::infer_reply reply);
   pending forget(uint64_t ticket);
-  const model_row* find_model(const std::string& name) const;
+  const protocol::model_row* find_model(const std::string& name) const;
 
   interface::pointer self_;
   const tenant_options options_;
   policy::admission admission_;
-  std::map<std::string, model_row> models_;   // by full name
-  std::map<std::string, std::string> newest_; // "acme/minilm" -> "acme/minilm@2"
-  std::map<uint64_t, pending> pending_;       // by ticket; bounded by admission
-  std::map<uint64_t, uint64_t> calls_;        // tickets by the call that waits for each: as many
-  std::map<std::string, uint64_t> keys_;      // tickets by key: not more
+  std::map<std::string, protocol::model_row> models_; // by full name
+  std::map<std::string, std::string> newest_;         // "acme/minilm" -> "acme/minilm@2"
+  std::map<uint64_t, pending> pending_;               // by ticket; bounded by admission
+  std::map<uint64_t, uint64_t> calls_;                // tickets by the call that waits for each: as many
+  std::map<std::string, uint64_t> keys_;              // tickets by key: not more
   uint64_t last_ticket_ = 0;
   core::histogram* total_us_ = nullptr;
 };
 
 // Why the input can never be answered by the model, or success.
-core::result<void> check_input(const model_row& model, task_kind task, const payload& input);
+core::result<void> check_input(const protocol::model_row& model, protocol::task_kind task,
+                               const protocol::payload& input);
 
 } // namespace fastptm::actors

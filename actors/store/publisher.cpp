@@ -24,14 +24,14 @@ publisher_thread::publisher_thread(interface::pointer self, publisher_options op
 
 publisher_thread::interface::behavior_type publisher_thread::make_behavior() {
   return {
-      [this](const publish_request& request) { return on_publish(request); },
+      [this](const protocol::publish_request& request) { return on_publish(request); },
       [this](const local<row_removal>& removal) { return on_rows(*removal.value); },
       [this](const local<weights::leftovers>& left) { return on_leftovers(*left.value); },
-      [this](stop_atom) { self_->quit(caf::exit_reason::user_shutdown); },
+      [this](protocol::stop_atom) { self_->quit(caf::exit_reason::user_shutdown); },
   };
 }
 
-caf::result<local<weights::publication>> publisher_thread::on_publish(const publish_request& request) {
+caf::result<local<weights::publication>> publisher_thread::on_publish(const protocol::publish_request& request) {
   weights::publish_request work;
   work.folder = request.folder;
   work.tenant = request.tenant;
@@ -46,7 +46,7 @@ caf::result<local<weights::publication>> publisher_thread::on_publish(const publ
   if (!published) {
     core::log::warn("publisher", "publish-failed", "{}/{}: {}", request.tenant, request.name,
                     published.error().message);
-    return to_caf(published.error());
+    return protocol::to_caf(published.error());
   }
   core::log::info("publisher", "published", "{}: {} bytes, {} new", published->entry.full_name(),
                   published->entry.total_bytes, published->new_bytes);
@@ -56,7 +56,7 @@ caf::result<local<weights::publication>> publisher_thread::on_publish(const publ
 caf::result<bool> publisher_thread::on_rows(const row_removal& removal) {
   if (auto removed = options_.catalogue->remove(removal.models); !removed) {
     core::log::warn("publisher", "unpublish-failed", "{}", removed.error().message);
-    return to_caf(removed.error());
+    return protocol::to_caf(removed.error());
   }
   return true;
 }
@@ -65,7 +65,7 @@ caf::result<uint64_t> publisher_thread::on_leftovers(const weights::leftovers& l
   auto removed = weights::remove_leftovers(left, *options_.store, *options_.catalogue);
   if (!removed) {
     core::log::warn("publisher", "bytes-not-freed", "until the next start: {}", removed.error().message);
-    return to_caf(removed.error());
+    return protocol::to_caf(removed.error());
   }
   core::log::info("publisher", "freed", "{} bytes in {} files that no model needs", removed->bytes, removed->files);
   return removed->bytes;

@@ -25,9 +25,10 @@ struct row_removal {
 };
 
 using publisher_actor =
-    caf::typed_actor<asked<publish_request>::with<local<weights::publication>>, asked<local<row_removal>>::with<bool>,
+    caf::typed_actor<protocol::asked<protocol::publish_request>::with<local<weights::publication>>,
+                     protocol::asked<local<row_removal>>::with<bool>,
                      // The bytes that became free.
-                     asked<local<weights::leftovers>>::with<uint64_t>, takes<stop_atom>>;
+                     protocol::asked<local<weights::leftovers>>::with<uint64_t>, protocol::takes<protocol::stop_atom>>;
 
 // Spawned detached: it blocks.
 class publisher_thread {
@@ -39,7 +40,7 @@ public:
   interface::behavior_type make_behavior();
 
 private:
-  caf::result<local<weights::publication>> on_publish(const publish_request& request);
+  caf::result<local<weights::publication>> on_publish(const protocol::publish_request& request);
   caf::result<bool> on_rows(const row_removal& removal);
   caf::result<uint64_t> on_leftovers(const weights::leftovers& left);
 

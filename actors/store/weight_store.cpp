@@ -18,13 +18,13 @@ namespace {
 // A large model on a slow disk; a publication that takes longer is still carried out, only nobody is told.
 constexpr auto publish_timeout = std::chrono::minutes(30);
 
-model_row to_row(const weights::catalogue_entry& entry, const weights::manifest& set) {
-  model_row row;
+protocol::model_row to_row(const weights::catalogue_entry& entry, const weights::manifest& set) {
+  protocol::model_row row;
   row.id = entry.id;
   row.name = entry.full_name();
   row.tenant = entry.tenant;
   row.architecture = entry.architecture;
-  row.task = set.job.kind == weights::task_kind::classify ? task_kind::classify : task_kind::embed;
+  row.task = set.job.kind == weights::task_kind::classify ? protocol::task_kind::classify : protocol::task_kind::embed;
   row.labels = set.job.labels;
   row.bytes = entry.total_bytes;
   row.shards = entry.shard_count;
@@ -47,14 +47,14 @@ weight_store::interface::behavior_type weight_store::make_behavior() {
   publisher_ = self_->spawn<actor_from_state<publisher_thread>, caf::detached>(
       publisher_options{options_.store, options_.catalogue, options_.largest_arena_bytes});
   return {
-      [this](const publish_request& request) { return on_publish(request); },
-      [this](const unpublish_request& request) { return on_unpublish(request); },
-      [this](list_atom) { return on_list(); },
-      [this](card_atom, core::model_id model) { return on_card(model); },
-      [this](const stage_request& request) { return on_stage(request); },
-      [this](release_atom, const core::digest& shard) { on_release(shard); },
-      [this](drop_atom) { return on_drop(); },
-      [this](stop_atom) { on_stop(); },
+      [this](const protocol::publish_request& request) { return on_publish(request); },
+      [this](const protocol::unpublish_request& request) { return on_unpublish(request); },
+      [this](protocol::list_atom) { return on_list(); },
+      [this](protocol::card_atom, core::model_id model) { return on_card(model); },
+      [this](const protocol::stage_request& request) { return on_stage(request); },
+      [this](protocol::release_atom, const core::digest& shard) { on_release(shard); },
+      [this](protocol::drop_atom) { return on_drop(); },
+      [this](protocol::stop_atom) { on_stop(); },
       [this](const local<stage_ended>& ended) { on_stage_ended(*ended.value); },
   };
 }
@@ -74,8 +74,8 @@ void weight_store::load_catalogue() {
 }
 
 // The scheduler and the tenant hear of it before anybody who was told that it is published can ask for it.
-model_row weight_store::add_model(const weights::catalogue_entry& entry, const weights::manifest& set) {
-  const model_added added{to_row(entry, set), to_payload(weights::encode(set))};
+protocol::model_row weight_store::add_model(const weights::catalogue_entry& entry, const weights::manifest& set) {
+  const protocol::model_added added{to_row(entry, set), protocol::to_payload(weights::encode(set))};
   models_[entry.id] = {added.row, added.manifest};
   sets_[entry.manifest] = set;
   newest_ = std::max(newest_, entry.id);
@@ -91,62 +91,64 @@ model_row weight_store::add_model(const weights::catalogue_entry& entry, const w
 // -- from the gateway
 // --------------------------------------------------------------------------------------------------
 
-caf::result<publish_reply> weight_store::on_publish(const publish_request& request) {
+caf::result<protocol::publish_reply> weight_store::on_publish(const protocol::publish_request& request) {
   const auto tenant = std::find_if(options_.tenants.begin(), options_.tenants.end(),
                                    [&](const auto& one) { return one.name == request.tenant; });
   if (tenant == options_.tenants.end())
-    return to_caf(core::errc::not_found, fmt::format("no tenant '{}'", request.tenant));
+    return protocol::to_caf(core::errc::not_found, fmt::format("no tenant '{}'", request.tenant));
   const auto owned = std::count_if(models_.begin(), models_.end(),
                                    [&](const auto& one) { return one.second.row.tenant == request.tenant; });
   if (owned >= tenant->max_models)
-    return to_caf(core::errc::quota_exceeded, fmt::format("{} has {} models, its limit", request.tenant, owned));
+    return protocol::to_caf(core::errc::quota_exceeded,
+                            fmt::format("{} has {} models, its limit", request.tenant, owned));
   if (publications_ >= options_.waiting_publications)
-    return to_caf(core::errc::quota_exceeded, "too many publications are waiting: try again in a few seconds");
+    return protocol::to_caf(core::errc::quota_exceeded,
+                            "too many publications are waiting: try again in a few seconds");
   ++publications_;
-  auto promise = self_->make_response_promise<publish_reply>();
+  auto promise = self_->make_response_promise<protocol::publish_reply>();
   self_->request(publisher_, publish_timeout, request)
       .then(
           [this, promise](const local<weights::publication>& done) mutable {
             --publications_;
             const auto row = add_model(done.value->entry, done.value->set);
-            promise.deliver(publish_reply{row, done.value->new_shards, done.value->new_bytes});
+            promise.deliver(protocol::publish_reply{row, done.value->new_shards, done.value->new_bytes});
           },
           [this, promise](caf::error& failure) mutable {
             --publications_;
             // It goes on, and its model will be in the catalogue and not here.
-            if (from_caf(failure).code == core::errc::deadline_exceeded) is_complete_ = false;
+            if (protocol::from_caf(failure).code == core::errc::deadline_exceeded) is_complete_ = false;
             promise.deliver(std::move(failure));
           });
   return promise;
 }
 
-model_list weight_store::on_list() const {
-  model_list listed;
+protocol::model_list weight_store::on_list() const {
+  protocol::model_list listed;
   for (const auto& [id, model] : models_) listed.rows.push_back(model.row);
   return listed;
 }
 
 caf::result<std::string> weight_store::on_card(core::model_id model) const {
   const auto found = models_.find(model);
-  if (found == models_.end()) return to_caf(core::errc::not_found, "no such model");
+  if (found == models_.end()) return protocol::to_caf(core::errc::not_found, "no such model");
   if (found->second.row.card == core::digest{})
-    return to_caf(core::errc::not_found, found->second.row.name + " brings no tokenizer: ask it with --ids");
+    return protocol::to_caf(core::errc::not_found, found->second.row.name + " brings no tokenizer: ask it with --ids");
   return options_.store->object_path(found->second.row.card).string();
 }
 
 // -- from transfers
 // ----------------------------------------------------------------------------------------------------
 
-caf::result<stage_reply> weight_store::on_stage(const stage_request& request) {
+caf::result<protocol::stage_reply> weight_store::on_stage(const protocol::stage_request& request) {
   const auto* shard = find_shard(request);
-  stage_reply refused;
+  protocol::stage_reply refused;
   refused.error = "the store does not have the shard";
   if (shard == nullptr) return refused;
   if (request.only_if_cached && !options_.cache->holds(request.shard)) return refused;
   const auto stage = ++last_stage_;
   const auto sender = caf::actor_cast<caf::actor>(self_->current_sender()); // before the promise takes it away
   if (!sender) return refused;
-  auto promise = self_->make_response_promise<stage_reply>();
+  auto promise = self_->make_response_promise<protocol::stage_reply>();
   const auto holder = sender.address();
   if (!leases_.contains(holder)) self_->monitor(sender);
   leases_[holder];
@@ -163,7 +165,7 @@ void weight_store::on_stage_ended(stage_ended& ended) {
   auto entry = stages_.extract(ended.stage);
   if (!entry) return;
   auto& [promise, holder, shard] = entry.mapped();
-  stage_reply reply;
+  protocol::stage_reply reply;
   reply.disk_path = options_.cache->disk_path();
   reply.bad_chunks = ended.result.bad_chunks;
   if (!ended.result.lease) {
@@ -200,14 +202,14 @@ uint64_t weight_store::on_drop() {
 }
 
 void weight_store::on_stop() {
-  caf::anon_send<caf::message_priority::high>(publisher_, stop_atom_v);
+  caf::anon_send<caf::message_priority::high>(publisher_, protocol::stop_atom_v);
   // CAF's clock may hold this actor until after it has stopped; a detached actor must be free before.
   publisher_ = nullptr;
   leases_.clear();
   self_->quit(caf::exit_reason::user_shutdown);
 }
 
-const weights::shard_entry* weight_store::find_shard(const stage_request& request) const {
+const weights::shard_entry* weight_store::find_shard(const protocol::stage_request& request) const {
   const auto set = sets_.find(request.manifest);
   if (set == sets_.end()) return nullptr;
   for (const auto& shard : set->second.shards)

@@ -19,7 +19,7 @@ namespace fastptm::actors {
 
 struct named_tenant {
   std::string name;
-  tenant_actor handle;
+  protocol::tenant_actor handle;
   uint32_t max_models = 10'000;
 };
 
@@ -30,7 +30,7 @@ struct weight_store_options {
   transport::exported slab; // of the cache
   uint64_t largest_arena_bytes = 0;
   uint32_t waiting_publications = 16; // more are refused: each holds an upload in the spool
-  scheduler_actor scheduler;
+  protocol::scheduler_actor scheduler;
   std::vector<named_tenant> tenants;
 };
 
@@ -40,7 +40,7 @@ public:
     uint64_t stage = 0;
     weights::staged result;
   };
-  using interface = weight_store_actor::extend<takes<local<stage_ended>>>;
+  using interface = protocol::weight_store_actor::extend<protocol::takes<local<stage_ended>>>;
   static constexpr const char* actor_name = "fastptm.weight_store";
 
   weight_store(interface::pointer self, weight_store_options options);
@@ -49,11 +49,11 @@ public:
 
 private:
   struct model_entry {
-    model_row row;
-    payload manifest;
+    protocol::model_row row;
+    protocol::payload manifest;
   };
   struct pending_stage {
-    caf::typed_response_promise<stage_reply> promise;
+    caf::typed_response_promise<protocol::stage_reply> promise;
     caf::actor_addr holder;
     weights::shard_entry shard;
   };
@@ -63,18 +63,18 @@ private:
     std::vector<model_entry> models;
     size_t in_use = 0; // the scheduler has not let go of
     core::error failure;
-    caf::typed_response_promise<unpublish_reply> promise;
+    caf::typed_response_promise<protocol::unpublish_reply> promise;
   };
   using removal_pointer = std::shared_ptr<removal>;
 
   // -- from the gateway ----------------------------------------------------------------------------------------------
-  caf::result<publish_reply> on_publish(const publish_request& request);
-  caf::result<unpublish_reply> on_unpublish(const unpublish_request& request);
-  model_list on_list() const;
+  caf::result<protocol::publish_reply> on_publish(const protocol::publish_request& request);
+  caf::result<protocol::unpublish_reply> on_unpublish(const protocol::unpublish_request& request);
+  protocol::model_list on_list() const;
   caf::result<std::string> on_card(core::model_id model) const;
 
   // -- from transfers ------------------------------------------------------------------------------------------------
-  caf::result<stage_reply> on_stage(const stage_request& request);
+  caf::result<protocol::stage_reply> on_stage(const protocol::stage_request& request);
   void on_stage_ended(stage_ended& ended);
   void on_release(const core::digest& shard);
   void on_down(const caf::actor_addr& holder);
@@ -83,15 +83,15 @@ private:
   void on_stop();
 
   // -- taking back ---------------------------------------------------------------------------------------------------
-  core::result<std::vector<core::model_id>> owned_models(const unpublish_request& request) const;
+  core::result<std::vector<core::model_id>> owned_models(const protocol::unpublish_request& request) const;
   void on_rows_removed(const removal_pointer& of);
   void on_unused(const removal_pointer& of);
   void free_bytes(const removal_pointer& of);
   weights::leftovers let_go(const std::vector<model_entry>& models);
 
   void load_catalogue();
-  model_row add_model(const weights::catalogue_entry& entry, const weights::manifest& set);
-  const weights::shard_entry* find_shard(const stage_request& request) const;
+  protocol::model_row add_model(const weights::catalogue_entry& entry, const weights::manifest& set);
+  const weights::shard_entry* find_shard(const protocol::stage_request& request) const;
 
   interface::pointer self_;
   const weight_store_options options_;

@@ -24,7 +24,7 @@ std::string base_of(const std::string& full_name) {
 
 } // namespace
 
-core::result<std::vector<core::model_id>> weight_store::owned_models(const unpublish_request& request) const {
+core::result<std::vector<core::model_id>> weight_store::owned_models(const protocol::unpublish_request& request) const {
   const auto slash = request.model.find('/');
   if (slash != std::string::npos && request.model.substr(0, slash) != request.tenant)
     return core::fail(core::errc::permission_denied,
@@ -46,11 +46,11 @@ core::result<std::vector<core::model_id>> weight_store::owned_models(const unpub
   return found;
 }
 
-caf::result<unpublish_reply> weight_store::on_unpublish(const unpublish_request& request) {
+caf::result<protocol::unpublish_reply> weight_store::on_unpublish(const protocol::unpublish_request& request) {
   const auto chosen = owned_models(request);
-  if (!chosen) return to_caf(chosen.error());
+  if (!chosen) return protocol::to_caf(chosen.error());
   const auto of = std::make_shared<removal>();
-  of->promise = self_->make_response_promise<unpublish_reply>();
+  of->promise = self_->make_response_promise<protocol::unpublish_reply>();
   for (const auto id : *chosen) {
     leaving_.insert(id);
     of->models.push_back(models_.at(id));
@@ -70,13 +70,13 @@ void weight_store::on_rows_removed(const removal_pointer& of) {
   for (const auto& model : of->models) {
     models_.erase(model.row.id);
     leaving_.erase(model.row.id);
-    const model_removed removed{model.row.id, model.row.name};
+    const protocol::model_removed removed{model.row.id, model.row.name};
     for (const auto& tenant : options_.tenants)
       if (tenant.name == model.row.tenant) self_->send(tenant.handle, removed);
     self_->request(options_.scheduler, unused_timeout, removed)
         .then([this, of](bool) { on_unused(of); },
               [this, of](const caf::error& failure) {
-                of->failure = from_caf(failure);
+                of->failure = protocol::from_caf(failure);
                 on_unused(of);
               });
   }
@@ -86,14 +86,14 @@ void weight_store::on_unused(const removal_pointer& of) {
   if (--of->in_use > 0) return;
   if (of->failure.message.empty()) return free_bytes(of);
   of->promise.deliver(
-      to_caf(of->failure.code, "it is taken back, but something still uses it: its bytes go with the next "
-                               "start of the head: " +
-                                   of->failure.message));
+      protocol::to_caf(of->failure.code, "it is taken back, but something still uses it: its bytes go with the next "
+                                         "start of the head: " +
+                                             of->failure.message));
 }
 
 void weight_store::free_bytes(const removal_pointer& of) {
   auto left = let_go(of->models);
-  unpublish_reply reply;
+  protocol::unpublish_reply reply;
   for (const auto& model : of->models) reply.models.push_back(model.row.name);
   // What cannot be read here may consist of the same objects.
   if (!is_complete_) {

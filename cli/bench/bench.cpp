@@ -13,12 +13,12 @@
 #include "core/json_writer.hpp"
 #include "node/process/temporary_cluster.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
 // Prints pretty or as JSON: the same keys either way.
-int print(const json_object& values) {
+int print(const core::json_writer& values) {
   print_line(values.str());
   return 0;
 }
@@ -28,7 +28,7 @@ int print(const json_object& values) {
 int run_switch(const switch_bench_options& options) {
   const auto got = run_switch_bench(options);
   if (!got) return failed(got.error());
-  return print(json_object()
+  return print(core::json_writer()
                    .text("source", got->source)
                    .text("path", got->path)
                    .number("bytes", got->bytes)
@@ -77,7 +77,7 @@ int run_fetch(const fetch_options& options) {
   wanted.verify = options.verify == "on";
   const auto got = bench::run_fetch_bench(wanted);
   if (!got) return failed(got.error());
-  return print(json_object()
+  return print(core::json_writer()
                    .text("path", options.path)
                    .number("sources", uint64_t{options.sources})
                    .number("bytes", options.bytes)
@@ -110,7 +110,7 @@ void add_fetch(CLI::App& bench, invocation& chosen) {
 int run_engine(const bench::engine_bench_options& options) {
   const auto got = bench::run_engine_bench(options);
   if (!got) return failed(got.error());
-  return print(json_object()
+  return print(core::json_writer()
                    .text("arch", options.arch)
                    .number("batch", uint64_t{options.batch})
                    .number("seq", uint64_t{options.seq})
@@ -155,7 +155,7 @@ struct rpc_options {
 };
 
 int run_rpc(const rpc_options& options) {
-  const auto cluster = temporary_cluster::start(rpc_config);
+  const auto cluster = node::temporary_cluster::start(rpc_config);
   if (!cluster) return failed(cluster.error());
   cluster_options where;
   where.state = (*cluster)->state().string();
@@ -176,7 +176,7 @@ int run_rpc(const rpc_options& options) {
     middles.push_back((*latencies)[calls / 2]);
     tails.push_back((*latencies)[calls * 99 / 100]);
   }
-  return print(json_object()
+  return print(core::json_writer()
                    .number("in_flight", uint64_t{options.in_flight})
                    .number("calls_per_s", static_cast<uint64_t>(median(rates)))
                    .number("p50_us", median(middles))
@@ -201,7 +201,7 @@ int run_publish(const std::string& model) {
   if (!folder) return failed(folder.error());
   const auto got = bench::run_publish_bench({.model = *folder, .scratch = (*scratch)->path()});
   if (!got) return failed(got.error());
-  return print(json_object()
+  return print(core::json_writer()
                    .number("bytes", got->bytes)
                    .number("rate_bps", got->rate_bps)
                    .number("bare_bps", got->bare_bps)
@@ -221,7 +221,7 @@ constexpr uint64_t scheduler_limit_rps = 100'000; // what the scheduler must tak
 
 int run_scheduler(const bench::scheduler_bench_options& options) {
   const auto got = bench::run_scheduler_bench(options);
-  print(json_object()
+  print(core::json_writer()
             .number("requests_per_s", got.requests_per_s)
             .number("limit_rps", scheduler_limit_rps)
             .number("decision_ns_p50", got.decision_ns_p50)
@@ -262,4 +262,4 @@ void add_bench(CLI::App& app, invocation& chosen) {
   bench->callback([json] {});
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -7,7 +7,7 @@
 #include "weights/import/import_plan.hpp"
 #include "weights/import/synthetic.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 core::result<std::unique_ptr<scratch_folder>> scratch_folder::make() {
   std::error_code trouble;
@@ -31,9 +31,9 @@ core::result<std::filesystem::path> bench_model(const std::string& model, const 
   return folder;
 }
 
-core::result<std::string> publish_folder(rpc::tenant_client& client, const std::filesystem::path& folder,
+core::result<std::string> publish_folder(clients::tenant_client& client, const std::filesystem::path& folder,
                                          const std::string& name) {
-  std::vector<rpc::upload_file> files;
+  std::vector<clients::upload_file> files;
   {
     const auto plan = weights::inspect(folder);
     if (!plan) return core::fail(plan.error());
@@ -44,4 +44,4 @@ core::result<std::string> publish_folder(rpc::tenant_client& client, const std::
   return published->model;
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -10,7 +10,7 @@
 #include "clients/cpp/client.hpp"
 #include "core/error.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 // A new folder below the system's temporary one; goes with the object.
 class scratch_folder {
@@ -30,7 +30,7 @@ private:
 core::result<std::filesystem::path> bench_model(const std::string& model, const std::filesystem::path& scratch);
 
 // Checks the folder and publishes it; the full name.
-core::result<std::string> publish_folder(rpc::tenant_client& client, const std::filesystem::path& folder,
+core::result<std::string> publish_folder(clients::tenant_client& client, const std::filesystem::path& folder,
                                          const std::string& name);
 
 // The middle of an odd number of values, the upper middle of an even one. Requires: not empty.
@@ -39,4 +39,4 @@ template <class T> T median(std::vector<T> values) {
   return values[values.size() / 2];
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -15,7 +15,7 @@
 #include "node/process/temporary_cluster.hpp"
 #include "transport/probe.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -80,13 +80,13 @@ public:
       : how_(std::move(how)), taker_("taker/" + device), holder_("holder/" + device) {}
 
   core::result<void> start(const std::filesystem::path& model, const std::string& device) {
-    auto cluster = temporary_cluster::start(config_text(how_, (size_of(model) >> 20) + spare_mib, device));
+    auto cluster = node::temporary_cluster::start(config_text(how_, (size_of(model) >> 20) + spare_mib, device));
     if (!cluster) return core::fail(cluster.error());
     cluster_ = std::move(*cluster);
     cluster_options options;
     options.state = cluster_->state().string();
     options.tenant = "bench";
-    options.loop = rpc::make_event_loop();
+    options.loop = clients::make_event_loop();
     auto tenant = connect_tenant(options);
     if (!tenant) return core::fail(tenant.error());
     tenant_ = std::move(*tenant);
@@ -146,11 +146,11 @@ private:
     return gone;
   }
 
-  core::result<rpc::answer> ask() {
-    rpc::input input;
+  core::result<clients::answer> ask() {
+    clients::input input;
     for (size_t i = 0; i < tokens; ++i) input.ids.push_back(static_cast<int32_t>(5 + i % 90));
-    core::result<rpc::answer> out;
-    tenant_->infer(name_, false, input, deadline_us, [&](rpc::answer got) { out = std::move(got); });
+    core::result<clients::answer> out;
+    tenant_->infer(name_, false, input, deadline_us, [&](clients::answer got) { out = std::move(got); });
     while (tenant_->pending() > 0) tenant_->run_until_answer(core::monotonic_now_us() + deadline_us);
     if (!out->answered()) return core::fail(core::errc::unavailable, out->status + ": " + out->error);
     return out;
@@ -179,21 +179,21 @@ private:
       target_ = std::make_unique<bench::warm_memory>(bytes_);
       original_ = std::make_unique<bench::warm_memory>(bytes_);
     }
-    if (how_.path == "tcp") return bench::bare_socket_us(target_->region(), original_->region());
-    if (how_.path != "io_uring") return bench::bare_memcpy_us(target_->region(), original_->region());
+    if (how_.path == "tcp") return transport::bare_socket_us(target_->region(), original_->region());
+    if (how_.path != "io_uring") return transport::bare_memcpy_us(target_->region(), original_->region());
     std::vector<std::filesystem::path> files;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(cluster_->state() / "store" / "objects")) {
       // Shards only: the tokenizer's object is not part of a load.
       if (entry.is_regular_file() && entry.file_size() % 4096 == 0) files.push_back(entry.path());
     }
-    return bench::bare_disk_us(files, target_->region());
+    return transport::bare_disk_us(files, target_->region());
   }
 
   const plan how_;
   const std::string taker_, holder_;
-  std::unique_ptr<temporary_cluster> cluster_;
-  std::unique_ptr<rpc::tenant_client> tenant_;
-  std::unique_ptr<rpc::admin_client> admin_;
+  std::unique_ptr<node::temporary_cluster> cluster_;
+  std::unique_ptr<clients::tenant_client> tenant_;
+  std::unique_ptr<clients::admin_client> admin_;
   std::string name_;
   uint64_t bytes_ = 0;
   std::unique_ptr<bench::warm_memory> target_, original_;
@@ -234,4 +234,4 @@ core::result<switch_bench_result> run_switch_bench(const switch_bench_options& o
   return out;
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

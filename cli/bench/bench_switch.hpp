@@ -7,7 +7,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 struct switch_bench_options {
   std::string model = "synthetic:minilm"; // or a folder
@@ -31,4 +31,4 @@ struct switch_bench_result {
 // Starts real processes; on the main thread. Medians of alternating repetitions.
 core::result<switch_bench_result> run_switch_bench(const switch_bench_options& options);
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

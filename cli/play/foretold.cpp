@@ -11,7 +11,7 @@
 
 #include <fmt/format.h>
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -149,4 +149,4 @@ std::string replay_options(const typical_run& typical, double rate, core::durati
                      ms(deadline_us), slack_scale_ms, check_options(typical.costs));
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -10,7 +10,7 @@
 #include "sim/replay.hpp"
 #include "sim/trace.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 // Typical, where ran_schedule's constants are bounds: one time per load, one line for executions.
 struct typical_run {
@@ -34,4 +34,4 @@ core::result<sim::replay_metrics> foretell(const sim::trace& trace, const typica
 // be said there.
 std::string replay_options(const typical_run& typical, double rate, core::duration_us deadline_us);
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -22,7 +22,7 @@
 #include "sim/replay.hpp"
 #include "sim/trace.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -40,13 +40,13 @@ struct options {
 
 // A list of names, or an object from letters ("A" is model 0) or numbers to names.
 core::result<std::vector<std::string>> read_models(const std::string& file, uint32_t count) {
-  auto text = read_file(file);
+  auto text = node::read_file(file);
   if (!text) return core::fail(text.error());
-  auto parsed = weights::parse_json(*text, file);
+  auto parsed = core::parse_json(*text, file);
   if (!parsed) return core::fail(parsed.error());
   std::vector<std::string> out(count);
   for (uint32_t i = 0; i < count; ++i) {
-    const weights::json_value* name = nullptr;
+    const core::json_value* name = nullptr;
     if (parsed->array() != nullptr) {
       if (i < parsed->array()->size()) name = &(*parsed->array())[i];
     } else {
@@ -141,7 +141,7 @@ std::vector<ran_request> answered_of(const trace_player& played, const sim::trac
 }
 
 // Accounts of loads come on another way than answers, and may be a little behind them.
-core::result<ran_schedule> schedule_of(rpc::tenant_client& client, const trace_player& played,
+core::result<ran_schedule> schedule_of(clients::tenant_client& client, const trace_player& played,
                                        const std::vector<ran_request>& answered) {
   const auto give_up_us = core::monotonic_now_us() + reports_patience_us;
   while (true) {
@@ -156,13 +156,13 @@ core::result<ran_schedule> schedule_of(rpc::tenant_client& client, const trace_p
 // What a replay says about the same trace, or why it cannot.
 std::string replay_beside(const sim::trace& trace, double rate, core::duration_us deadline_us, core::time_us start_us,
                           const std::vector<ran_request>& answered, const core::result<ran_schedule>& ran) {
-  const auto failed_with = [](const core::error& why) { return json_object().text("error", why.message).str(); };
+  const auto failed_with = [](const core::error& why) { return core::json_writer().text("error", why.message).str(); };
   if (!ran) return failed_with(ran.error());
   if (answered.empty()) return failed_with({core::errc::not_found, "no request was answered"});
   const auto typical = typical_of(answered, *ran, start_us, trace.models);
   const auto said = foretell(trace, typical);
   if (!said) return failed_with(said.error());
-  return json_object()
+  return core::json_writer()
       .number("loads", said->loads)
       .number("ontime", said->n - said->overtime)
       .number("overtime", said->overtime)
@@ -172,7 +172,7 @@ std::string replay_beside(const sim::trace& trace, double rate, core::duration_u
       .str();
 }
 
-uint64_t newest_load(rpc::tenant_client& client) {
+uint64_t newest_load(clients::tenant_client& client) {
   auto got = client.switches(1);
   if (!got || (*got)->getSwitches().size() == 0) return 0;
   return (*got)->getSwitches()[0].getId();
@@ -213,7 +213,7 @@ int run(const options& chosen) {
     check = fmt::format(",\"cut_batches\":{},\"check\":\"--rate {} --deadline-ms {} {}\"", ran->cut_batches,
                         chosen.rate, static_cast<double>(*deadline_us) / 1000, check_options(ran->constants));
   }
-  json_object statuses;
+  core::json_writer statuses;
   for (const auto& [status, count] : by_status) statuses.number(status, count);
   print_line(sim::to_json(metrics) +
              fmt::format(",\"wrong_answers\":{},\"unanswered\":{},\"repeated\":{},\"statuses\":{}{},\"replay\":{}}}",
@@ -248,4 +248,4 @@ void add_load(CLI::App& app, invocation& chosen) {
   command->callback([given, &chosen] { chosen = [given] { return run(*given); }; });
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -235,4 +235,4 @@ std::string check_options(const measured_constants& c) {
                      c.layers);
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

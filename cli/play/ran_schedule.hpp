@@ -9,7 +9,7 @@
 #include "core/error.hpp"
 #include "sim/replay.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 // One answered request. `sent` and `answered` are on the client's clock, the others on the device's.
 struct ran_request {
@@ -53,4 +53,4 @@ core::result<ran_schedule> draw_up(const std::vector<ran_request>& requests, std
 // For `replay TRACE` and the published checker, e.g. "--exec-ms 1.25 ...".
 std::string check_options(const measured_constants& c);
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -7,7 +7,7 @@
 
 #include "core/random.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -30,11 +30,11 @@ double distance(const std::vector<float>& found, const std::vector<float>& expec
 
 } // namespace
 
-trace_player::trace_player(rpc::tenant_client& client, const sim::trace& trace, std::vector<std::string> models)
+trace_player::trace_player(clients::tenant_client& client, const sim::trace& trace, std::vector<std::string> models)
     : client_(client), trace_(trace), models_(std::move(models)), outcomes_(trace.requests.size()) {
   core::prng random(1);
   for (size_t i = 0; i < inputs_per_model; ++i) {
-    rpc::input one;
+    clients::input one;
     for (size_t k = 0; k < tokens_per_input; ++k) {
       one.ids.push_back(static_cast<int32_t>(random.below(least_vocabulary - 1)) + 1);
     }
@@ -46,7 +46,7 @@ core::result<void> trace_player::ask_alone() {
   for (const auto& model : models_) {
     for (const auto& input : inputs_) {
       core::result<void> ended;
-      client_.infer(model, false, input, alone_deadline_us, [&](rpc::answer got) {
+      client_.infer(model, false, input, alone_deadline_us, [&](clients::answer got) {
         if (!got.answered())
           ended = core::fail(core::errc::unavailable, fmt::format("{}: {}: {}", model, got.status, got.error));
         alone_.push_back(std::move(got.output));
@@ -68,7 +68,7 @@ void trace_player::play() {
     mine.sent_us = now_us();
     mine.input = i % inputs_per_model;
     client_.infer(models_[trace_.requests[i].model], false, inputs_[mine.input], deadline_us(i),
-                  [&mine, now_us](rpc::answer got) {
+                  [&mine, now_us](clients::answer got) {
                     mine.answered_us = now_us();
                     mine.got = std::move(got);
                     mine.done = true;
@@ -90,4 +90,4 @@ bool trace_player::is_wrong(size_t i) const {
   return mine.done && mine.got.answered() && distance(mine.got.output, expected) > same_answer;
 }
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -10,13 +10,13 @@
 #include "core/error.hpp"
 #include "sim/trace.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 // What became of one request; times since the start.
 struct outcome {
   core::time_us sent_us = 0, answered_us = 0;
   size_t input = 0;
-  rpc::answer got;
+  clients::answer got;
   bool done = false;
 };
 
@@ -24,7 +24,7 @@ struct outcome {
 class trace_player {
 public:
   // `models`: full names by number of the trace.
-  trace_player(rpc::tenant_client& client, const sim::trace& trace, std::vector<std::string> models);
+  trace_player(clients::tenant_client& client, const sim::trace& trace, std::vector<std::string> models);
 
   // What each model answers to each input when nothing else is asked. Models are asked in the order of their numbers.
   core::result<void> ask_alone();
@@ -41,13 +41,13 @@ public:
   core::duration_us deadline_us(size_t i) const; // from sending
 
 private:
-  rpc::tenant_client& client_;
+  clients::tenant_client& client_;
   const sim::trace& trace_;
   const std::vector<std::string> models_;
-  std::vector<rpc::input> inputs_;
+  std::vector<clients::input> inputs_;
   std::vector<std::vector<float>> alone_; // by model, then input
   std::vector<outcome> outcomes_;
   core::time_us start_us_ = 0, end_us_ = 0;
 };
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

@@ -3,7 +3,7 @@
 
 #include "clients/cpp/connection.hpp"
 
-namespace fastptm::rpc {
+namespace fastptm::clients {
 
 struct admin_client::state {
   explicit state(std::shared_ptr<event_loop> loop) : link(std::move(loop)) {}
@@ -71,4 +71,4 @@ core::result<void> admin_client::drop_cache() {
   return {};
 }
 
-} // namespace fastptm::rpc
+} // namespace fastptm::clients

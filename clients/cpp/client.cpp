@@ -9,7 +9,7 @@
 
 #include "clients/cpp/client_state.hpp"
 
-namespace fastptm::rpc {
+namespace fastptm::clients {
 
 namespace {
 
@@ -219,4 +219,4 @@ core::result<publication> tenant_client::publish(const std::string& model, const
                      got.getShards(),       got.getNewShards()};
 }
 
-} // namespace fastptm::rpc
+} // namespace fastptm::clients

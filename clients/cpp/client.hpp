@@ -18,7 +18,7 @@
 #include "schemas/admin.capnp.h"
 #include "schemas/serving.capnp.h"
 
-namespace fastptm::rpc {
+namespace fastptm::clients {
 
 // A thread's event loop. KJ allows one per thread: two clients of one thread share it.
 class event_loop;
@@ -159,4 +159,4 @@ private:
 
 std::string_view to_string(schema::Status status);
 
-} // namespace fastptm::rpc
+} // namespace fastptm::clients

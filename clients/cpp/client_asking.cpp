@@ -8,7 +8,7 @@
 #include "clients/cpp/client_state.hpp"
 #include "core/random.hpp"
 
-namespace fastptm::rpc {
+namespace fastptm::clients {
 
 namespace {
 
@@ -240,4 +240,4 @@ size_t tenant_client::pending() const {
   return state_->pending;
 }
 
-} // namespace fastptm::rpc
+} // namespace fastptm::clients

@@ -9,7 +9,7 @@
 #include "clients/cpp/repetition.hpp"
 #include "clients/cpp/tenant_session.hpp"
 
-namespace fastptm::rpc {
+namespace fastptm::clients {
 
 // One request from its call to its answer, however often it is sent.
 struct asked_request {
@@ -68,4 +68,4 @@ private:
   void taskFailed(kj::Exception&&) override {} // every task catches its own
 };
 
-} // namespace fastptm::rpc
+} // namespace fastptm::clients

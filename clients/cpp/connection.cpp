@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <kj/debug.h>
 
-namespace fastptm::rpc {
+namespace fastptm::clients {
 
 namespace {
 
@@ -73,4 +73,4 @@ core::result<void> connection::connect(const std::string& address, core::duratio
   return {};
 }
 
-} // namespace fastptm::rpc
+} // namespace fastptm::clients

@@ -12,7 +12,7 @@
 #include "core/error.hpp"
 #include "schemas/serving.capnp.h"
 
-namespace fastptm::rpc {
+namespace fastptm::clients {
 
 class event_loop {
 public:
@@ -70,4 +70,4 @@ private:
   kj::Own<capnp::TwoPartyClient> client_;
 };
 
-} // namespace fastptm::rpc
+} // namespace fastptm::clients

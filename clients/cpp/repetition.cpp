@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace fastptm::rpc {
+namespace fastptm::clients {
 
 namespace {
 
@@ -33,4 +33,4 @@ core::duration_us repetition::spread(core::duration_us least_us) {
   return least_us + static_cast<core::duration_us>(random_.below(static_cast<uint64_t>(least_us) / 2 + 1));
 }
 
-} // namespace fastptm::rpc
+} // namespace fastptm::clients

@@ -8,7 +8,7 @@
 #include "core/clock.hpp"
 #include "core/random.hpp"
 
-namespace fastptm::rpc {
+namespace fastptm::clients {
 
 // How one try ended without an answer.
 struct failed_try {
@@ -35,4 +35,4 @@ private:
   uint32_t breaks_ = 0;
 };
 
-} // namespace fastptm::rpc
+} // namespace fastptm::clients

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <kj/debug.h>
 
-namespace fastptm::rpc {
+namespace fastptm::clients {
 
 namespace {
 
@@ -87,4 +87,4 @@ void tenant_sessions::lose(const session_pointer& broken) {
   current_ = nullptr;
 }
 
-} // namespace fastptm::rpc
+} // namespace fastptm::clients

@@ -8,7 +8,7 @@
 #include "clients/cpp/client.hpp"
 #include "clients/cpp/connection.hpp"
 
-namespace fastptm::rpc {
+namespace fastptm::clients {
 
 // A model's capability, while it is looked up and afterwards.
 struct found_model {
@@ -70,4 +70,4 @@ private:
   core::time_us next_try_us_ = 0;
 };
 
-} // namespace fastptm::rpc
+} // namespace fastptm::clients

@@ -14,8 +14,8 @@ namespace fastptm::engine {
 namespace {
 
 using core::fail;
+using core::json_value;
 using core::printable;
-using weights::json_value;
 
 struct role {
   std::string_view name;

@@ -26,16 +26,16 @@ struct declared_tokens {
 };
 
 // A token of tokenizer.json or of added_tokens_decoder: {"content": ..., "lstrip": ..., ...}.
-core::result<added_token> read_added_token(std::string_view file, const weights::json_value& from);
+core::result<added_token> read_added_token(std::string_view file, const core::json_value& from);
 
 // The list `added_tokens` of tokenizer.json; empty where there is none.
-core::result<std::vector<added_token>> read_added_list(const weights::json_value& tokenizer_json);
+core::result<std::vector<added_token>> read_added_list(const core::json_value& tokenizer_json);
 
 // As transformers 4.57 reads them: added_tokens_decoder of tokenizer_config.json if there is one, else
 // special_tokens_map.json, added_tokens.json and the list of tokenizer.json (null: there is no such file).
 // `is_bert`: a role that no file names has BERT's token.
-core::result<declared_tokens> read_declared_tokens(const tokenizer_texts& texts, const weights::json_value& config,
-                                                   const weights::json_value* tokenizer_json, bool is_bert);
+core::result<declared_tokens> read_declared_tokens(const tokenizer_texts& texts, const core::json_value& config,
+                                                   const core::json_value* tokenizer_json, bool is_bert);
 
 // What the library adds, as one batch, to a tokenizer that knows `already`: every added token once more (it may have
 // become special), and the special ones that are missing.

@@ -10,7 +10,7 @@ namespace fastptm::engine {
 namespace {
 
 using core::fail;
-using weights::json_value;
+using core::json_value;
 
 constexpr size_t max_frame_items = 16; // BERT's pair has five
 

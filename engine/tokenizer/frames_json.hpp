@@ -8,6 +8,6 @@
 namespace fastptm::engine {
 
 // Leaves `frames` as they are where the file has no post-processor.
-core::result<void> read_frames(const weights::json_value& document, text_frames& frames);
+core::result<void> read_frames(const core::json_value& document, text_frames& frames);
 
 } // namespace fastptm::engine

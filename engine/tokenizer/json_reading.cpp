@@ -6,7 +6,7 @@
 namespace fastptm::engine {
 
 using core::fail;
-using weights::json_value;
+using core::json_value;
 
 const json_value* member(const json_value& of, std::string_view key) {
   const json_value* found = of.find(key);
@@ -43,7 +43,7 @@ std::optional<int32_t> id_of(const json_value& value) {
 }
 
 core::result<json_value> parse_object(std::string_view text, std::string_view file) {
-  auto document = weights::parse_json(text.empty() ? "{}" : text, file);
+  auto document = core::parse_json(text.empty() ? "{}" : text, file);
   if (!document) return fail(document.error());
   if (!document->object()) return refuse("{}: {}, expected an object", file, document->kind());
   return document;

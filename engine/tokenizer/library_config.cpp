@@ -12,8 +12,8 @@ namespace fastptm::engine {
 namespace {
 
 using core::fail;
+using core::json_value;
 using core::printable;
-using weights::json_value;
 
 struct tokenizer_class {
   std::string_view name; // without the ending "Fast"

@@ -23,6 +23,6 @@ struct library_config {
 
 // The classes that the engine knows are listed; others, and every setting that would change ids in a way it does not
 // know, are refused by name.
-core::result<library_config> read_library_config(const tokenizer_texts& texts, const weights::json_value& config);
+core::result<library_config> read_library_config(const tokenizer_texts& texts, const core::json_value& config);
 
 } // namespace fastptm::engine

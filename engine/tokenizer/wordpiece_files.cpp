@@ -19,8 +19,8 @@ namespace fastptm::engine {
 namespace {
 
 using core::fail;
+using core::json_value;
 using core::printable;
-using weights::json_value;
 
 bool is_utf8(std::string_view text) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());

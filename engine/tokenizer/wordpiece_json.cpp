@@ -13,8 +13,8 @@ namespace fastptm::engine {
 namespace {
 
 using core::fail;
+using core::json_value;
 using core::printable;
-using weights::json_value;
 
 constexpr uint64_t max_word_characters = 10'000; // anything near it is no word
 

@@ -10,6 +10,6 @@ namespace fastptm::engine {
 // Model WordPiece, BertNormalizer, BertPreTokenizer, TemplateProcessing or BertProcessing or none. Of its own
 // truncation only the side counts: a request's length is the model card's business, and we never pad. Added tokens are
 // not read here.
-core::result<wordpiece_options> wordpiece_from_json(const weights::json_value& document);
+core::result<wordpiece_options> wordpiece_from_json(const core::json_value& document);
 
 } // namespace fastptm::engine

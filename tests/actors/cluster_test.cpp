@@ -35,10 +35,10 @@ protected:
   static std::string node_of(const std::string& device) { return device.substr(0, device.find('/')); }
 
   // Makes the device that does not hold the model load it, and returns that load's report.
-  switch_report load_elsewhere(const std::string& model) {
+  protocol::switch_report load_elsewhere(const std::string& model) {
     const auto source = holder(model);
     cluster_.cordon(source, true);
-    EXPECT_EQ(cluster_.embed(model, {1, 2, 3}).end, status::ok);
+    EXPECT_EQ(cluster_.embed(model, {1, 2, 3}).end, protocol::status::ok);
     const auto report = cluster_.switches(2).back();
     EXPECT_EQ(report.device, other(source));
     return report;
@@ -54,8 +54,8 @@ TEST_F(Cluster, AnswersWhatWasPublished) {
   ASSERT_TRUE(published.has_value()) << published.error().message;
   EXPECT_EQ(published->row.name, "acme/m@1");
   const auto reply = cluster_.embed("acme/m@1", {1, 2, 3});
-  ASSERT_EQ(reply.end, status::ok) << reply.error;
-  EXPECT_FALSE(decode_output(reply.output)->empty());
+  ASSERT_EQ(reply.end, protocol::status::ok) << reply.error;
+  EXPECT_FALSE(protocol::decode_output(reply.output)->empty());
   EXPECT_TRUE(reply.spent.loaded);
   ASSERT_NE(holder("acme/m@1"), "nowhere");
   const auto again = cluster_.embed("acme/m", {1, 2, 3});
@@ -63,7 +63,7 @@ TEST_F(Cluster, AnswersWhatWasPublished) {
   EXPECT_FALSE(again.spent.loaded);
   ASSERT_EQ(cluster_.switches().size(), 1u);
   EXPECT_EQ(cluster_.switches()[0].bytes_moved, published->row.bytes);
-  EXPECT_EQ(cluster_.embed("acme/none", {1}).end, status::not_found);
+  EXPECT_EQ(cluster_.embed("acme/none", {1}).end, protocol::status::not_found);
 }
 
 TEST_F(Cluster, TakesTheBytesFromThePeerThatHoldsThem) {
@@ -112,12 +112,13 @@ TEST_F(Cluster, SaysWhyWhenNoSourceIsLeft) {
   start_all();
   ASSERT_TRUE(cluster_.publish("m", 1).has_value());
   cluster_.network().kill("head");
-  const infer_request request{"acme/m@1", task_kind::embed, encode_input(std::vector<int32_t>{1}, {}), 1'000'000};
-  const auto reply = cluster_.ask<infer_reply>(cluster_.head().tenants[0].second, request).value();
-  EXPECT_NE(reply.end, status::ok);
+  const protocol::infer_request request{"acme/m@1", protocol::task_kind::embed,
+                                        protocol::encode_input(std::vector<int32_t>{1}, {}), 1'000'000};
+  const auto reply = cluster_.ask<protocol::infer_reply>(cluster_.head().tenants[0].second, request).value();
+  EXPECT_NE(reply.end, protocol::status::ok);
   EXPECT_NE(reply.error.find("no source left"), std::string::npos) << reply.error;
   cluster_.network().heal();
-  EXPECT_EQ(cluster_.embed("acme/m@1", {1}).end, status::ok);
+  EXPECT_EQ(cluster_.embed("acme/m@1", {1}).end, protocol::status::ok);
 }
 
 TEST_F(Cluster, ServesGoOnWhenAWorkerLeaves) {
@@ -145,12 +146,12 @@ TEST_F(Cluster, EvictsFromADeviceOnDemand) {
   start_all();
   const auto published = cluster_.publish("m", 1);
   ASSERT_TRUE(published.has_value());
-  ASSERT_EQ(cluster_.embed("acme/m@1", {1}).end, status::ok);
-  const auto freed =
-      cluster_.ask<uint64_t>(cluster_.head().scheduler, evict_atom_v, holder("acme/m@1"), std::string("acme/m@1"));
+  ASSERT_EQ(cluster_.embed("acme/m@1", {1}).end, protocol::status::ok);
+  const auto freed = cluster_.ask<uint64_t>(cluster_.head().scheduler, protocol::evict_atom_v, holder("acme/m@1"),
+                                            std::string("acme/m@1"));
   ASSERT_TRUE(freed.has_value()) << freed.error().message;
   EXPECT_EQ(*freed, published->row.bytes);
-  EXPECT_EQ(cluster_.embed("acme/m@1", {1}).end, status::ok);
+  EXPECT_EQ(cluster_.embed("acme/m@1", {1}).end, protocol::status::ok);
   auto loads = cluster_.switches(2);
   ASSERT_EQ(loads.size(), 2u);
   const auto give_up_us = core::monotonic_now_us() + 10'000'000; // The news may be behind the answer.
@@ -171,20 +172,20 @@ TEST_F(Cluster, MakesRoomWhenItsFreeBytesAreScattered) {
   const std::string names = "abcdefg";
   for (const char name : names) {
     ASSERT_TRUE(cluster_.publish({name}, static_cast<uint64_t>(name), small).has_value());
-    ASSERT_EQ(cluster_.embed(std::string("acme/") + name, {1}).end, status::ok);
+    ASSERT_EQ(cluster_.embed(std::string("acme/") + name, {1}).end, protocol::status::ok);
   }
   for (const char name : std::string("bdfg"))
-    ASSERT_EQ(cluster_.embed(std::string("acme/") + name, {1}).end, status::ok);
+    ASSERT_EQ(cluster_.embed(std::string("acme/") + name, {1}).end, protocol::status::ok);
   ASSERT_TRUE(cluster_.publish("large", 99, large).has_value());
   const auto reply = cluster_.embed("acme/large", {1});
-  EXPECT_EQ(reply.end, status::ok) << reply.error;
+  EXPECT_EQ(reply.end, protocol::status::ok) << reply.error;
   ASSERT_EQ(holder("acme/large@1"), "worker-0/host0");
   const auto nodes = cluster_.nodes();
   const auto worker =
       std::find_if(nodes.begin(), nodes.end(), [](const auto& node) { return node.name == "worker-0"; });
   // Three have left for their bytes, one for its place.
   EXPECT_EQ(worker->devices[0].resident.size(), names.size() - 4 + 1);
-  for (const char name : names) EXPECT_EQ(cluster_.embed(std::string("acme/") + name, {1}).end, status::ok);
+  for (const char name : names) EXPECT_EQ(cluster_.embed(std::string("acme/") + name, {1}).end, protocol::status::ok);
 }
 
 TEST_F(Cluster, KeepsOutAWorkerThatDoesNotKnowTheSecret) {

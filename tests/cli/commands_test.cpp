@@ -10,7 +10,7 @@
 #include "cli/inputs.hpp"
 #include "core/json_writer.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 namespace {
 
 using testing::HasSubstr;
@@ -30,22 +30,22 @@ private:
 };
 
 TEST(Json, EscapesWhatATerminalOrParserWouldObey) {
-  EXPECT_EQ(json_text("a\"b\\c\n\x1b"), R"("a\"b\\c\u000a\u001b")");
-  EXPECT_EQ(json_text("\xff"), R"("\ufffd")");
-  EXPECT_EQ(json_text("z\xc3\xbcrich"), "\"z\xc3\xbcrich\"");
+  EXPECT_EQ(core::json_text("a\"b\\c\n\x1b"), R"("a\"b\\c\u000a\u001b")");
+  EXPECT_EQ(core::json_text("\xff"), R"("\ufffd")");
+  EXPECT_EQ(core::json_text("z\xc3\xbcrich"), "\"z\xc3\xbcrich\"");
 }
 
 TEST(Json, PrintsFloatsThatReadBackTheSame) {
   const std::vector<float> values{0.1F, -1e-30F, 16777216.0F};
-  EXPECT_EQ(json_floats(values), "[0.1,-1e-30,16777216]");
-  EXPECT_EQ(json_floats({NAN}), "[null]");
+  EXPECT_EQ(core::json_floats(values), "[0.1,-1e-30,16777216]");
+  EXPECT_EQ(core::json_floats({NAN}), "[null]");
 }
 
 TEST(Json, KeepsMembersInOrder) {
-  EXPECT_EQ(json_object().text("b", "x").number("a", int64_t{-1}).flag("c", true).str(),
+  EXPECT_EQ(core::json_writer().text("b", "x").number("a", int64_t{-1}).flag("c", true).str(),
             R"({"b":"x","a":-1,"c":true})");
-  EXPECT_EQ(json_object().str(), "{}");
-  EXPECT_EQ(json_array().str(), "[]");
+  EXPECT_EQ(core::json_writer().str(), "{}");
+  EXPECT_EQ(core::json_list().str(), "[]");
 }
 
 TEST(Inputs, ReadsIdsWithAndWithoutTypes) {
@@ -124,4 +124,4 @@ TEST(Durations, ReadUnits) {
 }
 
 } // namespace
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

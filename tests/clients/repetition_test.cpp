@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace fastptm::rpc {
+namespace fastptm::clients {
 namespace {
 
 constexpr core::time_us now = 1'000'000, deadline_us = now + 3'000'000;
@@ -57,4 +57,4 @@ TEST(Repetition, SpreadsManyClients) {
 }
 
 } // namespace
-} // namespace fastptm::rpc
+} // namespace fastptm::clients

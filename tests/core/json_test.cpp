@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace fastptm::weights {
+namespace fastptm::core {
 
 namespace {
 
@@ -70,4 +70,4 @@ TEST(Json, MessagesHoldNoControlCharacters) {
   }
 }
 
-} // namespace fastptm::weights
+} // namespace fastptm::core

@@ -13,7 +13,7 @@ namespace fastptm::engine {
 namespace {
 
 namespace fs = std::filesystem;
-using weights::json_value;
+using core::json_value;
 
 std::vector<int32_t> integers(const json_value& list) {
   std::vector<int32_t> all;
@@ -63,7 +63,7 @@ void expect_answer(const tokenizer& with, const json_value& answer, size_t max_t
 TEST(Library, GivesTheSameIdsForTheSameFolder) {
   std::ostringstream text;
   text << std::ifstream(LIBRARY_CASES, std::ios::binary).rdbuf();
-  const auto table = weights::parse_json(text.str(), "library_cases.json");
+  const auto table = core::parse_json(text.str(), "library_cases.json");
   ASSERT_TRUE(table) << table.error().message;
   ASSERT_GT(table->find("cases")->array()->size(), 50u);
   for (const auto& each : *table->find("cases")->array()) {

@@ -36,7 +36,7 @@ std::string record(const cluster& of, const std::string& key) {
   std::ifstream in(of.where().state() / "run" / "head.json");
   std::ostringstream text;
   text << in.rdbuf();
-  return text_of(*weights::parse_json(text.str(), "head.json"), key);
+  return text_of(*core::parse_json(text.str(), "head.json"), key);
 }
 
 // Everything a client does, with the gateway's address from the record.

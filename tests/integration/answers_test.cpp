@@ -35,13 +35,13 @@ protected:
     return text_of(done.json(), "model");
   }
 
-  weights::json_value ask(const std::vector<std::string>& command) {
+  core::json_value ask(const std::vector<std::string>& command) {
     const auto done = cluster_.ask(command);
     EXPECT_EQ(done.code, 0) << done.err;
     return done.json();
   }
 
-  static std::vector<double> numbers(const weights::json_value& answer, std::string_view key) {
+  static std::vector<double> numbers(const core::json_value& answer, std::string_view key) {
     std::vector<double> out;
     for (const auto& each : *answer.find(key)->array()) out.push_back(*each.number());
     return out;

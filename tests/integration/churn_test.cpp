@@ -44,7 +44,7 @@ struct world {
   fs::path ids;
 };
 
-std::vector<double> embedding_of(const weights::json_value& row) {
+std::vector<double> embedding_of(const core::json_value& row) {
   std::vector<double> out;
   if (const auto* values = row.find("embedding"); values != nullptr && values->array() != nullptr)
     for (const auto& each : *values->array()) out.push_back(each.number().value_or(0));

@@ -42,7 +42,7 @@ exported read(const std::filesystem::path& file) {
   exported out;
   std::ifstream in(file);
   for (std::string line; std::getline(in, line);) {
-    const auto parsed = weights::parse_json(line, "export");
+    const auto parsed = core::parse_json(line, "export");
     if (!parsed || parsed->array() == nullptr) {
       ADD_FAILURE() << line;
       continue;

@@ -59,21 +59,21 @@ bool refuse(const std::vector<int>& calls) {
 
 // -- one process ----------------------------------------------------------------------------------
 
-std::vector<weights::json_value> ended::json_lines() const {
-  std::vector<weights::json_value> lines;
+std::vector<core::json_value> ended::json_lines() const {
+  std::vector<core::json_value> lines;
   std::istringstream text(out);
   for (std::string line; std::getline(text, line);) {
-    auto parsed = weights::parse_json(line, "stdout");
+    auto parsed = core::parse_json(line, "stdout");
     EXPECT_TRUE(parsed) << line << "\nstderr: " << err;
     if (parsed) lines.push_back(std::move(*parsed));
   }
   return lines;
 }
 
-weights::json_value ended::json() const {
+core::json_value ended::json() const {
   auto lines = json_lines();
   EXPECT_FALSE(lines.empty()) << "no output; exit code " << code << ", stderr: " << err;
-  return lines.empty() ? weights::json_value() : lines.back();
+  return lines.empty() ? core::json_value() : lines.back();
 }
 
 running::running(std::vector<std::string> command, const fs::path& scratch, const surroundings& around) {
@@ -250,14 +250,14 @@ std::vector<double> cluster::embed(const std::string& model, const std::string& 
   return out;
 }
 
-weights::json_value cluster::status() const {
+core::json_value cluster::status() const {
   const auto done = run({"status", "--json"});
-  return done.code == 0 ? done.json() : weights::json_value();
+  return done.code == 0 ? done.json() : core::json_value();
 }
 
 namespace {
 
-const weights::json_value* node_of(const weights::json_value& status, const std::string& name) {
+const core::json_value* node_of(const core::json_value& status, const std::string& name) {
   const auto* nodes = status.find("nodes");
   if (nodes == nullptr || nodes->array() == nullptr) return nullptr;
   for (const auto& node : *nodes->array()) {
@@ -289,7 +289,7 @@ bool cluster::eventually(const std::function<bool()>& holds, std::chrono::millis
   return true;
 }
 
-std::string text_of(const weights::json_value& in, std::string_view key) {
+std::string text_of(const core::json_value& in, std::string_view key) {
   const auto* member = in.find(key);
   return member != nullptr && member->string() != nullptr ? *member->string() : std::string();
 }

@@ -23,8 +23,8 @@ struct ended {
   std::string out, err;
 
   // The last line of stdout as JSON; fails the test when it is none.
-  weights::json_value json() const;
-  std::vector<weights::json_value> json_lines() const;
+  core::json_value json() const;
+  std::vector<core::json_value> json_lines() const;
 };
 
 // What a process is started with.
@@ -107,7 +107,7 @@ public:
   // The embedding of some ids, after retries while the cluster recovers; empty when there is none.
   std::vector<double> embed(const std::string& model, const std::string& ids = "[[5,6,7]]") const;
 
-  weights::json_value status() const;
+  core::json_value status() const;
   int64_t pid_of(const std::string& node) const;
   std::string state_of(const std::string& node) const;
   // Polls until it holds.
@@ -118,6 +118,6 @@ private:
   std::filesystem::path config_;
 };
 
-std::string text_of(const weights::json_value& in, std::string_view key);
+std::string text_of(const core::json_value& in, std::string_view key);
 
 } // namespace fastptm::integration

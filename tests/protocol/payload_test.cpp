@@ -8,7 +8,7 @@
 #include "protocol/errors.hpp"
 #include "protocol/interfaces.hpp"
 
-namespace fastptm::actors {
+namespace fastptm::protocol {
 namespace {
 
 TEST(Payload, CarriesAnInputWithAndWithoutTokenTypes) {
@@ -70,4 +70,4 @@ TEST(Messages, SurviveSerialisation) {
 }
 
 } // namespace
-} // namespace fastptm::actors
+} // namespace fastptm::protocol

@@ -34,8 +34,8 @@ TEST(Admin, SaysThatAModelIsNotThere) {
 
 TEST(Admin, StatusShowsQueuesLoadsAndLanes) {
   fake_cluster cluster;
-  actors::device_plan plan{
-      "worker-0/host0", {{"acme/m@2", actors::load_reason::prefetch, 1500}}, {{"acme/m@1", 4, 900}}};
+  protocol::device_plan plan{
+      "worker-0/host0", {{"acme/m@2", protocol::load_reason::prefetch, 1500}}, {{"acme/m@1", 4, 900}}};
   cluster.told().plans = {{{"acme/m@1", 7, 2}}, {plan}};
   auto client = cluster.connect_admin();
   ASSERT_TRUE(client);

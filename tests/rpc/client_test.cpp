@@ -15,36 +15,37 @@ constexpr core::duration_us second_us = 1'000'000;
 class Client : public testing::Test {
 protected:
   // Of a cluster whose head is started again at another address.
-  std::unique_ptr<tenant_client> open(bool waits_when_refused = true) {
-    return tenant_client::open({.address = {},
-                                .token = acme_token,
-                                .loop = nullptr,
-                                .find_address = [this]() -> core::result<std::string> {
-                                  ++looked_;
-                                  if (cluster_ == nullptr) return core::fail(core::errc::unavailable, "being started");
-                                  return cluster_->addresses().gateway;
-                                },
-                                .waits_when_refused = waits_when_refused});
+  std::unique_ptr<clients::tenant_client> open(bool waits_when_refused = true) {
+    return clients::tenant_client::open({.address = {},
+                                         .token = acme_token,
+                                         .loop = nullptr,
+                                         .find_address = [this]() -> core::result<std::string> {
+                                           ++looked_;
+                                           if (cluster_ == nullptr)
+                                             return core::fail(core::errc::unavailable, "being started");
+                                           return cluster_->addresses().gateway;
+                                         },
+                                         .waits_when_refused = waits_when_refused});
   }
 
-  answer ask(tenant_client& client, core::duration_us deadline_us, int32_t id = 7) {
-    answer out;
+  clients::answer ask(clients::tenant_client& client, core::duration_us deadline_us, int32_t id = 7) {
+    clients::answer out;
     start(client, deadline_us, id, out);
     finish(client);
     return out;
   }
-  static void start(tenant_client& client, core::duration_us deadline_us, int32_t id, answer& out) {
-    input what;
+  static void start(clients::tenant_client& client, core::duration_us deadline_us, int32_t id, clients::answer& out) {
+    clients::input what;
     what.ids = {id};
-    client.infer("m", false, what, deadline_us, [&](answer got) { out = std::move(got); });
+    client.infer("m", false, what, deadline_us, [&](clients::answer got) { out = std::move(got); });
   }
-  static void finish(tenant_client& client) {
+  static void finish(clients::tenant_client& client) {
     const auto end_us = core::monotonic_now_us() + 20 * second_us;
     while (client.pending() > 0 && core::monotonic_now_us() < end_us) client.run_until_answer(end_us);
     EXPECT_EQ(client.pending(), 0u);
   }
   // Until the cluster's tenant has seen so many requests.
-  bool seen(tenant_client& client, uint32_t inferences) {
+  bool seen(clients::tenant_client& client, uint32_t inferences) {
     for (int i = 0; i < 2000 && cluster_->told().inferences < inferences; ++i)
       client.run_until(core::monotonic_now_us() + 1000);
     return cluster_->told().inferences >= inferences;
@@ -57,7 +58,7 @@ protected:
 TEST_F(Client, WaitsForAClusterThatIsBeingStarted) {
   auto starting = std::move(cluster_);
   auto client = open();
-  answer got;
+  clients::answer got;
   start(*client, 10 * second_us, 7, got);
   client->run_until(core::monotonic_now_us() + 50'000);
   EXPECT_EQ(client->pending(), 1u);
@@ -82,7 +83,7 @@ TEST_F(Client, IsUnavailableWhenTheDeadlinePassesAndNotBefore) {
 TEST_F(Client, RepeatsWhatABrokenConnectionHasLost) {
   auto client = open();
   cluster_->told().silent = true;
-  std::vector<answer> got(20);
+  std::vector<clients::answer> got(20);
   for (size_t i = 0; i < got.size(); ++i) start(*client, 10 * second_us, static_cast<int32_t>(i), got[i]);
   ASSERT_TRUE(seen(*client, 20));
   cluster_ = nullptr; // with all of them under way
@@ -96,7 +97,8 @@ TEST_F(Client, RepeatsWhatABrokenConnectionHasLost) {
 }
 
 TEST_F(Client, OfAWrongTokenIsToldSoAtOnce) {
-  auto client = tenant_client::open({.address = cluster_->addresses().gateway, .token = "wrong", .loop = nullptr});
+  auto client =
+      clients::tenant_client::open({.address = cluster_->addresses().gateway, .token = "wrong", .loop = nullptr});
   const auto began_us = core::monotonic_now_us();
   EXPECT_EQ(ask(*client, 5 * second_us).status, "permission_denied");
   EXPECT_LT(core::monotonic_now_us() - began_us, 2 * second_us);
@@ -134,7 +136,7 @@ TEST_F(Client, UsesOneKeyForAllTriesOfARequestAndAnotherForTheNext) {
 TEST_F(Client, CountsItsDeadlineFromTheCall) {
   auto starting = std::move(cluster_);
   auto client = open();
-  answer got;
+  clients::answer got;
   start(*client, second_us - 100'000, 7, got);
   client->run_until(core::monotonic_now_us() + 300'000);
   cluster_ = std::move(starting);
@@ -155,7 +157,7 @@ TEST_F(Client, TakesTheClustersDeadlineWhereItNamesNone) {
 TEST_F(Client, ThatGoesTakesItsRequestsAlong) {
   cluster_->told().silent = true;
   auto client = open();
-  std::vector<answer> got(50);
+  std::vector<clients::answer> got(50);
   for (auto& each : got) start(*client, 900'000, 7, each);
   ASSERT_TRUE(seen(*client, 50));
   client.reset();
@@ -178,11 +180,11 @@ TEST_F(Client, FindsTheVersionThatIsLeftWhenTheNewestIsTakenBack) {
 
 TEST_F(Client, SendsNothingThatWouldEndItsConnection) {
   auto client = open();
-  answer large, small;
-  input what;
+  clients::answer large, small;
+  clients::input what;
   what.ids.assign(2'000'000, 7);
   start(*client, 900'000, 7, small);
-  client->infer("m", false, what, 900'000, [&](answer got) { large = std::move(got); });
+  client->infer("m", false, what, 900'000, [&](clients::answer got) { large = std::move(got); });
   finish(*client);
   EXPECT_EQ(large.status, "invalid");
   EXPECT_THAT(large.error, HasSubstr("bytes"));

@@ -11,7 +11,7 @@ namespace fastptm::rpc {
 
 namespace {
 
-using namespace actors;
+using namespace protocol;
 
 tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told) {
   return {
@@ -196,12 +196,12 @@ fake_cluster::~fake_cluster() {
   std::filesystem::remove_all(spool_, trouble);
 }
 
-core::result<std::unique_ptr<tenant_client>> fake_cluster::connect(const std::string& token) const {
-  return tenant_client::connect({.address = addresses().gateway, .token = token, .loop = nullptr});
+core::result<std::unique_ptr<clients::tenant_client>> fake_cluster::connect(const std::string& token) const {
+  return clients::tenant_client::connect({.address = addresses().gateway, .token = token, .loop = nullptr});
 }
 
-core::result<std::unique_ptr<admin_client>> fake_cluster::connect_admin(const std::string& token) const {
-  return admin_client::connect({.address = addresses().admin, .token = token, .loop = nullptr});
+core::result<std::unique_ptr<clients::admin_client>> fake_cluster::connect_admin(const std::string& token) const {
+  return clients::admin_client::connect({.address = addresses().admin, .token = token, .loop = nullptr});
 }
 
 } // namespace fastptm::rpc

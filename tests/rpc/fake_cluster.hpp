@@ -20,8 +20,8 @@ constexpr const char* admin_token = "token-of-the-operator";
 
 // What the doubles answer; set before requests come.
 struct script {
-  actors::model_list models;
-  actors::plan_list plans;
+  protocol::model_list models;
+  protocol::plan_list plans;
   std::string card_file;                  // the path of every model's card
   std::atomic<bool> silent = false;       // tenants never answer
   std::atomic<uint32_t> inferences = 0;   // that reached a tenant
@@ -33,7 +33,7 @@ struct script {
   std::vector<std::string> keys;
   std::vector<int64_t> deadlines;
   std::string last_model;
-  actors::decoded_input last_input;
+  protocol::decoded_input last_input;
   std::string last_folder; // of a publication: read it after its answer
   uint64_t last_folder_bytes = 0;
   bool last_special_is_text = false;
@@ -54,8 +54,8 @@ public:
   std::filesystem::path spool() const { return spool_; }
   core::metrics_registry& metrics() { return metrics_; }
 
-  core::result<std::unique_ptr<tenant_client>> connect(const std::string& token = acme_token) const;
-  core::result<std::unique_ptr<admin_client>> connect_admin(const std::string& token = admin_token) const;
+  core::result<std::unique_ptr<clients::tenant_client>> connect(const std::string& token = acme_token) const;
+  core::result<std::unique_ptr<clients::admin_client>> connect_admin(const std::string& token = admin_token) const;
 
 private:
   script script_;

@@ -20,23 +20,23 @@ using testing::HasSubstr;
 
 constexpr core::duration_us patience_us = 5'000'000;
 
-input of_ids(std::vector<int32_t> ids) {
-  input out;
+clients::input of_ids(std::vector<int32_t> ids) {
+  clients::input out;
   out.ids = std::move(ids);
   return out;
 }
 
-input of_text(std::string text) {
-  input out;
+clients::input of_text(std::string text) {
+  clients::input out;
   out.text = std::move(text);
   out.is_text = true;
   return out;
 }
 
-answer ask(tenant_client& client, const std::string& model, const input& what, core::duration_us deadline_us = 500'000,
-           bool classify = false) {
-  answer out;
-  client.infer(model, classify, what, deadline_us, [&](answer got) { out = std::move(got); });
+clients::answer ask(clients::tenant_client& client, const std::string& model, const clients::input& what,
+                    core::duration_us deadline_us = 500'000, bool classify = false) {
+  clients::answer out;
+  client.infer(model, classify, what, deadline_us, [&](clients::answer got) { out = std::move(got); });
   while (client.pending() > 0) client.run_until_answer(core::monotonic_now_us() + patience_us);
   return out;
 }
@@ -133,7 +133,7 @@ TEST(Gateway, AnswersThousandsOfRequestsOnOneConnection) {
   auto client = cluster.connect();
   size_t good = 0;
   for (int i = 0; i < 2000; ++i) {
-    (*client)->infer("m", false, of_ids({i % 100}), 5'000'000, [&, i](const answer& got) {
+    (*client)->infer("m", false, of_ids({i % 100}), 5'000'000, [&, i](const clients::answer& got) {
       good += got.status == "ok" && got.output.at(0) == static_cast<float>(i % 100);
     });
   }

@@ -37,35 +37,35 @@ protected:
     told.models.rows = {row, row};
     told.models.rows[1].id = {9};
     told.models.rows[1].name = "acme/c@1";
-    told.models.rows[1].task = actors::task_kind::classify;
+    told.models.rows[1].task = protocol::task_kind::classify;
     client_ = std::move(*cluster_.connect());
   }
 
-  answer ask(const input& what, bool classify = false) {
-    answer out;
-    client_->infer(classify ? "c" : "m", classify, what, 500'000, [&](answer got) { out = std::move(got); });
+  clients::answer ask(const clients::input& what, bool classify = false) {
+    clients::answer out;
+    client_->infer(classify ? "c" : "m", classify, what, 500'000, [&](clients::answer got) { out = std::move(got); });
     while (client_->pending() > 0) client_->run_until_answer(core::monotonic_now_us() + 5'000'000);
     return out;
   }
 
-  static input text(std::string of, std::string prompt = {}) {
-    input out;
+  static clients::input text(std::string of, std::string prompt = {}) {
+    clients::input out;
     out.text = std::move(of);
     out.prompt = std::move(prompt);
     out.is_text = true;
     return out;
   }
 
-  static input pair(std::string first, std::string second) {
-    input out;
+  static clients::input pair(std::string first, std::string second) {
+    clients::input out;
     out.text = std::move(first);
     out.second = std::move(second);
     out.is_pair = true;
     return out;
   }
 
-  static input ids(std::vector<int32_t> of) {
-    input out;
+  static clients::input ids(std::vector<int32_t> of) {
+    clients::input out;
     out.ids = std::move(of);
     return out;
   }
@@ -77,7 +77,7 @@ protected:
   }
 
   fake_cluster cluster_;
-  std::unique_ptr<tenant_client> client_;
+  std::unique_ptr<clients::tenant_client> client_;
 };
 
 TEST_F(Texts, AnswersSayHowManyTokensWereReadAndWhetherTheTextWasCut) {

@@ -54,7 +54,7 @@ public:
     core::result<R> result = core::fail(core::errc::internal, "the test got neither an answer nor a timeout");
     if (!self->has_next_message()) return result;
     answer.receive([&](R& value) { result = std::move(value); },
-                   [&](caf::error& failure) { result = core::fail(actors::from_caf(failure)); });
+                   [&](caf::error& failure) { result = core::fail(protocol::from_caf(failure)); });
     return result;
   }
 

@@ -73,7 +73,7 @@ public:
       caf::scoped_actor self{*node.system};
       const auto supervisor = caf::actor_cast<caf::actor>(node.actors.supervisor);
       self->monitor(supervisor);
-      caf::anon_send<caf::message_priority::high>(supervisor, actors::stop_atom_v);
+      caf::anon_send<caf::message_priority::high>(supervisor, protocol::stop_atom_v);
       self->receive([](const caf::down_msg&) {});
     }
     node.actors = {};
@@ -87,12 +87,12 @@ public:
     core::result<R> result;
     self->request(whom, std::chrono::seconds(30), std::forward<Xs>(xs)...)
         .receive([&](R& value) { result = std::move(value); },
-                 [&](caf::error& failure) { result = core::fail(actors::from_caf(failure)); });
+                 [&](caf::error& failure) { result = core::fail(protocol::from_caf(failure)); });
     return result;
   }
 
-  std::vector<actors::node_row> nodes() {
-    return ask<actors::node_list>(head().directory, actors::nodes_atom_v).value().rows;
+  std::vector<protocol::node_row> nodes() {
+    return ask<protocol::node_list>(head().directory, protocol::nodes_atom_v).value().rows;
   }
 
   // Waits until these nodes are ready; false after ten seconds.
@@ -101,33 +101,34 @@ public:
     while (core::monotonic_now_us() < give_up_us) {
       size_t found = 0;
       for (const auto& row : nodes())
-        for (const auto& name : names) found += row.name == name && row.state == actors::node_state::ready;
+        for (const auto& name : names) found += row.name == name && row.state == protocol::node_state::ready;
       if (found == names.size()) return true;
       std::this_thread::yield();
     }
     return false;
   }
 
-  core::result<actors::publish_reply> publish(const std::string& name, uint64_t seed,
-                                              weights::synthetic_shape shape = tiny_shape()) {
+  core::result<protocol::publish_reply> publish(const std::string& name, uint64_t seed,
+                                                weights::synthetic_shape shape = tiny_shape()) {
     const auto model = folder_ / ("model-" + name);
     auto written = weights::write_synthetic_model(model, shape, seed);
     if (!written) return core::fail(written.error());
-    return ask<actors::publish_reply>(head().weight_store, actors::publish_request{"acme", name, model.string()});
+    return ask<protocol::publish_reply>(head().weight_store, protocol::publish_request{"acme", name, model.string()});
   }
 
-  actors::infer_reply embed(const std::string& model, std::vector<int32_t> ids) {
-    const actors::infer_request request{model, actors::task_kind::embed, actors::encode_input(ids, {}), 20'000'000};
-    return ask<actors::infer_reply>(head().tenants[0].second, request).value();
+  protocol::infer_reply embed(const std::string& model, std::vector<int32_t> ids) {
+    const protocol::infer_request request{model, protocol::task_kind::embed, protocol::encode_input(ids, {}),
+                                          20'000'000};
+    return ask<protocol::infer_reply>(head().tenants[0].second, request).value();
   }
 
-  std::vector<actors::switch_report> switches() {
-    return ask<actors::switch_list>(head().directory, actors::switches_atom_v, uint32_t{100}, std::string())
+  std::vector<protocol::switch_report> switches() {
+    return ask<protocol::switch_list>(head().directory, protocol::switches_atom_v, uint32_t{100}, std::string())
         .value()
         .rows;
   }
   // An answer may come before its load has ended: waits until so many loads have been reported, ten seconds at most.
-  std::vector<actors::switch_report> switches(size_t at_least) {
+  std::vector<protocol::switch_report> switches(size_t at_least) {
     const auto give_up_us = core::monotonic_now_us() + 10'000'000;
     auto found = switches();
     for (; found.size() < at_least && core::monotonic_now_us() < give_up_us; found = switches())
@@ -136,7 +137,7 @@ public:
   }
 
   void cordon(const std::string& device, bool on) {
-    core::check(ask<bool>(head().directory, actors::cordon_atom_v, device, on).has_value(), "no such device");
+    core::check(ask<bool>(head().directory, protocol::cordon_atom_v, device, on).has_value(), "no such device");
   }
 
   std::optional<core::error> fatal_of(const std::string& name) {

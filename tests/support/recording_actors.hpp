@@ -18,7 +18,7 @@ namespace fastptm::tests {
 
 // Work that a double does inside its own actor: promises are delivered only there.
 using errand = actors::local<std::function<void()>>;
-using takes_errands = actors::takes<errand>;
+using takes_errands = protocol::takes<errand>;
 
 // Requires: `whom` is one of the doubles below.
 template <class Handle> void inside(const Handle& whom, std::function<void()> work) {
@@ -26,24 +26,24 @@ template <class Handle> void inside(const Handle& whom, std::function<void()> wo
 }
 
 struct scheduler_record {
-  std::vector<actors::device_joined> joined;
-  std::vector<actors::device_lost> lost;
+  std::vector<protocol::device_joined> joined;
+  std::vector<protocol::device_lost> lost;
   std::vector<std::pair<std::string, bool>> cordoned;
-  std::vector<actors::schedule_request> requests;
+  std::vector<protocol::schedule_request> requests;
   std::vector<uint64_t> cancelled;
-  std::optional<actors::infer_reply> reply; // none: requests stay unanswered until the test answers them
-  std::vector<caf::typed_response_promise<actors::infer_reply>> unanswered;
+  std::optional<protocol::infer_reply> reply; // none: requests stay unanswered until the test answers them
+  std::vector<caf::typed_response_promise<protocol::infer_reply>> unanswered;
 };
 
 class recording_scheduler {
 public:
-  using interface = actors::scheduler_actor::extend<takes_errands>;
+  using interface = protocol::scheduler_actor::extend<takes_errands>;
   static constexpr const char* actor_name = "recording_scheduler";
 
   recording_scheduler(interface::pointer self, scheduler_record* record) : self_(self), record_(record) {}
 
   interface::behavior_type make_behavior() {
-    using namespace actors;
+    using namespace protocol;
     return {
         [this](const schedule_request& request) -> caf::result<infer_reply> {
           record_->requests.push_back(request);
@@ -73,20 +73,20 @@ private:
 };
 
 struct supervisor_record {
-  std::vector<actors::node_lost> lost;
+  std::vector<protocol::node_lost> lost;
 };
 
 class recording_supervisor {
 public:
-  using interface = actors::supervisor_actor;
+  using interface = protocol::supervisor_actor;
   static constexpr const char* actor_name = "recording_supervisor";
 
   recording_supervisor(interface::pointer self, supervisor_record* record) : self_(self), record_(record) {}
 
   interface::behavior_type make_behavior() {
     return {
-        [this](const actors::node_lost& lost) { record_->lost.push_back(lost); },
-        [this](actors::stop_atom) { self_->quit(); },
+        [this](const protocol::node_lost& lost) { record_->lost.push_back(lost); },
+        [this](protocol::stop_atom) { self_->quit(); },
     };
   }
 
@@ -97,12 +97,12 @@ private:
 
 // A device whose orders end when and how the test says.
 struct worker_record {
-  std::vector<actors::attach_order> attached;
-  std::vector<actors::node_lost> lost;
-  std::deque<std::pair<actors::load_order, caf::typed_response_promise<actors::load_reply>>> loads;
-  std::deque<std::pair<actors::run_order, caf::typed_response_promise<actors::run_reply>>> runs;
-  std::vector<actors::batch_inputs> inputs;
-  std::vector<actors::evict_order> evicted;
+  std::vector<protocol::attach_order> attached;
+  std::vector<protocol::node_lost> lost;
+  std::deque<std::pair<protocol::load_order, caf::typed_response_promise<protocol::load_reply>>> loads;
+  std::deque<std::pair<protocol::run_order, caf::typed_response_promise<protocol::run_reply>>> runs;
+  std::vector<protocol::batch_inputs> inputs;
+  std::vector<protocol::evict_order> evicted;
   std::vector<core::load_id> cancelled;
   std::vector<std::string>* stopped = nullptr; // gets the name when told to stop
   std::string name;
@@ -110,13 +110,13 @@ struct worker_record {
 
 class recording_worker {
 public:
-  using interface = actors::gpu_worker_actor::extend<takes_errands>;
+  using interface = protocol::gpu_worker_actor::extend<takes_errands>;
   static constexpr const char* actor_name = "recording_worker";
 
   recording_worker(interface::pointer self, worker_record* record) : self_(self), record_(record) {}
 
   interface::behavior_type make_behavior() {
-    using namespace actors;
+    using namespace protocol;
     return {
         [this](const attach_order& order) { record_->attached.push_back(order); },
         [this](const load_order& order) -> caf::result<load_reply> {

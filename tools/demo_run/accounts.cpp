@@ -29,9 +29,9 @@ double measure_copy() {
 } // namespace
 
 core::result<load_accounts> add_up_loads(const std::string& state_folder, uint64_t after, uint64_t& last_load) {
-  node::commands::cluster_options options;
+  cli::cluster_options options;
   options.state = state_folder;
-  auto admin = node::commands::connect_admin(options);
+  auto admin = cli::connect_admin(options);
   if (!admin) return core::fail(admin.error());
   const auto reports = (*admin)->switches(100'000);
   if (!reports) return core::fail(reports.error());

@@ -20,7 +20,7 @@ struct prey {
   std::string device, model, node;
 };
 
-std::optional<prey> find_prey(rpc::admin_client& admin) {
+std::optional<prey> find_prey(clients::admin_client& admin) {
   const auto loads = admin.loads();
   if (!loads) return std::nullopt;
   for (const auto load : (*loads)->getLoads()) {
@@ -35,7 +35,7 @@ std::optional<prey> find_prey(rpc::admin_client& admin) {
 // While it lives the device gets no new work: whoever needs one of its sets loads it elsewhere, from this very device.
 class drained_device {
 public:
-  drained_device(rpc::admin_client& admin, std::string name) : admin_(admin), name_(std::move(name)) {
+  drained_device(clients::admin_client& admin, std::string name) : admin_(admin), name_(std::move(name)) {
     drained_ = admin_.cordon(name_, true).has_value();
   }
   ~drained_device() {
@@ -45,13 +45,13 @@ public:
   drained_device& operator=(const drained_device&) = delete;
 
 private:
-  rpc::admin_client& admin_;
+  clients::admin_client& admin_;
   const std::string name_;
   bool drained_ = false;
 };
 
 // The one with the most sets: its models are asked for soonest.
-std::string fullest_device(rpc::admin_client& admin) {
+std::string fullest_device(clients::admin_client& admin) {
   const auto status = admin.status();
   if (!status) return {};
   std::string fullest;
@@ -66,14 +66,14 @@ std::string fullest_device(rpc::admin_client& admin) {
   return fullest;
 }
 
-std::optional<prey> wait_for_prey(rpc::admin_client& admin, const std::atomic<bool>& stop) {
+std::optional<prey> wait_for_prey(clients::admin_client& admin, const std::atomic<bool>& stop) {
   const auto give_up_us = core::monotonic_now_us() + drain_us;
   while (!stop && core::monotonic_now_us() < give_up_us) // each question is a round trip: no further pause is needed
     if (const auto found = find_prey(admin)) return found;
   return std::nullopt;
 }
 
-int32_t pid_of(rpc::admin_client& admin, const std::string& node) {
+int32_t pid_of(clients::admin_client& admin, const std::string& node) {
   const auto status = admin.status();
   if (!status) return 0;
   for (const auto row : (*status)->getStatus().getNodes()) {
@@ -89,7 +89,7 @@ struct load_end {
   std::string finished_from;
 };
 
-std::optional<load_end> find_end(rpc::admin_client& admin, const prey& target) {
+std::optional<load_end> find_end(clients::admin_client& admin, const prey& target) {
   const auto reports = admin.switches(100);
   if (!reports) return std::nullopt;
   for (const auto report : (*reports)->getSwitches()) {
@@ -109,7 +109,7 @@ std::optional<load_end> find_end(rpc::admin_client& admin, const prey& target) {
 }
 
 // Until the victim has another pid and is ready.
-std::optional<core::duration_us> wait_ready(rpc::admin_client& admin, const std::string& node, int32_t old_pid,
+std::optional<core::duration_us> wait_ready(clients::admin_client& admin, const std::string& node, int32_t old_pid,
                                             core::time_us since_us) {
   while (core::monotonic_now_us() - since_us < ready_timeout_us) {
     if (const auto pid = pid_of(admin, node); pid != 0 && pid != old_pid) return core::monotonic_now_us() - since_us;
@@ -121,9 +121,9 @@ std::optional<core::duration_us> wait_ready(rpc::admin_client& admin, const std:
 } // namespace
 
 core::result<ambush_report> kill_a_source(const std::string& state_folder, const std::atomic<bool>& stop) {
-  node::commands::cluster_options options;
+  cli::cluster_options options;
   options.state = state_folder;
-  auto connected = node::commands::connect_admin(options);
+  auto connected = cli::connect_admin(options);
   if (!connected) return core::fail(connected.error());
   auto& admin = **connected;
   ambush_report report;

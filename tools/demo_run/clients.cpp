@@ -28,20 +28,20 @@ double relative_distance(const std::vector<float>& found, const std::vector<floa
   return std::isfinite(distance) ? distance : INFINITY;
 }
 
-core::result<std::unique_ptr<rpc::tenant_client>> connect(const target& where, const std::string& tenant) {
-  node::commands::cluster_options options;
+core::result<std::unique_ptr<clients::tenant_client>> connect(const target& where, const std::string& tenant) {
+  cli::cluster_options options;
   options.state = where.state_folder;
   options.tenant = tenant;
-  return node::commands::connect_tenant(options);
+  return cli::connect_tenant(options);
 }
 
-void run_until_idle(rpc::tenant_client& client, core::duration_us at_most_us) {
+void run_until_idle(clients::tenant_client& client, core::duration_us at_most_us) {
   const auto end_us = core::monotonic_now_us() + at_most_us;
   while (client.pending() > 0 && core::monotonic_now_us() < end_us) client.run_until_answer(end_us);
 }
 
-rpc::input text_input(const std::string& sentence) {
-  rpc::input what;
+clients::input text_input(const std::string& sentence) {
+  clients::input what;
   what.text = sentence;
   what.is_text = true;
   return what;
@@ -53,7 +53,7 @@ struct ledger {
   outcome sum;
   std::map<std::string, uint64_t> failures;
 
-  void enter(const rpc::answer& got, const std::vector<float>& expected, core::duration_us latency_us) {
+  void enter(const clients::answer& got, const std::vector<float>& expected, core::duration_us latency_us) {
     const std::lock_guard guard(mutex);
     if (!got.answered()) {
       ++sum.failed;
@@ -81,7 +81,7 @@ core::result<void> play_part(const target& where, const std::string& tenant, con
     const auto sent_us = core::monotonic_now_us();
     const auto& alone = expected[request.model][request.sentence];
     (*client)->infer(where.models[request.model].full_name, false, text_input(where.sentences[request.sentence]),
-                     request.deadline_us, [&entries, &alone, &progress, sent_us](const rpc::answer& got) {
+                     request.deadline_us, [&entries, &alone, &progress, sent_us](const clients::answer& got) {
                        entries.enter(got, alone, core::monotonic_now_us() - sent_us);
                        progress.fetch_add(1, std::memory_order_relaxed);
                      });
@@ -103,9 +103,9 @@ core::result<reference_answers> ask_alone(const target& where) {
     auto client = connect(where, where.models[model].tenant);
     if (!client) return core::fail(client.error());
     for (const auto& sentence : where.sentences) {
-      rpc::answer got;
+      clients::answer got;
       (*client)->infer(where.models[model].full_name, false, text_input(sentence), 30'000'000,
-                       [&got](rpc::answer answer) { got = std::move(answer); });
+                       [&got](clients::answer answer) { got = std::move(answer); });
       run_until_idle(**client, 60'000'000);
       if (!got.answered()) {
         return core::fail(core::errc::unavailable,

@@ -32,7 +32,7 @@ bool is_plain_file_name(std::string_view name) {
 }
 
 core::result<weight_map> parse_index(std::string_view text) {
-  const auto index = parse_json(text, index_name);
+  const auto index = core::parse_json(text, index_name);
   if (!index) return core::fail(index.error());
   const auto* entries = index->find("weight_map");
   if (!entries || !entries->object()) return fail_index("weight_map is missing or no object");

@@ -5,13 +5,14 @@
 
 namespace fastptm::weights {
 
-core::result<std::optional<json_value>> read_json_file(const std::filesystem::path& folder, const std::string& name) {
+core::result<std::optional<core::json_value>> read_json_file(const std::filesystem::path& folder,
+                                                             const std::string& name) {
   if (!name_exists(folder / name)) return std::nullopt;
   const auto text = read_small_file(folder / name, name, max_json_file_bytes);
   if (!text) return core::fail(text.error());
-  auto value = parse_json(*text, name, {.size_bytes = max_json_file_bytes});
+  auto value = core::parse_json(*text, name, {.size_bytes = max_json_file_bytes});
   if (!value) return core::fail(value.error());
-  return std::optional<json_value>(std::move(*value));
+  return std::optional<core::json_value>(std::move(*value));
 }
 
 } // namespace fastptm::weights

@@ -15,6 +15,7 @@ inline constexpr uint64_t max_json_file_bytes = 1 << 20;
 
 // Nothing when the folder has no such name. A link without its file is an error, not a missing file: what a broken
 // download lacks must not change what a model means.
-core::result<std::optional<json_value>> read_json_file(const std::filesystem::path& folder, const std::string& name);
+core::result<std::optional<core::json_value>> read_json_file(const std::filesystem::path& folder,
+                                                             const std::string& name);
 
 } // namespace fastptm::weights

@@ -20,13 +20,13 @@ tl::unexpected<core::error> fail(std::string_view why) {
   return core::fail(core::errc::invalid, fmt::format("config.json: {}", why));
 }
 
-const json_value* member(const json_value& config, std::string_view key) {
+const core::json_value* member(const core::json_value& config, std::string_view key) {
   const auto* value = config.find(key);
   return value && !value->is_null() ? value : nullptr;
 }
 
 // A name; some configurations have numbers there.
-core::result<std::string> name_in(const json_value& value, std::string_view id) {
+core::result<std::string> name_in(const core::json_value& value, std::string_view id) {
   if (const auto number = value.integer()) return std::to_string(*number);
   if (value.string() && !value.string()->empty() && value.string()->size() <= max_use_name_bytes)
     return *value.string();
@@ -35,7 +35,7 @@ core::result<std::string> name_in(const json_value& value, std::string_view id) 
                           max_use_name_bytes));
 }
 
-core::result<void> add_name(const std::string& id, const json_value& value, label_config& config) {
+core::result<void> add_name(const std::string& id, const core::json_value& value, label_config& config) {
   uint32_t index = 0;
   const auto* end = id.data() + id.size();
   const auto [stop, trouble] = std::from_chars(id.data(), end, index);
@@ -48,7 +48,7 @@ core::result<void> add_name(const std::string& id, const json_value& value, labe
   return {};
 }
 
-core::result<void> read_names(const json_value& labels, label_config& config) {
+core::result<void> read_names(const core::json_value& labels, label_config& config) {
   const auto* entries = labels.object();
   if (!entries || entries->empty() || entries->size() > max_labels)
     return fail(fmt::format("id2label must be an object of 1 to {} names", max_labels));
@@ -63,7 +63,7 @@ core::result<void> read_names(const json_value& labels, label_config& config) {
   return fail(fmt::format("id2label: names of {} bytes, the limit is {}", total_bytes, max_labels_bytes));
 }
 
-core::result<void> read_count(const json_value& value, label_config& config) {
+core::result<void> read_count(const core::json_value& value, label_config& config) {
   const auto count = value.unsigned_integer();
   if (!count || *count == 0 || *count > max_labels)
     return fail(fmt::format("num_labels must be an integer from 1 to {}", max_labels));
@@ -71,7 +71,7 @@ core::result<void> read_count(const json_value& value, label_config& config) {
   return {};
 }
 
-core::result<void> read_problem_type(const json_value& value, label_config& config) {
+core::result<void> read_problem_type(const core::json_value& value, label_config& config) {
   if (value.string())
     for (const auto known : {any_of_type, one_of_type, value_type})
       if (*value.string() == known) return config.problem_type = known, core::result<void>();
@@ -82,7 +82,7 @@ core::result<void> read_problem_type(const json_value& value, label_config& conf
 
 } // namespace
 
-core::result<label_config> read_label_config(const json_value& config) {
+core::result<label_config> read_label_config(const core::json_value& config) {
   label_config read;
   if (const auto* labels = member(config, "id2label")) {
     if (auto ok = read_names(*labels, read); !ok) return core::fail(ok.error());

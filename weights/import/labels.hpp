@@ -18,7 +18,7 @@ struct label_config {
 };
 
 // errc::invalid naming the key: ids that are not 0 to n-1, names that are no text or too long, an unknown problem_type.
-core::result<label_config> read_label_config(const json_value& config);
+core::result<label_config> read_label_config(const core::json_value& config);
 
 // Names and meaning of the outputs of a classifier with so many rows; LABEL_0, LABEL_1, ... where config.json names
 // none, as the library has it. errc::invalid when config.json means another number of labels.

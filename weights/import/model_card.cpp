@@ -35,7 +35,7 @@ public:
   }
 
 private:
-  core::result<std::optional<json_value>> read_json(const std::string& name) {
+  core::result<std::optional<core::json_value>> read_json(const std::string& name) {
     auto value = read_json_file(folder_, name);
     if (value && *value) card_.files.push_back(name);
     return value;

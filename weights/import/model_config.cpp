@@ -19,14 +19,14 @@ tl::unexpected<core::error> fail(std::string_view why) {
   return core::fail(core::errc::invalid, fmt::format("config.json: {}", why));
 }
 
-std::string quoted(const json_value& value) {
+std::string quoted(const core::json_value& value) {
   return value.string() ? fmt::format("'{}'", core::printable(*value.string(), 60)) : std::string(value.kind());
 }
 
 // Reads the keys of config.json; one that is missing gets BertConfig's default and is noted.
 class config_reader {
 public:
-  config_reader(const json_value& config, model_config& to) : config_(config), to_(to) {}
+  config_reader(const core::json_value& config, model_config& to) : config_(config), to_(to) {}
 
   core::result<void> read_count(std::string_view key, uint32_t& field, uint32_t fallback) {
     const auto* value = config_.find(key);
@@ -56,18 +56,18 @@ public:
   }
 
 private:
-  const json_value& config_;
+  const core::json_value& config_;
   model_config& to_;
 };
 
-core::result<void> read_family(const json_value& config, model_config& model) {
+core::result<void> read_family(const core::json_value& config, model_config& model) {
   const auto* value = config.find("model_type");
   model.names_family = value != nullptr;
   if (!value || (value->string() && *value->string() == "bert")) return {};
   return fail(fmt::format("model_type is {}, and only 'bert' is served", quoted(*value)));
 }
 
-core::result<void> read_activation(const json_value& config, architecture& arch) {
+core::result<void> read_activation(const core::json_value& config, architecture& arch) {
   constexpr std::array<std::pair<std::string_view, activation>, 8> known{{{"gelu", activation::gelu_erf},
                                                                           {"gelu_python", activation::gelu_erf},
                                                                           {"gelu_new", activation::gelu_tanh},
@@ -86,7 +86,7 @@ core::result<void> read_activation(const json_value& config, architecture& arch)
   return fail(fmt::format("hidden_act is {}, expected gelu, gelu_new or relu", quoted(*value)));
 }
 
-core::result<void> read_epsilon(const json_value& config, architecture& arch) {
+core::result<void> read_epsilon(const core::json_value& config, architecture& arch) {
   const auto* value = config.find("layer_norm_eps");
   if (!value) return {}; // the library's default is the architecture's
   const auto number = value->number();
@@ -95,18 +95,18 @@ core::result<void> read_epsilon(const json_value& config, architecture& arch) {
   return {};
 }
 
-bool is_empty(const json_value& value) {
+bool is_empty(const core::json_value& value) {
   return value.is_null() || (value.object() && value.object()->empty()) || (value.array() && value.array()->empty());
 }
 
-core::result<void> refuse_other_positions(const json_value& config) {
+core::result<void> refuse_other_positions(const core::json_value& config) {
   const auto* value = config.find("position_embedding_type");
   if (!value || (value->string() && *value->string() == "absolute")) return {};
   return fail(fmt::format("position_embedding_type is {}, and only 'absolute' is served", quoted(*value)));
 }
 
 // Weights are computed with as fp32; what is stored as less is read exactly.
-core::result<void> refuse_other_types(const json_value& config) {
+core::result<void> refuse_other_types(const core::json_value& config) {
   for (const std::string_view key : {"torch_dtype", "dtype"}) {
     const auto* value = config.find(key);
     if (!value || value->is_null()) continue;
@@ -119,7 +119,7 @@ core::result<void> refuse_other_types(const json_value& config) {
 }
 
 // What would make the same tensors mean something else.
-core::result<void> refuse_variants(const json_value& config) {
+core::result<void> refuse_variants(const core::json_value& config) {
   for (const std::string_view key : {"is_decoder", "add_cross_attention", "is_encoder_decoder"}) {
     const auto* value = config.find(key);
     if (value && !value->is_null() && value->boolean() != false)
@@ -135,7 +135,7 @@ core::result<void> refuse_variants(const json_value& config) {
   return refuse_other_positions(config).and_then([&] { return refuse_other_types(config); });
 }
 
-core::result<void> read_architecture(const json_value& config, model_config& model) {
+core::result<void> read_architecture(const core::json_value& config, model_config& model) {
   auto ok = read_family(config, model)
                 .and_then([&] { return refuse_variants(config); })
                 .and_then([&] { return config_reader(config, model).read_counts(); })
@@ -147,7 +147,7 @@ core::result<void> read_architecture(const json_value& config, model_config& mod
 }
 
 // A file without `architectures`, as the small official checkpoints of 2020 have none, describes the encoder.
-core::result<void> read_class(const json_value& config, model_config& model) {
+core::result<void> read_class(const core::json_value& config, model_config& model) {
   const auto* classes = config.find("architectures");
   if (!classes || is_empty(*classes)) return {};
   const auto* list = classes->array();
@@ -166,7 +166,7 @@ core::result<void> read_class(const json_value& config, model_config& model) {
                           quoted(list->front())));
 }
 
-core::result<void> read_labels(const json_value& config, model_config& model) {
+core::result<void> read_labels(const core::json_value& config, model_config& model) {
   if (model.kind != task_kind::classify) return {};
   auto labels = read_label_config(config);
   if (!labels) return core::fail(labels.error());
@@ -177,7 +177,7 @@ core::result<void> read_labels(const json_value& config, model_config& model) {
 } // namespace
 
 core::result<model_config> parse_model_config(std::string_view text) {
-  const auto config = parse_json(text, "config.json", {.size_bytes = max_config_bytes});
+  const auto config = core::parse_json(text, "config.json", {.size_bytes = max_config_bytes});
   if (!config) return core::fail(config.error());
   if (!config->object()) return fail(fmt::format("{}, expected an object", config->kind()));
   model_config model;

@@ -32,9 +32,9 @@ struct module_entry {
   std::string type, path;
 };
 
-core::result<module_entry> entry_of(const json_value& from, size_t position) {
-  const json_value* type = from.find("type");
-  const json_value* path = from.find("path");
+core::result<module_entry> entry_of(const core::json_value& from, size_t position) {
+  const core::json_value* type = from.find("type");
+  const core::json_value* path = from.find("path");
   if (!type || !type->string() || !path || !path->string())
     return refuse("module {} needs the strings `type` and `path`", position);
   module_entry entry{*type->string(), *path->string()};
@@ -74,7 +74,7 @@ core::result<module_list> read_module_list(const std::filesystem::path& folder) 
   module_list list;
   if (!*file) return list;
   list.is_there = true;
-  const json_array* entries = (*file)->array();
+  const core::json_array* entries = (*file)->array();
   if (!entries || entries->empty() || entries->size() > max_modules)
     return refuse("expected a list of 1 to {} modules", max_modules);
   for (size_t i = 0; i < entries->size(); ++i) {

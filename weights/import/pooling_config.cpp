@@ -33,17 +33,17 @@ constexpr std::array<mode_name, 6> mode_names = {{
 // Reads one file; what it fails with begins with the file's name.
 class pooling_reader {
 public:
-  pooling_reader(const std::string& name, const json_value& config) : name_(name), config_(config) {}
+  pooling_reader(const std::string& name, const core::json_value& config) : name_(name), config_(config) {}
 
   core::result<pooling_config> read(const architecture& arch) const {
     if (!config_.object()) return refuse("{}, expected an object", config_.kind());
     pooling_config found;
     if (auto ok = check_fields(arch); !ok) return core::fail(ok.error());
-    const json_value* word = config_.find("pooling_mode");
+    const core::json_value* word = config_.find("pooling_mode");
     const auto pool = word ? by_word(*word) : by_flags();
     if (!pool) return core::fail(pool.error());
     found.pool = *pool;
-    if (const json_value* included = config_.find("include_prompt"); included && !included->is_null()) {
+    if (const core::json_value* included = config_.find("include_prompt"); included && !included->is_null()) {
       if (!included->boolean()) return refuse("include_prompt is {}: expected true or false", included->kind());
       found.pools_prompt = *included->boolean();
     }
@@ -74,12 +74,12 @@ private:
     return refuse("{} is not supported: mean, cls, max and mean_sqrt_len are", mode.flag);
   }
 
-  core::result<pooling> by_word(const json_value& value) const {
+  core::result<pooling> by_word(const core::json_value& value) const {
     // A list of one is written where a list of several was meant to be possible.
-    const json_array* list = value.array();
+    const core::json_array* list = value.array();
     if (list && list->size() > 1)
       return refuse("pooling_mode lists {} modes: joined poolings are not supported", list->size());
-    const json_value& one = list && list->size() == 1 ? list->front() : value;
+    const core::json_value& one = list && list->size() == 1 ? list->front() : value;
     if (one.string())
       for (const auto& mode : mode_names)
         if (mode.word == *one.string()) return supported(mode);
@@ -91,7 +91,7 @@ private:
     const mode_name* chosen = nullptr;
     bool says_anything = false;
     for (const auto& mode : mode_names) {
-      const json_value* flag = config_.find(mode.flag);
+      const core::json_value* flag = config_.find(mode.flag);
       if (!flag) continue;
       says_anything = true;
       if (!flag->boolean()) return refuse("{} is {}: expected true or false", mode.flag, flag->kind());
@@ -105,12 +105,12 @@ private:
   }
 
   const std::string& name_;
-  const json_value& config_;
+  const core::json_value& config_;
 };
 
 } // namespace
 
-core::result<pooling_config> parse_pooling_config(const std::string& name, const json_value& config,
+core::result<pooling_config> parse_pooling_config(const std::string& name, const core::json_value& config,
                                                   const architecture& arch) {
   return pooling_reader(name, config).read(arch);
 }

@@ -15,12 +15,12 @@ template <class... Args> tl::unexpected<core::error> fail(fmt::format_string<Arg
                     fmt::format("{}: {}", prompts_file, fmt::format(format, std::forward<Args>(args)...)));
 }
 
-const json_value* member(const json_value& config, std::string_view key) {
+const core::json_value* member(const core::json_value& config, std::string_view key) {
   const auto* value = config.find(key);
   return value && !value->is_null() ? value : nullptr;
 }
 
-core::result<void> check_model_type(const json_value& config) {
+core::result<void> check_model_type(const core::json_value& config) {
   const auto* type = member(config, "model_type");
   if (!type || (type->string() && (*type->string() == "SentenceTransformer" || *type->string() == "CrossEncoder")))
     return {};
@@ -28,7 +28,7 @@ core::result<void> check_model_type(const json_value& config) {
               type->string() ? core::printable(*type->string(), 60) : type->kind());
 }
 
-core::result<void> add_prompt(const std::string& name, const json_value& text, usage& how) {
+core::result<void> add_prompt(const std::string& name, const core::json_value& text, usage& how) {
   if (name.empty() || name.size() > max_use_name_bytes)
     return fail("prompts: a name of {} bytes, expected 1 to {}", name.size(), max_use_name_bytes);
   if (!text.is_null() && !text.string())
@@ -39,7 +39,7 @@ core::result<void> add_prompt(const std::string& name, const json_value& text, u
   return {};
 }
 
-core::result<void> read_list(const json_value& list, usage& how) {
+core::result<void> read_list(const core::json_value& list, usage& how) {
   if (!list.object() || list.object()->size() > max_prompts)
     return fail("prompts must be an object of at most {} texts", max_prompts);
   for (const auto& [name, text] : *list.object())
@@ -47,7 +47,7 @@ core::result<void> read_list(const json_value& list, usage& how) {
   return {};
 }
 
-core::result<void> read_default(const json_value& name, usage& how) {
+core::result<void> read_default(const core::json_value& name, usage& how) {
   if (!name.string()) return fail("default_prompt_name is {}, expected a name", name.kind());
   how.default_prompt = *name.string();
   if (const auto known = prompt_named(how, {}); !known) return fail("default_prompt_name: {}", known.error().message);
@@ -56,7 +56,7 @@ core::result<void> read_default(const json_value& name, usage& how) {
 
 } // namespace
 
-core::result<void> read_prompts(const json_value& config, usage& how) {
+core::result<void> read_prompts(const core::json_value& config, usage& how) {
   if (!config.object()) return fail("{}, expected an object", config.kind());
   if (auto ok = check_model_type(config); !ok) return ok;
   if (const auto* list = member(config, "prompts"))

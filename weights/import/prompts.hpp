@@ -11,6 +11,6 @@ inline constexpr std::string_view prompts_file = "config_sentence_transformers.j
 
 // errc::invalid naming the key: prompts that are no texts or too many or too long, a default that is none of them, and
 // a kind of model whose vectors are not the ones we compute (sparse, one per token).
-core::result<void> read_prompts(const json_value& config, usage& how);
+core::result<void> read_prompts(const core::json_value& config, usage& how);
 
 } // namespace fastptm::weights

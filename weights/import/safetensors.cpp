@@ -55,7 +55,7 @@ public:
 
   core::result<std::vector<safetensor>> read(std::string_view text) {
     const std::string what = file_.what() + ": header";
-    auto header = parse_json(text, what, {.size_bytes = max_safetensors_header_bytes});
+    auto header = core::parse_json(text, what, {.size_bytes = max_safetensors_header_bytes});
     if (!header) return core::fail(header.error());
     const auto* entries = header->object();
     if (!entries) return fail("the JSON is no object");
@@ -78,7 +78,7 @@ private:
   }
   static std::string too_many() { return fmt::format("too many tensors: the limit is {}", max_safetensors_tensors); }
 
-  core::result<void> check_metadata(const json_value& entry) const {
+  core::result<void> check_metadata(const core::json_value& entry) const {
     const auto* pairs = entry.object();
     if (!pairs) return fail(fmt::format("{} is {}, expected an object of strings", metadata_key, entry.kind()));
     for (const auto& [key, value] : *pairs) {
@@ -90,7 +90,7 @@ private:
     return {};
   }
 
-  core::result<void> add(const std::string& name, const json_value& entry) {
+  core::result<void> add(const std::string& name, const core::json_value& entry) {
     if (name.empty() || name.size() > max_safetensors_name_bytes) {
       return fail(name, fmt::format("a name of {} bytes, expected 1 to {}", name.size(), max_safetensors_name_bytes));
     }
@@ -111,7 +111,7 @@ private:
     return {};
   }
 
-  core::result<void> read_dtype(const json_value& entry, safetensor& tensor) const {
+  core::result<void> read_dtype(const core::json_value& entry, safetensor& tensor) const {
     const auto* field = entry.find("dtype");
     if (!field) return fail(tensor.name, "the field dtype is missing");
     if (!field->string()) return fail(tensor.name, fmt::format("dtype is {}, expected a string", field->kind()));
@@ -121,7 +121,7 @@ private:
     return {};
   }
 
-  core::result<void> read_shape(const json_value& entry, safetensor& tensor) const {
+  core::result<void> read_shape(const core::json_value& entry, safetensor& tensor) const {
     const auto* field = entry.find("shape");
     if (!field) return fail(tensor.name, "the field shape is missing");
     auto numbers = read_numbers(tensor.name, "shape", *field);
@@ -140,7 +140,7 @@ private:
     return {};
   }
 
-  core::result<void> read_offsets(const json_value& entry, safetensor& tensor) const {
+  core::result<void> read_offsets(const core::json_value& entry, safetensor& tensor) const {
     const auto* field = entry.find("data_offsets");
     if (!field) return fail(tensor.name, "the field data_offsets is missing");
     const auto numbers = read_numbers(tensor.name, "data_offsets", *field);
@@ -161,7 +161,7 @@ private:
   }
 
   core::result<std::vector<uint64_t>> read_numbers(std::string_view name, std::string_view field,
-                                                   const json_value& value) const {
+                                                   const core::json_value& value) const {
     const auto* list = value.array();
     if (!list) return fail(name, fmt::format("{} is {}, expected a list of integers", field, value.kind()));
     std::vector<uint64_t> numbers;

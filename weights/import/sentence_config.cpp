@@ -28,7 +28,7 @@ constexpr std::array<std::string_view, 6> argument_keys{"model_args",       "mod
 constexpr std::array<std::string_view, 4> harmless_arguments{"trust_remote_code", "attn_implementation", "torch_dtype",
                                                              "dtype"};
 
-core::result<void> check_arguments(std::string_view key, const json_value& value) {
+core::result<void> check_arguments(std::string_view key, const core::json_value& value) {
   if (value.is_null()) return {};
   if (!value.object()) return refuse("{} is {}, expected an object", key, value.kind());
   for (const auto& [name, argument] : *value.object())
@@ -37,18 +37,18 @@ core::result<void> check_arguments(std::string_view key, const json_value& value
   return {};
 }
 
-core::result<void> check_word(std::string_view key, const json_value& value, std::string_view expected) {
+core::result<void> check_word(std::string_view key, const core::json_value& value, std::string_view expected) {
   if (value.is_null() || (value.string() && *value.string() == expected)) return {};
   return refuse("{} is {}, and only '{}' is served here", key,
                 value.string() ? core::printable(*value.string(), 60) : value.kind(), expected);
 }
 
 // {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
-core::result<void> check_modalities(const json_value& value, std::string_view output) {
+core::result<void> check_modalities(const core::json_value& value, std::string_view output) {
   if (value.is_null()) return {};
-  const json_value* text = value.find("text");
+  const core::json_value* text = value.find("text");
   if (!text || value.object()->size() != 1) return refuse("modality_config: only 'text' is served");
-  for (const auto& [key, word] : text->object() ? *text->object() : json_object()) {
+  for (const auto& [key, word] : text->object() ? *text->object() : core::json_object()) {
     const bool is_output = key == "method_output_name";
     if (!is_output && key != "method") return refuse("modality_config: '{}' is not known", core::printable(key, 60));
     if (auto ok = check_word(key, word, is_output ? output : "forward"); !ok) return ok;
@@ -56,7 +56,7 @@ core::result<void> check_modalities(const json_value& value, std::string_view ou
   return {};
 }
 
-core::result<void> check_field(const std::string& key, const json_value& value, task_kind kind) {
+core::result<void> check_field(const std::string& key, const core::json_value& value, task_kind kind) {
   const bool classifies = kind == task_kind::classify;
   if (is_one_of(key, argument_keys)) return check_arguments(key, value);
   if (key == "max_seq_length") return {};
@@ -71,7 +71,7 @@ core::result<void> check_field(const std::string& key, const json_value& value, 
 
 } // namespace
 
-core::result<sentence_config> parse_sentence_config(const json_value& config, task_kind kind) {
+core::result<sentence_config> parse_sentence_config(const core::json_value& config, task_kind kind) {
   if (!config.object()) return refuse("{}, expected an object", config.kind());
   for (const auto& [key, value] : *config.object())
     if (auto ok = check_field(key, value, kind); !ok) return core::fail(ok.error());
@@ -80,10 +80,11 @@ core::result<sentence_config> parse_sentence_config(const json_value& config, ta
   return sentence_config{*longest};
 }
 
-core::result<std::optional<uint32_t>> length_in(const json_value& config, std::string_view file, std::string_view key) {
+core::result<std::optional<uint32_t>> length_in(const core::json_value& config, std::string_view file,
+                                                std::string_view key) {
   if (!config.object())
     return core::fail(core::errc::invalid, fmt::format("{}: {}, expected an object", file, config.kind()));
-  const json_value* value = config.find(key);
+  const core::json_value* value = config.find(key);
   if (!value || value->is_null()) return std::nullopt;
   const auto number = value->number();
   if (!number || !(*number >= 1))

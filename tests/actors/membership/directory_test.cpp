@@ -34,26 +34,28 @@ protected:
     world_.run();
   }
 
-  core::result<join_reply> join(const std::string& node, uint64_t incarnation, const std::string& secret = "secret") {
-    const auto nonce = world_.ask<std::string>(directory_, second_us, hello_atom_v, protocol_version, node);
+  core::result<protocol::join_reply> join(const std::string& node, uint64_t incarnation,
+                                          const std::string& secret = "secret") {
+    const auto nonce =
+        world_.ask<std::string>(directory_, second_us, protocol::hello_atom_v, protocol::protocol_version, node);
     if (!nonce) return core::fail(nonce.error());
     supervisors_.push_back(world_.system().spawn<actor_from_state<tests::recording_supervisor>>(&heard_[node]));
-    join_request request;
-    request.version = protocol_version;
+    protocol::join_request request;
+    request.version = protocol::protocol_version;
     request.proof = join_proof(secret, *nonce, node, incarnation);
     request.peer.node = node;
     request.peer.incarnation = incarnation;
     request.pid = 42;
     request.devices = {{node + "/host0", worker_}};
     request.supervisor = supervisors_.back();
-    return world_.ask<join_reply>(directory_, second_us, request);
+    return world_.ask<protocol::join_reply>(directory_, second_us, request);
   }
 
   // Joins and reports the device, as a gpu_worker does.
-  registration_id ready(const std::string& node, uint64_t incarnation) {
+  protocol::registration_id ready(const std::string& node, uint64_t incarnation) {
     const auto joined = join(node, incarnation);
     EXPECT_TRUE(joined.has_value());
-    device_row row;
+    protocol::device_row row;
     row.name = node + "/host0";
     row.arena_bytes = 1 << 20;
     caf::anon_send(directory_, joined->lease.registration, row);
@@ -61,26 +63,26 @@ protected:
     return joined->lease.registration;
   }
 
-  node_state state_of(const std::string& node) {
-    const auto listed = world_.ask<node_list>(directory_, second_us, nodes_atom_v);
+  protocol::node_state state_of(const std::string& node) {
+    const auto listed = world_.ask<protocol::node_list>(directory_, second_us, protocol::nodes_atom_v);
     for (const auto& row : listed->rows)
       if (row.name == node) return row.state;
-    return node_state::lost;
+    return protocol::node_state::lost;
   }
 
   tests::deterministic_system world_;
   tests::scheduler_record told_;
   tests::worker_record worker_record_;
   std::map<std::string, tests::supervisor_record> heard_;
-  std::vector<supervisor_actor> supervisors_;
-  scheduler_actor scheduler_;
-  gpu_worker_actor worker_;
-  directory_actor directory_;
+  std::vector<protocol::supervisor_actor> supervisors_;
+  protocol::scheduler_actor scheduler_;
+  protocol::gpu_worker_actor worker_;
+  protocol::directory_actor directory_;
 };
 
 TEST_F(Directory, RefusesAnotherProtocolVersion) {
-  const auto nonce =
-      world_.ask<std::string>(directory_, second_us, hello_atom_v, protocol_version + 1, std::string("worker-0"));
+  const auto nonce = world_.ask<std::string>(directory_, second_us, protocol::hello_atom_v,
+                                             protocol::protocol_version + 1, std::string("worker-0"));
   ASSERT_FALSE(nonce);
   EXPECT_EQ(nonce.error().code, core::errc::version_mismatch);
   EXPECT_NE(nonce.error().message.find("run the same build"), std::string::npos);
@@ -90,7 +92,7 @@ TEST_F(Directory, RefusesAWrongSecret) {
   const auto joined = join("worker-0", 7, "guess");
   ASSERT_FALSE(joined);
   EXPECT_EQ(joined.error().code, core::errc::permission_denied);
-  EXPECT_EQ(state_of("worker-0"), node_state::lost);
+  EXPECT_EQ(state_of("worker-0"), protocol::node_state::lost);
 }
 
 TEST_F(Directory, RefusesANodeThatIsNotConfigured) {
@@ -100,15 +102,15 @@ TEST_F(Directory, RefusesANodeThatIsNotConfigured) {
 }
 
 TEST_F(Directory, RefusesAProofThatIsPlayedBack) {
-  const auto nonce =
-      world_.ask<std::string>(directory_, second_us, hello_atom_v, protocol_version, std::string("worker-0"));
-  join_request request;
-  request.version = protocol_version;
+  const auto nonce = world_.ask<std::string>(directory_, second_us, protocol::hello_atom_v, protocol::protocol_version,
+                                             std::string("worker-0"));
+  protocol::join_request request;
+  request.version = protocol::protocol_version;
   request.peer.node = "worker-0";
   request.peer.incarnation = 7;
   request.proof = join_proof("secret", *nonce, "worker-0", 7);
-  EXPECT_TRUE(world_.ask<join_reply>(directory_, second_us, request).has_value());
-  EXPECT_FALSE(world_.ask<join_reply>(directory_, second_us, request).has_value());
+  EXPECT_TRUE(world_.ask<protocol::join_reply>(directory_, second_us, request).has_value());
+  EXPECT_FALSE(world_.ask<protocol::join_reply>(directory_, second_us, request).has_value());
 }
 
 TEST_F(Directory, RefusesASecondLiveNodeOfTheSameName) {
@@ -116,14 +118,15 @@ TEST_F(Directory, RefusesASecondLiveNodeOfTheSameName) {
   const auto other = join("worker-0", 8);
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().code, core::errc::already_exists);
-  EXPECT_EQ(state_of("worker-0"), node_state::ready);
+  EXPECT_EQ(state_of("worker-0"), protocol::node_state::ready);
 }
 
 TEST_F(Directory, TellsTheSchedulerOfADeviceOnceItHasReported) {
   ASSERT_TRUE(join("worker-0", 7).has_value());
   EXPECT_TRUE(told_.joined.empty());
-  EXPECT_EQ(state_of("worker-0"), node_state::suspect);
-  caf::anon_send(directory_, registration_id{0}, device_row{"worker-0/host0", "host", "host", 1, 0, false, {}});
+  EXPECT_EQ(state_of("worker-0"), protocol::node_state::suspect);
+  caf::anon_send(directory_, protocol::registration_id{0},
+                 protocol::device_row{"worker-0/host0", "host", "host", 1, 0, false, {}});
   world_.run();
   EXPECT_TRUE(told_.joined.empty()) << "a report of another registration counts";
 }
@@ -133,18 +136,18 @@ TEST_F(Directory, LosesANodeWhoseLeaseExpires) {
   ASSERT_EQ(told_.joined.size(), 2u);
   for (int beat = 0; beat < 3; ++beat) {
     world_.advance(250'000);
-    EXPECT_TRUE(world_.ask<bool>(directory_, second_us, renew_atom_v, alive).has_value());
+    EXPECT_TRUE(world_.ask<bool>(directory_, second_us, protocol::renew_atom_v, alive).has_value());
   }
-  EXPECT_EQ(state_of("worker-0"), node_state::suspect);
+  EXPECT_EQ(state_of("worker-0"), protocol::node_state::suspect);
   EXPECT_TRUE(told_.lost.empty());
   world_.advance(400'000);
-  EXPECT_EQ(state_of("worker-0"), node_state::lost);
-  EXPECT_EQ(state_of("worker-1"), node_state::ready);
+  EXPECT_EQ(state_of("worker-0"), protocol::node_state::lost);
+  EXPECT_EQ(state_of("worker-1"), protocol::node_state::ready);
   ASSERT_EQ(told_.lost.size(), 1u);
   EXPECT_EQ(told_.lost[0].device, "worker-0/host0");
   ASSERT_EQ(heard_["worker-1"].lost.size(), 1u);
   EXPECT_EQ(heard_["worker-1"].lost[0].incarnation, 7u);
-  const auto renewed = world_.ask<bool>(directory_, second_us, renew_atom_v, silent);
+  const auto renewed = world_.ask<bool>(directory_, second_us, protocol::renew_atom_v, silent);
   ASSERT_FALSE(renewed);
   EXPECT_EQ(renewed.error().code, core::errc::not_found);
 }
@@ -169,7 +172,7 @@ TEST_F(Directory, LosesANodeAtOnceWhenItsSupervisorEnds) {
   ready("worker-0", 7);
   caf::anon_send_exit(supervisors_.back(), caf::exit_reason::kill);
   world_.run();
-  EXPECT_EQ(state_of("worker-0"), node_state::lost);
+  EXPECT_EQ(state_of("worker-0"), protocol::node_state::lost);
   EXPECT_EQ(told_.lost.size(), 1u);
 }
 
@@ -178,9 +181,11 @@ TEST_F(Directory, ListsHoldersOfLiveNodesOnly) {
   shard.bytes[0] = 1;
   const auto first = ready("worker-0", 7);
   ready("worker-1", 8);
-  caf::anon_send(directory_, holdings_added{first, "worker-0/host0", {{shard, 3, 4, 0, 4096}}});
+  caf::anon_send(directory_, protocol::holdings_added{first, "worker-0/host0", {{shard, 3, 4, 0, 4096}}});
   const auto ask = [&](const std::string& who) {
-    return world_.ask<holder_list>(directory_, second_us, locate_request{who, who + "/host0", {1}, {shard}})->rows;
+    return world_
+        .ask<protocol::holder_list>(directory_, second_us, protocol::locate_request{who, who + "/host0", {1}, {shard}})
+        ->rows;
   };
   ASSERT_EQ(ask("worker-1").size(), 1u);
   EXPECT_EQ(ask("worker-1")[0].shards[0].generation, 4u);
@@ -193,30 +198,33 @@ TEST_F(Directory, ListsHoldersOfLiveNodesOnly) {
 TEST_F(Directory, ForgetsAHoldingThatWasDropped) {
   core::digest shard;
   const auto first = ready("worker-0", 7);
-  caf::anon_send(directory_, holdings_added{first, "worker-0/host0", {{shard, 3, 4, 0, 4096}}});
-  caf::anon_send(directory_, holdings_dropped{first, "worker-0/host0", {shard}});
-  EXPECT_TRUE(
-      world_.ask<holder_list>(directory_, second_us, locate_request{"worker-1", "worker-1/host0", {1}, {shard}})
-          ->rows.empty());
+  caf::anon_send(directory_, protocol::holdings_added{first, "worker-0/host0", {{shard, 3, 4, 0, 4096}}});
+  caf::anon_send(directory_, protocol::holdings_dropped{first, "worker-0/host0", {shard}});
+  EXPECT_TRUE(world_
+                  .ask<protocol::holder_list>(directory_, second_us,
+                                              protocol::locate_request{"worker-1", "worker-1/host0", {1}, {shard}})
+                  ->rows.empty());
 }
 
 TEST_F(Directory, KeepsTheNewestReportsOfATenant) {
   for (uint64_t i = 1; i <= 5; ++i) {
-    switch_report report;
+    protocol::switch_report report;
     report.id = {i};
     report.model = i % 2 == 0 ? "acme/a@1" : "globex/b@1";
     caf::anon_send(directory_, report);
   }
-  const auto all = world_.ask<switch_list>(directory_, second_us, switches_atom_v, uint32_t{10}, std::string());
+  const auto all =
+      world_.ask<protocol::switch_list>(directory_, second_us, protocol::switches_atom_v, uint32_t{10}, std::string());
   ASSERT_EQ(all->rows.size(), 3u);
   EXPECT_EQ(all->rows.back().id.value, 5u);
-  const auto acme = world_.ask<switch_list>(directory_, second_us, switches_atom_v, uint32_t{10}, std::string("acme"));
+  const auto acme = world_.ask<protocol::switch_list>(directory_, second_us, protocol::switches_atom_v, uint32_t{10},
+                                                      std::string("acme"));
   ASSERT_EQ(acme->rows.size(), 1u);
   EXPECT_EQ(acme->rows[0].id.value, 4u);
 }
 
 TEST_F(Directory, KeepsOneReportOfALoadWhenItsSetHasLeft) {
-  switch_report report;
+  protocol::switch_report report;
   report.id = {1};
   report.device = "worker-0/host0";
   report.model = "acme/a@1";
@@ -227,7 +235,8 @@ TEST_F(Directory, KeepsOneReportOfALoadWhenItsSetHasLeft) {
   caf::anon_send(directory_, report);
   report.id = {77}; // Forgotten long ago: not a load of now.
   caf::anon_send(directory_, report);
-  const auto all = world_.ask<switch_list>(directory_, second_us, switches_atom_v, uint32_t{10}, std::string());
+  const auto all =
+      world_.ask<protocol::switch_list>(directory_, second_us, protocol::switches_atom_v, uint32_t{10}, std::string());
   ASSERT_EQ(all->rows.size(), 2u);
   EXPECT_EQ(all->rows[0].left_us, 0);
   EXPECT_EQ(all->rows[1].left_us, 99);
@@ -235,10 +244,12 @@ TEST_F(Directory, KeepsOneReportOfALoadWhenItsSetHasLeft) {
 
 TEST_F(Directory, RemembersThatADeviceIsCordoned) {
   ready("worker-0", 7);
-  EXPECT_TRUE(world_.ask<bool>(directory_, second_us, cordon_atom_v, std::string("worker-0/host0"), true).has_value());
+  EXPECT_TRUE(world_.ask<bool>(directory_, second_us, protocol::cordon_atom_v, std::string("worker-0/host0"), true)
+                  .has_value());
   ready("worker-0", 7);
   ASSERT_EQ(told_.cordoned.size(), 2u);
-  EXPECT_FALSE(world_.ask<bool>(directory_, second_us, cordon_atom_v, std::string("nothing"), true).has_value());
+  EXPECT_FALSE(
+      world_.ask<bool>(directory_, second_us, protocol::cordon_atom_v, std::string("nothing"), true).has_value());
 }
 
 } // namespace

@@ -58,10 +58,10 @@ protected:
   std::vector<std::string> stopped_;
   std::vector<core::error> fatal_;
   int joined_ = 0;
-  scheduler_actor scheduler_;
-  gpu_worker_actor worker_, other_;
-  directory_actor directory_;
-  supervisor_actor supervisor_;
+  protocol::scheduler_actor scheduler_;
+  protocol::gpu_worker_actor worker_, other_;
+  protocol::directory_actor directory_;
+  protocol::supervisor_actor supervisor_;
 };
 
 TEST_F(Supervisor, JoinsAndAttachesItsDevices) {
@@ -79,7 +79,7 @@ TEST_F(Supervisor, KeepsItsLeaseForAnHour) {
 
 TEST_F(Supervisor, JoinsAgainWhenItsLeaseIsOver) {
   start();
-  caf::anon_send(directory_, leave_atom_v, record_.attached[0].registration);
+  caf::anon_send(directory_, protocol::leave_atom_v, record_.attached[0].registration);
   world_.advance(second_us);
   EXPECT_EQ(joined_, 2);
   ASSERT_EQ(record_.attached.size(), 2u);
@@ -102,7 +102,7 @@ TEST_F(Supervisor, CannotGoOnWithoutOneOfItsActors) {
 
 TEST_F(Supervisor, StopsItsChildrenGroupByGroup) {
   start();
-  caf::anon_send<caf::message_priority::high>(supervisor_, stop_atom_v);
+  caf::anon_send<caf::message_priority::high>(supervisor_, protocol::stop_atom_v);
   world_.run();
   EXPECT_EQ(stopped_, (std::vector<std::string>{"worker", "second"}));
   EXPECT_TRUE(fatal_.empty());

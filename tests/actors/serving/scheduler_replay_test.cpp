@@ -39,7 +39,7 @@ public:
     for (uint32_t d = 0; d < devices; ++d) join(d);
   }
   ~live_world() {
-    caf::anon_send(scheduler_, stop_atom_v);
+    caf::anon_send(scheduler_, protocol::stop_atom_v);
     for (const auto& worker : workers_) caf::anon_send_exit(worker, caf::exit_reason::kill);
     world_.run();
   }
@@ -61,13 +61,13 @@ public:
 
 private:
   void publish(uint32_t x) {
-    model_added added;
+    protocol::model_added added;
     added.row.id = {x};
     added.row.name = "acme/m" + std::to_string(x) + "@1";
     added.row.tenant = "acme";
     added.row.architecture = "minilm";
     const auto set = tests::set_of(tests::minilm_shape, static_cast<uint8_t>(x + 1));
-    added.manifest = to_payload(weights::encode(set));
+    added.manifest = protocol::to_payload(weights::encode(set));
     set_bytes_ = 0;
     for (const auto& shard : set.shards) set_bytes_ += shard.size_bytes;
     caf::anon_send(scheduler_, added);
@@ -76,15 +76,16 @@ private:
 
   void join(uint32_t d) {
     workers_.push_back(world_.system().spawn<actor_from_state<tests::recording_worker>>(&orders_[d]));
-    device_row row;
+    protocol::device_row row;
     row.name = "worker-" + std::to_string(d) + "/host0";
     row.arena_bytes = resident * set_bytes_;
-    caf::anon_send(scheduler_, device_joined{{d + 1}, "worker-" + std::to_string(d), "host", row, workers_[d]});
+    caf::anon_send(scheduler_,
+                   protocol::device_joined{{d + 1}, "worker-" + std::to_string(d), "host", row, workers_[d]});
     world_.run();
   }
 
-  using pending = decltype(std::declval<caf::scoped_actor&>()->request(std::declval<scheduler_actor>(),
-                                                                       std::chrono::minutes(10), schedule_request{}));
+  using pending = decltype(std::declval<caf::scoped_actor&>()->request(
+      std::declval<protocol::scheduler_actor>(), std::chrono::minutes(10), protocol::schedule_request{}));
   struct asked {
     std::unique_ptr<caf::scoped_actor> client;
     pending answer;
@@ -107,7 +108,7 @@ private:
         if (one.done || !(*one.client)->has_next_message()) continue;
         one.done = true;
         ++answered;
-        one.answer.receive([&](const infer_reply& reply) { on_time += reply.end == status::ok; },
+        one.answer.receive([&](const protocol::infer_reply& reply) { on_time += reply.end == protocol::status::ok; },
                            [](const caf::error& failure) { ADD_FAILURE() << caf::to_string(failure); });
       }
       world_.advance(step_us);
@@ -120,7 +121,8 @@ private:
     const auto deadline_us = static_cast<core::duration_us>((of.deadline_ms - of.arrival_ms) * 1000);
     auto answer = (*client)->request(
         scheduler_, std::chrono::minutes(10),
-        schedule_request{++ticket_, {0}, {of.model}, deadline_us, encode_input(std::vector<int32_t>{1, 2, 3}, {})});
+        protocol::schedule_request{
+            ++ticket_, {0}, {of.model}, deadline_us, protocol::encode_input(std::vector<int32_t>{1, 2, 3}, {})});
     return {std::move(client), std::move(answer)};
   }
 
@@ -159,24 +161,24 @@ private:
   void finish(const scheduling::load_done& done) {
     auto promise = loading_.extract(done.load.value).mapped();
     tests::inside(workers_[done.device.value], [=, this]() mutable {
-      promise.deliver(load_reply{set_bytes_, load_us});
+      promise.deliver(protocol::load_reply{set_bytes_, load_us});
     });
   }
   void finish(const scheduling::batch_done& done) {
     auto [order, promise] = running_.extract(done.batch.value).mapped();
-    std::vector<payload> outputs(order.inputs, encode_output(std::vector<float>{7}));
-    caf::anon_send(scheduler_, batch_outputs{order.batch, outputs});
-    const run_reply reply{order.batch, order.inputs, exec_base_us + exec_us * order.inputs, 0};
+    std::vector<protocol::payload> outputs(order.inputs, protocol::encode_output(std::vector<float>{7}));
+    caf::anon_send(scheduler_, protocol::batch_outputs{order.batch, outputs});
+    const protocol::run_reply reply{order.batch, order.inputs, exec_base_us + exec_us * order.inputs, 0};
     tests::inside(workers_[done.device.value], [promise = promise, reply]() mutable { promise.deliver(reply); });
   }
 
   tests::deterministic_system world_;
   sim::lane_world lanes_;
   std::array<tests::worker_record, devices> orders_;
-  std::vector<gpu_worker_actor> workers_;
-  scheduler_actor scheduler_;
-  std::map<uint64_t, caf::typed_response_promise<load_reply>> loading_;
-  std::map<uint64_t, std::pair<run_order, caf::typed_response_promise<run_reply>>> running_;
+  std::vector<protocol::gpu_worker_actor> workers_;
+  protocol::scheduler_actor scheduler_;
+  std::map<uint64_t, caf::typed_response_promise<protocol::load_reply>> loading_;
+  std::map<uint64_t, std::pair<protocol::run_order, caf::typed_response_promise<protocol::run_reply>>> running_;
   std::array<std::set<uint32_t>, devices> held_, start_;
   uint64_t set_bytes_ = 0, ticket_ = 0, loads_ = 0;
 };

@@ -28,33 +28,33 @@ protected:
     publish(1);
   }
   ~Scheduler() override {
-    caf::anon_send(scheduler_, stop_atom_v); // Answers what it holds: a promise keeps its actor alive.
+    caf::anon_send(scheduler_, protocol::stop_atom_v); // Answers what it holds: a promise keeps its actor alive.
     for (const auto& worker : workers_) caf::anon_send_exit(worker, caf::exit_reason::kill);
     world_.run();
   }
 
   void publish(uint8_t id) { publish(id, id); }
   void publish(uint8_t id, uint8_t seed) {
-    model_added added;
+    protocol::model_added added;
     added.row.id = {id};
     added.row.name = "acme/m@" + std::to_string(id);
     added.row.tenant = "acme";
     added.row.architecture = "tiny";
-    added.manifest = to_payload(weights::encode(tests::set_of(tests::tiny_shape, seed)));
+    added.manifest = protocol::to_payload(weights::encode(tests::set_of(tests::tiny_shape, seed)));
     caf::anon_send(scheduler_, added);
     world_.run();
   }
 
   void join(size_t device, uint64_t registration) {
-    device_row row;
+    protocol::device_row row;
     row.name = "worker-" + std::to_string(device) + "/host0";
     row.arena_bytes = 64 << 20;
-    caf::anon_send(scheduler_,
-                   device_joined{{registration}, "worker-" + std::to_string(device), "host", row, workers_[device]});
+    caf::anon_send(scheduler_, protocol::device_joined{
+                                   {registration}, "worker-" + std::to_string(device), "host", row, workers_[device]});
     world_.run();
   }
   void lose(size_t device, uint64_t registration) {
-    caf::anon_send(scheduler_, device_lost{{registration}, "worker-" + std::to_string(device) + "/host0"});
+    caf::anon_send(scheduler_, protocol::device_lost{{registration}, "worker-" + std::to_string(device) + "/host0"});
     world_.run();
   }
 
@@ -65,15 +65,15 @@ protected:
   }
   void send_request(core::duration_us deadline_us = 10 * second_us, uint64_t model = 1) {
     client_.emplace_back(std::make_unique<caf::scoped_actor>(world_.system()));
-    const auto input = encode_input(std::vector<int32_t>{1, 2, 3}, {});
+    const auto input = protocol::encode_input(std::vector<int32_t>{1, 2, 3}, {});
     pending_.push_back((*client_.back())
                            ->request(scheduler_, std::chrono::minutes(10),
-                                     schedule_request{++ticket_, {0}, {model}, deadline_us, input}));
+                                     protocol::schedule_request{++ticket_, {0}, {model}, deadline_us, input}));
   }
   // Takes a model back, once a test.
   void remove(uint64_t model) {
     (void)remover_->request(scheduler_, std::chrono::minutes(10),
-                            model_removed{{model}, "acme/m@" + std::to_string(model)});
+                            protocol::model_removed{{model}, "acme/m@" + std::to_string(model)});
     world_.run();
   }
   bool is_unused() { return remover_->has_next_message(); }
@@ -84,18 +84,18 @@ protected:
     return at == std::string::npos ? 0 : std::stoull(page.substr(at + name.size() + 2));
   }
   bool answered(size_t i) { return (*client_[i])->has_next_message(); }
-  infer_reply answer(size_t i) {
-    infer_reply result;
-    pending_[i].receive([&](const infer_reply& reply) { result = reply; },
+  protocol::infer_reply answer(size_t i) {
+    protocol::infer_reply result;
+    pending_[i].receive([&](const protocol::infer_reply& reply) { result = reply; },
                         [](const caf::error& failure) { ADD_FAILURE() << caf::to_string(failure); });
     return result;
   }
 
   void finish_load(size_t device) {
-    end_load(device, [](auto& promise) { promise.deliver(load_reply{1000, 1000}); });
+    end_load(device, [](auto& promise) { promise.deliver(protocol::load_reply{1000, 1000}); });
   }
   void fail_load(size_t device, core::errc code, const std::string& why) {
-    end_load(device, [&](auto& promise) { promise.deliver(to_caf(code, why)); });
+    end_load(device, [&](auto& promise) { promise.deliver(protocol::to_caf(code, why)); });
   }
   template <class F> void end_load(size_t device, F how) {
     auto promise = devices_[device].loads.front().second;
@@ -106,23 +106,24 @@ protected:
   void finish_run(size_t device) {
     auto [order, promise] = devices_[device].runs.front();
     devices_[device].runs.pop_front();
-    std::vector<payload> outputs(order.inputs, encode_output(std::vector<float>{7}));
-    caf::anon_send(scheduler_, batch_outputs{order.batch, outputs});
+    std::vector<protocol::payload> outputs(order.inputs, protocol::encode_output(std::vector<float>{7}));
+    caf::anon_send(scheduler_, protocol::batch_outputs{order.batch, outputs});
     answer_run(device, order, promise);
   }
-  void answer_run(size_t device, const run_order& order, caf::typed_response_promise<run_reply> promise) {
-    tests::inside(workers_[device], [&] { promise.deliver(run_reply{order.batch, order.inputs, 1000, 0}); });
+  void answer_run(size_t device, const protocol::run_order& order,
+                  caf::typed_response_promise<protocol::run_reply> promise) {
+    tests::inside(workers_[device], [&] { promise.deliver(protocol::run_reply{order.batch, order.inputs, 1000, 0}); });
     world_.run();
   }
 
-  using pending = decltype(std::declval<caf::scoped_actor&>()->request(std::declval<scheduler_actor>(),
-                                                                       std::chrono::minutes(10), schedule_request{}));
+  using pending = decltype(std::declval<caf::scoped_actor&>()->request(
+      std::declval<protocol::scheduler_actor>(), std::chrono::minutes(10), protocol::schedule_request{}));
 
   core::metrics_registry metrics_;
   tests::deterministic_system world_;
   std::array<tests::worker_record, 2> devices_;
-  std::vector<gpu_worker_actor> workers_;
-  scheduler_actor scheduler_;
+  std::vector<protocol::gpu_worker_actor> workers_;
+  protocol::scheduler_actor scheduler_;
   std::vector<std::unique_ptr<caf::scoped_actor>> client_;
   std::vector<pending> pending_;
   uint64_t ticket_ = 0;
@@ -141,9 +142,9 @@ TEST_F(Scheduler, LoadsRunsAndAnswers) {
   finish_run(0);
   ASSERT_TRUE(answered(0));
   const auto reply = answer(0);
-  EXPECT_EQ(reply.end, status::ok);
+  EXPECT_EQ(reply.end, protocol::status::ok);
   EXPECT_EQ(reply.spent.worker, "worker-0");
-  EXPECT_EQ(decode_output(reply.output), std::vector<float>{7});
+  EXPECT_EQ(protocol::decode_output(reply.output), std::vector<float>{7});
 }
 
 TEST_F(Scheduler, QueuesTheRequestsOfALostDeviceAgainAtOnce) {
@@ -171,7 +172,7 @@ TEST_F(Scheduler, GivesUpARequestWhoseDevicesKeepDying) {
     lose(0, registration);
   }
   ASSERT_TRUE(answered(0));
-  EXPECT_EQ(answer(0).end, status::unavailable);
+  EXPECT_EQ(answer(0).end, protocol::status::unavailable);
   EXPECT_EQ(registration, 3u) << "queued again at most twice";
 }
 
@@ -187,7 +188,7 @@ TEST_F(Scheduler, IgnoresAnAnswerFromALifeThatIsOver) {
   EXPECT_FALSE(answered(0));
   if (!devices_[0].loads.empty()) finish_load(0);
   finish_run(0);
-  EXPECT_EQ(answer(0).end, status::ok);
+  EXPECT_EQ(answer(0).end, protocol::status::ok);
 }
 
 TEST_F(Scheduler, TriesAFailedLoadAgain) {
@@ -200,7 +201,7 @@ TEST_F(Scheduler, TriesAFailedLoadAgain) {
   ASSERT_EQ(devices_[0].cancelled.size(), 1u) << "the device was not told that the load is over";
   finish_load(0);
   finish_run(0);
-  EXPECT_EQ(answer(0).end, status::ok);
+  EXPECT_EQ(answer(0).end, protocol::status::ok);
 }
 
 TEST_F(Scheduler, SaysWhyNothingCouldBeLoaded) {
@@ -220,16 +221,16 @@ TEST_F(Scheduler, RefusesWhatIsBeyondItsQueue) {
   for (int i = 0; i < 5; ++i) ask();
   ASSERT_TRUE(answered(4));
   const auto reply = answer(4);
-  EXPECT_EQ(reply.end, status::refused);
+  EXPECT_EQ(reply.end, protocol::status::refused);
   EXPECT_GT(reply.retry_after_us, 0);
 }
 
 TEST_F(Scheduler, EvictsASetThatTheClusterDoesNotKnow) {
-  device_row row;
+  protocol::device_row row;
   row.name = "worker-0/host0";
   row.arena_bytes = 64 << 20;
   row.resident = {{{99}, "gone/x@1"}};
-  caf::anon_send(scheduler_, device_joined{{1}, "worker-0", "host", row, workers_[0]});
+  caf::anon_send(scheduler_, protocol::device_joined{{1}, "worker-0", "host", row, workers_[0]});
   world_.run();
   ASSERT_EQ(devices_[0].evicted.size(), 1u);
   EXPECT_EQ(devices_[0].evicted[0].model.value, 99u);
@@ -241,16 +242,16 @@ TEST_F(Scheduler, AnswersWhatRunsOnAModelThatIsTakenBackAndNothingElse) {
   ask(); // waits
   remove(1);
   ASSERT_TRUE(answered(1));
-  EXPECT_EQ(answer(1).end, status::not_found);
+  EXPECT_EQ(answer(1).end, protocol::status::not_found);
   ask();
   ASSERT_TRUE(answered(2));
-  EXPECT_EQ(answer(2).end, status::not_found);
+  EXPECT_EQ(answer(2).end, protocol::status::not_found);
   finish_load(0);
   EXPECT_FALSE(is_unused()) << "its batch runs";
   EXPECT_TRUE(devices_[0].evicted.empty());
   finish_run(0);
   ASSERT_TRUE(answered(0));
-  EXPECT_EQ(answer(0).end, status::ok);
+  EXPECT_EQ(answer(0).end, protocol::status::ok);
   ASSERT_EQ(devices_[0].evicted.size(), 1u);
   EXPECT_EQ(devices_[0].evicted[0].model.value, 1u);
   EXPECT_TRUE(is_unused());
@@ -266,7 +267,7 @@ TEST_F(Scheduler, LetsGoOfAModelThatNobodyAsksForAtOnce) {
   EXPECT_EQ(devices_[0].loads.front().first.model.value, 2u);
   finish_load(0);
   finish_run(0);
-  EXPECT_EQ(answer(0).end, status::ok);
+  EXPECT_EQ(answer(0).end, protocol::status::ok);
 }
 
 TEST_F(Scheduler, AModelIsFreeWhenTheDeviceThatHasItIsLost) {
@@ -277,7 +278,7 @@ TEST_F(Scheduler, AModelIsFreeWhenTheDeviceThatHasItIsLost) {
   EXPECT_FALSE(is_unused());
   lose(0, 1);
   ASSERT_TRUE(answered(0));
-  EXPECT_EQ(answer(0).end, status::not_found);
+  EXPECT_EQ(answer(0).end, protocol::status::not_found);
   EXPECT_TRUE(is_unused());
 }
 
@@ -292,7 +293,7 @@ TEST_F(Scheduler, ShardsOfAModelThatIsTakenBackStayWhereAnotherHasThem) {
   ask(10 * second_us, 2);
   finish_load(0);
   finish_run(0);
-  EXPECT_EQ(answer(1).end, status::ok);
+  EXPECT_EQ(answer(1).end, protocol::status::ok);
 }
 
 TEST_F(Scheduler, DoesNotEvictWhatIsInUse) {
@@ -300,11 +301,11 @@ TEST_F(Scheduler, DoesNotEvictWhatIsInUse) {
   ask();
   finish_load(0);
   const auto name = std::string("worker-0/host0"), model = std::string("acme/m@1");
-  const auto busy = world_.ask<uint64_t>(scheduler_, second_us, evict_atom_v, name, model);
+  const auto busy = world_.ask<uint64_t>(scheduler_, second_us, protocol::evict_atom_v, name, model);
   ASSERT_FALSE(busy);
   EXPECT_EQ(busy.error().code, core::errc::busy);
   finish_run(0);
-  const auto freed = world_.ask<uint64_t>(scheduler_, second_us, evict_atom_v, name, model);
+  const auto freed = world_.ask<uint64_t>(scheduler_, second_us, protocol::evict_atom_v, name, model);
   ASSERT_TRUE(freed.has_value());
   EXPECT_EQ(*freed, 4096u);
 }
@@ -340,7 +341,7 @@ TEST_F(Scheduler, WhatIsCancelledLeavesTheQueueAndWhatRunsGoesOn) {
   ask(); // waits
   ask();
   EXPECT_EQ(metric("fastptm_requests_queued"), 2u);
-  for (const uint64_t ticket : {1, 2}) caf::anon_send(scheduler_, cancel_atom_v, core::tenant_id{0}, ticket);
+  for (const uint64_t ticket : {1, 2}) caf::anon_send(scheduler_, protocol::cancel_atom_v, core::tenant_id{0}, ticket);
   world_.run();
   EXPECT_EQ(metric("fastptm_requests_queued"), 1u);
   EXPECT_EQ(metric("fastptm_requests_cancelled_total"), 2u);
@@ -350,13 +351,13 @@ TEST_F(Scheduler, WhatIsCancelledLeavesTheQueueAndWhatRunsGoesOn) {
   ASSERT_EQ(devices_[0].runs.size(), 1u);
   EXPECT_EQ(devices_[0].runs.front().first.inputs, 1u);
   finish_run(0);
-  EXPECT_EQ(answer(2).end, status::ok);
+  EXPECT_EQ(answer(2).end, protocol::status::ok);
 }
 
 TEST_F(Scheduler, CountsEventsThatCannotBe) {
   join(0, 1);
-  const auto freed =
-      world_.ask<uint64_t>(scheduler_, second_us, evict_atom_v, std::string("worker-0/host0"), std::string("acme/m@1"));
+  const auto freed = world_.ask<uint64_t>(scheduler_, second_us, protocol::evict_atom_v, std::string("worker-0/host0"),
+                                          std::string("acme/m@1"));
   ASSERT_TRUE(freed) << "the device is asked although the core knows of no such set";
   EXPECT_EQ(metric("fastptm_scheduler_events_rejected_total{reason=\"stale\"}"), 1u);
 }
@@ -365,7 +366,7 @@ TEST_F(Scheduler, ExplainsWhereAModelIs) {
   publish(2);
   join(0, 1);
   const auto why = [this](const std::string& model) {
-    return world_.ask<explanation>(scheduler_, second_us, explain_atom_v, model);
+    return world_.ask<protocol::explanation>(scheduler_, second_us, protocol::explain_atom_v, model);
   };
   EXPECT_EQ(why("acme/gone@1").error().code, core::errc::not_found);
   const auto idle = why("acme/m@1");
@@ -380,7 +381,7 @@ TEST_F(Scheduler, ExplainsWhereAModelIs) {
   const auto loading = why("acme/m@1");
   ASSERT_TRUE(loading.has_value());
   EXPECT_TRUE(loading->devices[0].loading);
-  EXPECT_EQ(loading->devices[0].reason, load_reason::request);
+  EXPECT_EQ(loading->devices[0].reason, protocol::load_reason::request);
   EXPECT_GT(loading->devices[0].loading_left_us, 0);
   EXPECT_GT(loading->tenant_service_us, 0u);
   finish_load(0);
@@ -396,7 +397,8 @@ TEST_F(Scheduler, ExplainsWhereAModelIs) {
 
 TEST_F(Scheduler, ListsQueuesLoadsAndLanes) {
   const auto plans = [this] {
-    return world_.ask<plan_list>(scheduler_, second_us, plans_atom_v).value_or(plan_list());
+    return world_.ask<protocol::plan_list>(scheduler_, second_us, protocol::plans_atom_v)
+        .value_or(protocol::plan_list());
   };
   ask();
   const auto homeless = plans();
@@ -410,7 +412,7 @@ TEST_F(Scheduler, ListsQueuesLoadsAndLanes) {
   ASSERT_EQ(loading.devices.size(), 1u);
   ASSERT_EQ(loading.devices[0].loads.size(), 1u);
   EXPECT_EQ(loading.devices[0].loads[0].model, "acme/m@1");
-  EXPECT_EQ(loading.devices[0].loads[0].reason, load_reason::request);
+  EXPECT_EQ(loading.devices[0].loads[0].reason, protocol::load_reason::request);
   ASSERT_EQ(loading.devices[0].lanes.size(), 1u);
   EXPECT_EQ(loading.devices[0].lanes[0].model, "acme/m@1");
   EXPECT_EQ(loading.devices[0].lanes[0].requests, 1u);
@@ -433,21 +435,21 @@ TEST_F(SmallScheduler, AnswersWhatTheCoreRejectsAmongOthers) {
   EXPECT_FALSE(answered(1));
   ASSERT_TRUE(answered(2));
   ASSERT_TRUE(answered(3));
-  EXPECT_NE(answer(2).end, status::ok);
+  EXPECT_NE(answer(2).end, protocol::status::ok);
   EXPECT_EQ(metric("fastptm_requests_queued"), 2u);
   join(0, 1);
   finish_load(0);
   finish_run(0);
-  EXPECT_EQ(answer(0).end, status::ok);
-  EXPECT_EQ(answer(1).end, status::ok);
+  EXPECT_EQ(answer(0).end, protocol::status::ok);
+  EXPECT_EQ(answer(1).end, protocol::status::ok);
 }
 
 TEST_F(Scheduler, AnswersEverybodyWhenItStops) {
   ask();
-  caf::anon_send(scheduler_, stop_atom_v);
+  caf::anon_send(scheduler_, protocol::stop_atom_v);
   world_.run();
   ASSERT_TRUE(answered(0));
-  EXPECT_EQ(answer(0).end, status::unavailable);
+  EXPECT_EQ(answer(0).end, protocol::status::unavailable);
 }
 
 } // namespace

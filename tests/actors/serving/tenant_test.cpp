@@ -32,7 +32,7 @@ protected:
   }
 
   void publish(const std::string& name, uint64_t id) {
-    model_added added;
+    protocol::model_added added;
     added.row.id = {id};
     added.row.name = name;
     added.row.tenant = "acme";
@@ -43,35 +43,36 @@ protected:
     world_.run();
   }
 
-  static infer_request ask_for(const std::string& model, std::vector<int32_t> ids, int64_t deadline_us = 0) {
-    return {model, task_kind::embed, encode_input(ids, {}), deadline_us};
+  static protocol::infer_request ask_for(const std::string& model, std::vector<int32_t> ids, int64_t deadline_us = 0) {
+    return {model, protocol::task_kind::embed, protocol::encode_input(ids, {}), deadline_us};
   }
 
-  infer_reply infer(const infer_request& request, core::duration_us patience_us = 30 * second_us) {
-    auto reply = world_.ask<infer_reply>(tenant_, patience_us, request);
+  protocol::infer_reply infer(const protocol::infer_request& request, core::duration_us patience_us = 30 * second_us) {
+    auto reply = world_.ask<protocol::infer_reply>(tenant_, patience_us, request);
     EXPECT_TRUE(reply.has_value());
-    return reply.value_or(infer_reply{});
+    return reply.value_or(protocol::infer_reply{});
   }
 
   tests::deterministic_system world_;
   tests::scheduler_record told_;
-  scheduler_actor scheduler_;
-  tenant_actor tenant_;
+  protocol::scheduler_actor scheduler_;
+  protocol::tenant_actor tenant_;
 };
 
 TEST_F(Tenant, PassesTheAnswerOnWithItsAccount) {
-  told_.reply = infer_reply{status::ok, {}, 0, encode_output(std::vector<float>{1, 2}), {}};
+  told_.reply =
+      protocol::infer_reply{protocol::status::ok, {}, 0, protocol::encode_output(std::vector<float>{1, 2}), {}};
   told_.reply->spent.worker = "worker-0";
   const auto reply = infer(ask_for("acme/m@1", {1, 2}));
-  EXPECT_EQ(reply.end, status::ok);
+  EXPECT_EQ(reply.end, protocol::status::ok);
   EXPECT_EQ(reply.spent.worker, "worker-0");
-  EXPECT_EQ(decode_output(reply.output), (std::vector<float>{1, 2}));
+  EXPECT_EQ(protocol::decode_output(reply.output), (std::vector<float>{1, 2}));
 }
 
 TEST_F(Tenant, TakesTheNewestVersionWhenNoneIsNamed) {
   publish("acme/m@10", 10);
   publish("acme/m@9", 9);
-  told_.reply = infer_reply{status::ok, {}, 0, {}, {}};
+  told_.reply = protocol::infer_reply{protocol::status::ok, {}, 0, {}, {}};
   infer(ask_for("acme/m", {1}));
   ASSERT_EQ(told_.requests.size(), 1u);
   EXPECT_EQ(told_.requests[0].model.value, 10u);
@@ -79,46 +80,46 @@ TEST_F(Tenant, TakesTheNewestVersionWhenNoneIsNamed) {
 
 TEST_F(Tenant, AModelThatWasTakenBackIsNotFoundAndTheOneBeforeIsTheNewest) {
   publish("acme/m@2", 2);
-  told_.reply = infer_reply{status::ok, {}, 0, {}, {}};
-  caf::anon_send(tenant_, model_removed{{2}, "acme/m@2"});
-  EXPECT_EQ(infer(ask_for("acme/m@2", {1})).end, status::not_found);
-  EXPECT_EQ(infer(ask_for("acme/m", {1})).end, status::ok);
+  told_.reply = protocol::infer_reply{protocol::status::ok, {}, 0, {}, {}};
+  caf::anon_send(tenant_, protocol::model_removed{{2}, "acme/m@2"});
+  EXPECT_EQ(infer(ask_for("acme/m@2", {1})).end, protocol::status::not_found);
+  EXPECT_EQ(infer(ask_for("acme/m", {1})).end, protocol::status::ok);
   EXPECT_EQ(told_.requests.back().model.value, 1u);
-  caf::anon_send(tenant_, model_removed{{1}, "acme/m@1"});
-  EXPECT_EQ(infer(ask_for("acme/m", {1})).end, status::not_found);
+  caf::anon_send(tenant_, protocol::model_removed{{1}, "acme/m@1"});
+  EXPECT_EQ(infer(ask_for("acme/m", {1})).end, protocol::status::not_found);
 }
 
 TEST_F(Tenant, DoesNotKnowModelsOfOthers) {
-  EXPECT_EQ(infer(ask_for("globex/m@1", {1})).end, status::not_found);
+  EXPECT_EQ(infer(ask_for("globex/m@1", {1})).end, protocol::status::not_found);
 }
 
 TEST_F(Tenant, RefusesInputsThatTheModelCanNeverAnswer) {
-  EXPECT_EQ(infer(ask_for("acme/m@1", {})).end, status::invalid);
-  EXPECT_EQ(infer(ask_for("acme/m@1", {100})).end, status::invalid);
-  EXPECT_EQ(infer(ask_for("acme/m@1", {-1})).end, status::invalid);
-  EXPECT_EQ(infer(ask_for("acme/m@1", {1, 2, 3, 4, 5})).end, status::invalid);
+  EXPECT_EQ(infer(ask_for("acme/m@1", {})).end, protocol::status::invalid);
+  EXPECT_EQ(infer(ask_for("acme/m@1", {100})).end, protocol::status::invalid);
+  EXPECT_EQ(infer(ask_for("acme/m@1", {-1})).end, protocol::status::invalid);
+  EXPECT_EQ(infer(ask_for("acme/m@1", {1, 2, 3, 4, 5})).end, protocol::status::invalid);
   auto classify = ask_for("acme/m@1", {1});
-  classify.task = task_kind::classify;
-  EXPECT_EQ(infer(classify).end, status::invalid);
-  infer_request broken{"acme/m@1", task_kind::embed, {{1, 2, 3}}, 0};
-  EXPECT_EQ(infer(broken).end, status::invalid);
+  classify.task = protocol::task_kind::classify;
+  EXPECT_EQ(infer(classify).end, protocol::status::invalid);
+  protocol::infer_request broken{"acme/m@1", protocol::task_kind::embed, {{1, 2, 3}}, 0};
+  EXPECT_EQ(infer(broken).end, protocol::status::invalid);
   EXPECT_TRUE(told_.requests.empty());
 }
 
 TEST_F(Tenant, RefusesAPromptThatLeavesNothingToPool) {
-  const auto input = encode_input(std::vector<int32_t>{1, 2}, {}, 2);
-  EXPECT_EQ(infer({"acme/m@1", task_kind::embed, input, 0}).end, status::invalid);
+  const auto input = protocol::encode_input(std::vector<int32_t>{1, 2}, {}, 2);
+  EXPECT_EQ(infer({"acme/m@1", protocol::task_kind::embed, input, 0}).end, protocol::status::invalid);
 }
 
 TEST_F(Tenant, RefusesABrokenTokenType) {
-  const auto input = encode_input(std::vector<int32_t>{1, 2}, std::vector<int32_t>{0, 2});
-  EXPECT_EQ(infer({"acme/m@1", task_kind::embed, input, 0}).end, status::invalid);
+  const auto input = protocol::encode_input(std::vector<int32_t>{1, 2}, std::vector<int32_t>{0, 2});
+  EXPECT_EQ(infer({"acme/m@1", protocol::task_kind::embed, input, 0}).end, protocol::status::invalid);
 }
 
 TEST_F(Tenant, AnswersWithinASecondAfterTheDeadlineWhenNobodyElseDoes) {
   const auto asked_us = world_.clock().now_us();
   const auto reply = infer(ask_for("acme/m@1", {1}, 500'000));
-  EXPECT_EQ(reply.end, status::deadline_exceeded);
+  EXPECT_EQ(reply.end, protocol::status::deadline_exceeded);
   EXPECT_LE(world_.clock().now_us() - asked_us, 1'500'000);
   ASSERT_EQ(told_.cancelled.size(), 1u);
   EXPECT_EQ(told_.cancelled[0], told_.requests[0].ticket);
@@ -128,10 +129,10 @@ TEST_F(Tenant, AdmitsNoMoreThanItsBound) {
   caf::scoped_actor client{world_.system()};
   for (int i = 0; i < 2; ++i) (void)client->request(tenant_, std::chrono::seconds(9), ask_for("acme/m@1", {1}));
   world_.run();
-  EXPECT_EQ(infer(ask_for("acme/m@1", {1})).end, status::quota_exceeded);
+  EXPECT_EQ(infer(ask_for("acme/m@1", {1})).end, protocol::status::quota_exceeded);
   world_.advance(2 * second_us); // both have been answered by now
-  told_.reply = infer_reply{status::ok, {}, 0, {}, {}};
-  EXPECT_EQ(infer(ask_for("acme/m@1", {1})).end, status::ok);
+  told_.reply = protocol::infer_reply{protocol::status::ok, {}, 0, {}, {}};
+  EXPECT_EQ(infer(ask_for("acme/m@1", {1})).end, protocol::status::ok);
 }
 
 TEST_F(Tenant, CallsAnAnswerAfterTheDeadlineLate) {
@@ -141,11 +142,13 @@ TEST_F(Tenant, CallsAnAnswerAfterTheDeadlineLate) {
   ASSERT_EQ(told_.requests.size(), 1u);
   EXPECT_EQ(told_.requests[0].deadline_us, 10'000);
   world_.advance(20'000);
-  tests::inside(scheduler_, [this] { told_.unanswered[0].deliver(infer_reply{status::ok, {}, 0, {}, {}}); });
+  tests::inside(scheduler_, [this] {
+    told_.unanswered[0].deliver(protocol::infer_reply{protocol::status::ok, {}, 0, {}, {}});
+  });
   world_.run();
   pending.receive(
-      [](const infer_reply& reply) {
-        EXPECT_EQ(reply.end, status::late);
+      [](const protocol::infer_reply& reply) {
+        EXPECT_EQ(reply.end, protocol::status::late);
         EXPECT_TRUE(reply.spent.late);
         EXPECT_GE(reply.spent.total_us, 20'000);
       },
@@ -158,18 +161,21 @@ TEST_F(Tenant, CancelsWhatNobodyWaitsFor) {
   request.call = 7;
   (void)client->request(tenant_, std::chrono::seconds(9), request);
   world_.run();
-  caf::anon_send(tenant_, cancel_atom_v, uint64_t{8}); // somebody else's
+  caf::anon_send(tenant_, protocol::cancel_atom_v, uint64_t{8}); // somebody else's
   world_.run();
   EXPECT_TRUE(told_.cancelled.empty());
-  caf::anon_send(tenant_, cancel_atom_v, uint64_t{7});
+  caf::anon_send(tenant_, protocol::cancel_atom_v, uint64_t{7});
   world_.run();
   ASSERT_EQ(told_.cancelled.size(), 1u);
   EXPECT_EQ(told_.cancelled[0], told_.requests[0].ticket);
   EXPECT_TRUE(client->has_next_message()) << "the gateway's ticket has to end";
-  tests::inside(scheduler_, [this] { told_.unanswered[0].deliver(infer_reply{status::ok, {}, 0, {}, {}}); });
+  tests::inside(scheduler_, [this] {
+    told_.unanswered[0].deliver(protocol::infer_reply{protocol::status::ok, {}, 0, {}, {}});
+  });
   world_.run(); // comes too late and harms nobody
-  told_.reply = infer_reply{status::ok, {}, 0, {}, {}};
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(infer(ask_for("acme/m@1", {1})).end, status::ok) << "its place is free";
+  told_.reply = protocol::infer_reply{protocol::status::ok, {}, 0, {}, {}};
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(infer(ask_for("acme/m@1", {1})).end, protocol::status::ok) << "its place is free";
 }
 
 TEST_F(Tenant, ARequestThatComesAgainUnderItsKeyIsComputedOnce) {
@@ -185,16 +191,18 @@ TEST_F(Tenant, ARequestThatComesAgainUnderItsKeyIsComputedOnce) {
   EXPECT_EQ(told_.requests.size(), 1u);
   EXPECT_TRUE(first->has_next_message());
   EXPECT_FALSE(second->has_next_message());
-  caf::anon_send(tenant_, cancel_atom_v, uint64_t{1}); // the gateway notices the first connection's end
+  caf::anon_send(tenant_, protocol::cancel_atom_v, uint64_t{1}); // the gateway notices the first connection's end
   world_.run();
   EXPECT_TRUE(told_.cancelled.empty());
-  tests::inside(scheduler_, [this] { told_.unanswered[0].deliver(infer_reply{status::ok, {}, 0, {}, {}}); });
+  tests::inside(scheduler_, [this] {
+    told_.unanswered[0].deliver(protocol::infer_reply{protocol::status::ok, {}, 0, {}, {}});
+  });
   world_.run();
-  again.receive([](const infer_reply& reply) { EXPECT_EQ(reply.end, status::ok); },
+  again.receive([](const protocol::infer_reply& reply) { EXPECT_EQ(reply.end, protocol::status::ok); },
                 [](const caf::error&) { ADD_FAILURE() << "an error instead of an answer"; });
   request.call = 3;
-  told_.reply = infer_reply{status::ok, {}, 0, {}, {}};
-  EXPECT_EQ(infer(request).end, status::ok);
+  told_.reply = protocol::infer_reply{protocol::status::ok, {}, 0, {}, {}};
+  EXPECT_EQ(infer(request).end, protocol::status::ok);
   EXPECT_EQ(told_.requests.size(), 2u) << "what was answered is asked anew";
 }
 
@@ -204,8 +212,8 @@ TEST_F(Tenant, AKeyMeansOneRequest) {
   request.key = "0123456789abcdef";
   (void)client->request(tenant_, std::chrono::seconds(9), request);
   world_.run();
-  request.input = encode_input(std::vector<int32_t>{1, 3}, {});
-  EXPECT_EQ(infer(request).end, status::invalid);
+  request.input = protocol::encode_input(std::vector<int32_t>{1, 3}, {});
+  EXPECT_EQ(infer(request).end, protocol::status::invalid);
   EXPECT_EQ(told_.requests.size(), 1u);
 }
 
@@ -213,10 +221,10 @@ TEST_F(Tenant, AnswersEverybodyWhenItStops) {
   caf::scoped_actor client{world_.system()};
   auto pending = client->request(tenant_, std::chrono::seconds(9), ask_for("acme/m@1", {1}));
   world_.run();
-  caf::anon_send(tenant_, stop_atom_v);
+  caf::anon_send(tenant_, protocol::stop_atom_v);
   world_.run();
   ASSERT_TRUE(client->has_next_message());
-  pending.receive([](const infer_reply& reply) { EXPECT_EQ(reply.end, status::unavailable); },
+  pending.receive([](const protocol::infer_reply& reply) { EXPECT_EQ(reply.end, protocol::status::unavailable); },
                   [](const caf::error&) { ADD_FAILURE() << "an error instead of an answer"; });
 }
 

@@ -4,7 +4,7 @@
 
 #include "cli/play/foretold.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -145,4 +145,4 @@ TEST_F(Foretold, TheReplayStartsFromThereAndTakesTheseCosts) {
 
 } // namespace
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

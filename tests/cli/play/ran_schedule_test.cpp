@@ -9,7 +9,7 @@
 #include "core/random.hpp"
 #include "tests/sim/schedule_checker.hpp"
 
-namespace fastptm::node::commands {
+namespace fastptm::cli {
 
 namespace {
 
@@ -142,4 +142,4 @@ TEST(RanSchedule, ADeviceThatCameBackWithoutItsSetsHasLostThem) {
 
 } // namespace
 
-} // namespace fastptm::node::commands
+} // namespace fastptm::cli

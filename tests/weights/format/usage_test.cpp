@@ -24,7 +24,7 @@ usage some_usage() {
 
 // Of a configuration for so many rows; what it is refused with instead.
 core::result<usage> labels_of(const std::string& config, uint32_t rows) {
-  const auto parsed = parse_json(config, "config.json");
+  const auto parsed = core::parse_json(config, "config.json");
   const auto read = read_label_config(*parsed);
   if (!read) return core::fail(read.error());
   usage how;
