@@ -6,11 +6,11 @@
 
 #include <fmt/format.h>
 
-#include "engine/batch.hpp"
-#include "engine/binding.hpp"
 #include "engine/runner.hpp"
-#include "engine/skeleton.hpp"
-#include "engine/workspace.hpp"
+#include "models/skeleton/batch.hpp"
+#include "models/skeleton/binding.hpp"
+#include "models/skeleton/skeleton.hpp"
+#include "models/skeleton/workspace.hpp"
 
 namespace fastptm::engine {
 

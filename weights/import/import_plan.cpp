@@ -9,12 +9,12 @@
 #include <fmt/ranges.h>
 
 #include "core/log.hpp"
-#include "weights/import/bert_names.hpp"
+#include "models/bert/names.hpp"
+#include "models/config_json.hpp"
 #include "weights/import/checkpoint.hpp"
 #include "weights/import/folder_advice.hpp"
 #include "weights/import/labels.hpp"
 #include "weights/import/model_card.hpp"
-#include "weights/import/model_config.hpp"
 #include "weights/import/module_list.hpp"
 
 namespace fastptm::weights {

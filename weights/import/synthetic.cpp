@@ -11,9 +11,9 @@
 #include <fmt/format.h>
 
 #include "core/log.hpp"
+#include "models/bert/names.hpp"
 #include "weights/format/architecture.hpp"
 #include "weights/format/layout.hpp"
-#include "weights/import/bert_names.hpp"
 #include "weights/import/safetensors.hpp"
 
 namespace fastptm::weights {

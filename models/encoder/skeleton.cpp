@@ -1,5 +1,5 @@
 // The forward pass; see skeleton.hpp.
-#include "engine/bert/skeleton.hpp"
+#include "models/encoder/skeleton.hpp"
 
 #include <fmt/format.h>
 

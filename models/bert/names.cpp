@@ -1,5 +1,5 @@
 // The table between our names and those of transformers' modeling_bert.
-#include "weights/import/bert_names.hpp"
+#include "models/bert/names.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
 // A growing buffer handed out front to back; see workspace.hpp.
-#include "engine/workspace.hpp"
+#include "models/skeleton/workspace.hpp"
 
 #include "core/check.hpp"
 

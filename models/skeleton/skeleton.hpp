@@ -6,10 +6,10 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
-#include "engine/batch.hpp"
-#include "engine/binding.hpp"
-#include "engine/workspace.hpp"
 #include "gpu/kernels.hpp"
+#include "models/skeleton/batch.hpp"
+#include "models/skeleton/binding.hpp"
+#include "models/skeleton/workspace.hpp"
 #include "weights/format/architecture.hpp"
 
 namespace fastptm::engine {

@@ -1,5 +1,5 @@
 // Waits for shards and counts the time; see binding.hpp.
-#include "engine/binding.hpp"
+#include "models/skeleton/binding.hpp"
 
 #include <fmt/format.h>
 

@@ -3,8 +3,8 @@
 
 #include <optional>
 
-#include "engine/bert/weights_map.hpp"
-#include "engine/skeleton.hpp"
+#include "models/encoder/weights_map.hpp"
+#include "models/skeleton/skeleton.hpp"
 
 namespace fastptm::engine::bert {
 

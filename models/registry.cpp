@@ -1,8 +1,8 @@
 // The list of families; see skeleton.hpp.
-#include "engine/skeleton.hpp"
+#include "models/skeleton/skeleton.hpp"
 
 #include "core/check.hpp"
-#include "engine/bert/skeleton.hpp"
+#include "models/encoder/skeleton.hpp"
 
 namespace fastptm::engine {
 

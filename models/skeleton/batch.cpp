@@ -1,5 +1,5 @@
 // Concatenation with a bound; see batch.hpp.
-#include "engine/batch.hpp"
+#include "models/skeleton/batch.hpp"
 
 namespace fastptm::engine {
 

@@ -1,5 +1,5 @@
 // Names to offsets; see weights_map.hpp.
-#include "engine/bert/weights_map.hpp"
+#include "models/encoder/weights_map.hpp"
 
 #include <string>
 

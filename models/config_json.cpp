@@ -1,5 +1,5 @@
 // Keys as transformers' BertConfig writes them.
-#include "weights/import/model_config.hpp"
+#include "models/config_json.hpp"
 
 #include <array>
 #include <limits>
