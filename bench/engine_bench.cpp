@@ -11,7 +11,8 @@
 #include "core/random.hpp"
 #include "engine/runner.hpp"
 #include "gpu/backends.hpp"
-#include "weights/format/layout.hpp"
+#include "models/encoder/config.hpp"
+#include "models/registry.hpp"
 #include "weights/import/synthetic.hpp"
 
 namespace fastptm::bench {
@@ -20,7 +21,7 @@ namespace {
 
 constexpr uint64_t seed = 20'260'131;
 
-core::result<weights::architecture> architecture_named(const engine_bench_options& options) {
+core::result<models::encoder::config> configuration_named(const engine_bench_options& options) {
   if (options.dtype != "f32") {
     return core::fail(core::errc::invalid, "dtype '" + options.dtype + "': this engine computes in f32");
   }
@@ -30,13 +31,13 @@ core::result<weights::architecture> architecture_named(const engine_bench_option
     return core::fail(core::errc::invalid,
                       fmt::format("batch, repetitions and seq are at least 1, seq at most {}", shape->positions));
   }
-  return weights::architecture{.hidden = shape->hidden,
-                               .layers = shape->layers,
-                               .heads = shape->heads,
-                               .intermediate = shape->intermediate,
-                               .vocabulary = shape->vocabulary,
-                               .positions = shape->positions,
-                               .token_types = 2};
+  return models::encoder::config{.hidden = shape->hidden,
+                                 .layers = shape->layers,
+                                 .heads = shape->heads,
+                                 .intermediate = shape->intermediate,
+                                 .vocabulary = shape->vocabulary,
+                                 .positions = shape->positions,
+                                 .token_types = 2};
 }
 
 void fill(const weights::shard_layout& shard, std::byte* at, core::prng& random) {
@@ -103,10 +104,11 @@ core::result<engine_bench_result> measure(engine::runner& with, const engine::ru
 } // namespace
 
 core::result<engine_bench_result> run_engine_bench(const engine_bench_options& options) {
-  const auto arch = architecture_named(options);
-  if (!arch) return core::fail(arch.error());
-  const weights::task job{.max_tokens = arch->positions};
-  const auto shards = weights::layout_of(*arch, job);
+  const auto numbers = configuration_named(options);
+  if (!numbers) return core::fail(numbers.error());
+  const auto arch = models::encoder::architecture_of("bert", *numbers);
+  const weights::task job{.max_tokens = numbers->positions};
+  const auto shards = models::layout_of(arch, job);
   uint64_t arena_bytes = 0;
   for (const auto& shard : shards) arena_bytes += shard.size_bytes;
   auto device = gpu::make_device("host", {"bench0", arena_bytes, options.threads});
@@ -114,10 +116,11 @@ core::result<engine_bench_result> run_engine_bench(const engine_bench_options& o
 
   core::prng random(seed);
   std::vector<gpu::lease> leases;
-  engine::run_request request{.arch = *arch,
+  engine::run_request request{.arch = arch,
+                              .facts = *models::describe(arch),
                               .job = job,
                               .shards = {},
-                              .inputs = inputs_of(options, arch->vocabulary, random),
+                              .inputs = inputs_of(options, numbers->vocabulary, random),
                               .give_up_at_us = std::numeric_limits<core::time_us>::max()};
   for (const auto& shard : shards) {
     auto memory = (*device)->memory().take(shard.size_bytes);

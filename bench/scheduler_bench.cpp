@@ -10,8 +10,9 @@
 #include "actors/serving/scheduler.hpp"
 #include "actors/system_config.hpp"
 #include "core/metrics.hpp"
+#include "models/encoder/config.hpp"
+#include "models/registry.hpp"
 #include "weights/format/hash.hpp"
-#include "weights/format/layout.hpp"
 #include "weights/format/manifest.hpp"
 
 namespace fastptm::bench {
@@ -113,10 +114,15 @@ private:
 
 weights::manifest small_set(uint32_t number) {
   weights::manifest set;
-  set.arch = {
-      .hidden = 64, .layers = 2, .heads = 2, .intermediate = 128, .vocabulary = 100, .positions = 32, .token_types = 2};
+  set.arch = models::encoder::architecture_of("bert", {.hidden = 64,
+                                                       .layers = 2,
+                                                       .heads = 2,
+                                                       .intermediate = 128,
+                                                       .vocabulary = 100,
+                                                       .positions = 32,
+                                                       .token_types = 2});
   set.job.max_tokens = tokens;
-  for (const auto& shard : weights::layout_of(set.arch, set.job)) {
+  for (const auto& shard : models::layout_of(set.arch, set.job)) {
     weights::shard_entry entry;
     const auto name = fmt::format("{} {}", number, set.shards.size());
     std::copy(name.begin(), name.end(), reinterpret_cast<char*>(entry.digest.bytes.data()));

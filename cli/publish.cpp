@@ -24,9 +24,9 @@ struct options {
   engine::special_tokens special = engine::special_tokens::library;
 };
 
-core::result<void> check_tokenizer(const std::filesystem::path& folder, const weights::architecture& arch) {
+core::result<void> check_tokenizer(const std::filesystem::path& folder, uint32_t vocabulary) {
   if (!engine::has_tokenizer(folder)) return {};
-  auto loaded = engine::load_tokenizer(folder, &arch);
+  auto loaded = engine::load_tokenizer(folder, vocabulary);
   if (!loaded) return core::fail(loaded.error());
   return {};
 }

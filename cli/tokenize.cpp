@@ -37,7 +37,7 @@ void print(const engine::encoding& read) {
 }
 
 int run(const options& chosen) {
-  const auto with = engine::load_tokenizer(chosen.folder, nullptr, chosen.special);
+  const auto with = engine::load_tokenizer(chosen.folder, std::nullopt, chosen.special);
   if (!with) return failed(with.error());
   const auto strings = read_strings(chosen.file);
   if (!strings) return failed(strings.error());

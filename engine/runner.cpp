@@ -1,4 +1,4 @@
-// Skeletons of one device and the runs on its executor; see session.hpp.
+// Skeletons of one device and the runs on its executor; see runner.hpp.
 #include <algorithm>
 #include <condition_variable>
 #include <list>
@@ -7,10 +7,7 @@
 #include <fmt/format.h>
 
 #include "engine/runner.hpp"
-#include "models/skeleton/batch.hpp"
-#include "models/skeleton/binding.hpp"
-#include "models/skeleton/skeleton.hpp"
-#include "models/skeleton/workspace.hpp"
+#include "models/registry.hpp"
 
 namespace fastptm::engine {
 
@@ -21,12 +18,12 @@ constexpr size_t skeletons_kept = 16;
 // Of one request: what the scheduler batches is far below.
 constexpr size_t largest_batch = 1024;
 
-core::result<void> check_input(const weights::architecture& arch, const sequence& input) {
+core::result<void> check_input(const weights::model_facts& facts, const sequence& input) {
   const size_t length = input.ids.size();
   if (length == 0) return core::fail(core::errc::invalid, "no tokens: give at least one id");
-  if (length > arch.positions) {
+  if (length > facts.positions) {
     return core::fail(core::errc::invalid,
-                      fmt::format("{} tokens, the model has {} positions: shorten the input", length, arch.positions));
+                      fmt::format("{} tokens, the model has {} positions: shorten the input", length, facts.positions));
   }
   if (!input.token_types.empty() && input.token_types.size() != length) {
     return core::fail(core::errc::invalid, fmt::format("{} ids but {} token types: give one for each id, or none",
@@ -39,26 +36,27 @@ core::result<void> check_input(const weights::architecture& arch, const sequence
   const auto outside = [](uint32_t bound) {
     return [bound](int32_t id) { return id < 0 || static_cast<uint32_t>(id) >= bound; };
   };
-  if (const auto bad = std::ranges::find_if(input.ids, outside(arch.vocabulary)); bad != input.ids.end()) {
-    return core::fail(core::errc::invalid, fmt::format("token id {}: the vocabulary has {}", *bad, arch.vocabulary));
+  if (const auto bad = std::ranges::find_if(input.ids, outside(facts.vocabulary)); bad != input.ids.end()) {
+    return core::fail(core::errc::invalid, fmt::format("token id {}: the vocabulary has {}", *bad, facts.vocabulary));
   }
-  if (const auto bad = std::ranges::find_if(input.token_types, outside(arch.token_types));
+  if (const auto bad = std::ranges::find_if(input.token_types, outside(std::max(1u, facts.token_types)));
       bad != input.token_types.end()) {
-    return core::fail(core::errc::invalid, fmt::format("token type {}: the model has {}", *bad, arch.token_types));
+    return core::fail(core::errc::invalid,
+                      facts.token_types == 0
+                          ? fmt::format("token type {}: the model knows no types, leave them out", *bad)
+                          : fmt::format("token type {}: the model has {}", *bad, facts.token_types));
   }
   return {};
 }
 
 } // namespace
 
-core::result<void> check_inputs(const weights::architecture& arch, const weights::task& job,
-                                const std::vector<sequence>& inputs) {
-  if (auto ok = weights::validate(arch, job); !ok) return ok;
+core::result<void> check_inputs(const weights::model_facts& facts, const std::vector<sequence>& inputs) {
   if (inputs.empty() || inputs.size() > largest_batch) {
     return core::fail(core::errc::invalid, fmt::format("{} inputs: give 1 to {}", inputs.size(), largest_batch));
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (auto ok = check_input(arch, inputs[i]); !ok) return core::fail(fmt::format("input {}", i), ok.error());
+    if (auto ok = check_input(facts, inputs[i]); !ok) return core::fail(fmt::format("input {}", i), ok.error());
   }
   return {};
 }
@@ -72,16 +70,17 @@ public:
 
 private:
   core::result<run_result> run(const run_request& request);
-  core::result<void> run_passes(skeleton& with, const run_request& request, binding& weights, run_result& result);
-  skeleton& skeleton_of(const weights::architecture& arch);
+  core::result<void> run_passes(models::skeleton& with, const run_request& request, models::binding& weights,
+                                run_result& result);
+  models::skeleton& skeleton_of(const weights::architecture& arch);
   void finished();
 
   gpu::device& device_;
 
   // Executor thread only.
-  std::list<std::unique_ptr<skeleton>> skeletons_; // most recently used first
-  workspace memory_;
-  batch batch_;
+  std::list<std::unique_ptr<models::skeleton>> skeletons_; // most recently used first
+  models::workspace memory_;
+  models::batch batch_;
 
   std::mutex mutex_;
   std::condition_variable idle_;
@@ -94,7 +93,7 @@ runner::state::~state() {
 }
 
 core::result<void> runner::state::submit(run_request request, run_done done) {
-  if (auto ok = check_inputs(request.arch, request.job, request.inputs); !ok) return ok;
+  if (auto ok = check_inputs(request.facts, request.inputs); !ok) return ok;
   {
     const std::lock_guard lock(mutex_);
     ++submitted_;
@@ -120,8 +119,8 @@ void runner::state::finished() {
 core::result<run_result> runner::state::run(const run_request& request) {
   run_result result;
   result.began_us = core::monotonic_now_us();
-  skeleton& with = skeleton_of(request.arch);
-  binding weights(request.shards, request.give_up_at_us);
+  models::skeleton& with = skeleton_of(request.arch);
+  models::binding weights(request.shards, request.give_up_at_us);
   if (auto ok = with.check(request.job, weights); !ok) return core::fail(ok.error());
   if (auto ok = run_passes(with, request, weights, result); !ok) return core::fail(ok.error());
   result.waited_us = weights.waited_us();
@@ -129,13 +128,13 @@ core::result<run_result> runner::state::run(const run_request& request) {
   return result;
 }
 
-core::result<void> runner::state::run_passes(skeleton& with, const run_request& request, binding& weights,
-                                             run_result& result) {
+core::result<void> runner::state::run_passes(models::skeleton& with, const run_request& request,
+                                             models::binding& weights, run_result& result) {
   gpu::kernels& compute = device_.operators();
   result.rows.reserve(request.inputs.size());
   for (std::span<const sequence> left = request.inputs; !left.empty();) {
     left = left.subspan(batch_.fill(left));
-    pass on{compute, memory_, batch_, weights};
+    models::pass on{compute, memory_, batch_, weights};
     const auto output = with.run(request.job, on);
     if (!output) return core::fail(output.error());
     if (result.rows.empty()) result.first_layer_at_us = on.first_layer_at_us;
@@ -146,13 +145,13 @@ core::result<void> runner::state::run_passes(skeleton& with, const run_request& 
   return {};
 }
 
-skeleton& runner::state::skeleton_of(const weights::architecture& arch) {
+models::skeleton& runner::state::skeleton_of(const weights::architecture& arch) {
   const auto found = std::ranges::find(skeletons_, arch, [](const auto& s) { return s->architecture(); });
   if (found != skeletons_.end()) {
     skeletons_.splice(skeletons_.begin(), skeletons_, found);
   } else {
     if (skeletons_.size() == skeletons_kept) skeletons_.pop_back();
-    skeletons_.push_front(make_skeleton(arch));
+    skeletons_.push_front(models::make_skeleton(arch));
   }
   return *skeletons_.front();
 }

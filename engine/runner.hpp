@@ -8,28 +8,18 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
-#include "core/memory_region.hpp"
 #include "gpu/device.hpp"
-#include "gpu/verified_event.hpp"
+#include "models/skeleton/sequence.hpp"
 #include "weights/format/architecture.hpp"
 
 namespace fastptm::engine {
 
-// One input, special tokens included.
-struct sequence {
-  std::vector<int32_t> ids;
-  std::vector<int32_t> token_types; // empty: all zero; else as many as ids
-  uint32_t unpooled = 0; // of the first tokens, fewer than ids: they are read, but a pooling of all leaves them out
-};
-
-// Where one shard of the model lies (or will lie) in the device's arena.
-struct shard_address {
-  core::memory_region region;
-  std::shared_ptr<gpu::verified_event> verified; // null: verified long ago
-};
+using models::sequence;
+using models::shard_address;
 
 struct run_request {
   weights::architecture arch;
+  weights::model_facts facts; // of it
   weights::task job;
   std::vector<shard_address> shards; // as in the manifest; the caller keeps the regions leased until `done`
   std::vector<sequence> inputs;      // at least one
@@ -68,7 +58,6 @@ private:
 };
 
 // The checks that submit() makes on inputs alone, for callers that want to refuse early.
-core::result<void> check_inputs(const weights::architecture& arch, const weights::task& job,
-                                const std::vector<sequence>& inputs);
+core::result<void> check_inputs(const weights::model_facts& facts, const std::vector<sequence>& inputs);
 
 } // namespace fastptm::engine

@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/error.hpp"
-#include "weights/format/architecture.hpp"
 
 namespace fastptm::engine {
 
@@ -46,9 +46,9 @@ bool has_tokenizer(const std::filesystem::path& folder);
 
 // Reads tokenizer.json, else vocab.txt, with the configuration beside it, as the transformers library does.
 // errc::not_found when the folder has none of them; errc::invalid, naming the file, for what would give other ids than
-// the library's and for ids beyond the embeddings of `architecture` (not checked when null).
+// the library's and for ids that are not below `vocabulary` (not checked when there is none).
 core::result<std::unique_ptr<tokenizer>> load_tokenizer(const std::filesystem::path& folder,
-                                                        const weights::architecture* architecture,
+                                                        std::optional<uint32_t> vocabulary,
                                                         special_tokens spelled_out = special_tokens::library);
 
 // The folder's tokenizer files as one object for the content store: at most max_card_bytes, the same files always give
@@ -57,6 +57,6 @@ constexpr size_t max_card_bytes = size_t{16} << 20;
 core::result<std::string> pack_card(const std::filesystem::path& folder, special_tokens spelled_out);
 
 // The tokenizer of a packed card; errors as load_tokenizer, errc::corrupt when the bytes are no card.
-core::result<std::unique_ptr<tokenizer>> unpack_card(std::string_view card, const weights::architecture* architecture);
+core::result<std::unique_ptr<tokenizer>> unpack_card(std::string_view card, std::optional<uint32_t> vocabulary);
 
 } // namespace fastptm::engine

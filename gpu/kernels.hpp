@@ -29,7 +29,7 @@ struct row_span {
 struct embedding_tables {
   const float* word = nullptr;
   const float* position = nullptr;
-  const float* token_type = nullptr;
+  const float* token_type = nullptr; // null: the model knows no types
 };
 
 // Plain row-major weight [outputs, inputs] and bias [outputs], in the arena.
@@ -54,8 +54,8 @@ public:
   // Bytes that a matrix takes in the backend's layout: never less for more rows.
   virtual uint64_t activation_bytes(uint32_t rows, uint32_t features) const = 0;
 
-  // out.row(t) = word[ids[t]] + position[t's place in its sequence] + token_type[types[t]].
-  // Requires: ids and types inside the tables; one of each per row.
+  // out.row(t) = word[ids[t]] + position[t's place in its sequence] + token_type[types[t]], the last if there is a
+  // table. Requires: ids and types inside the tables; one of each per row.
   virtual void embed(std::span<const int32_t> ids, std::span<const int32_t> types, std::span<const row_span> sequences,
                      const embedding_tables& tables, activations out) = 0;
 

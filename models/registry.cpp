@@ -1,18 +1,109 @@
-// The list of families; see skeleton.hpp.
-#include "models/skeleton/skeleton.hpp"
+// The table of families. A new one is a row here and a folder beside this file.
+#include "models/registry.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
 
 #include "core/check.hpp"
-#include "models/encoder/skeleton.hpp"
+#include "core/log.hpp"
+#include "models/bert/family.hpp"
+#include "models/distilbert/family.hpp"
+#include "weights/format/hash.hpp"
 
-namespace fastptm::engine {
+namespace fastptm::models {
 
-std::unique_ptr<skeleton> make_skeleton(const weights::architecture& arch) {
-  switch (arch.family) {
-    case weights::family::bert:
-      return std::make_unique<bert::skeleton>(arch);
-  }
-  core::check(false, "an architecture of a known family");
-  return nullptr;
+namespace {
+
+const bert::family bert_family;
+const distilbert::family distilbert_family;
+
+constexpr std::array<const family*, 2> table{&bert_family, &distilbert_family};
+
+const family& family_of(const weights::architecture& arch) {
+  const auto* found = find_family(arch.family);
+  core::check(found != nullptr, "an architecture of a known family");
+  return *found;
 }
 
-} // namespace fastptm::engine
+core::result<void> check_task(const weights::model_facts& facts, const weights::task& job) {
+  const bool classifies = job.kind == core::task_kind::classify;
+  if (classifies && !job.has_pooler) return core::fail(core::errc::invalid, "a classifier needs the pooler's tensors");
+  if (classifies ? job.labels < 1 || job.labels > weights::max_labels : job.labels != 0) {
+    return core::fail(core::errc::invalid,
+                      fmt::format("{} labels, expected {}", job.labels,
+                                  classifies ? fmt::format("1 to {}", weights::max_labels) : "none"));
+  }
+  if (job.max_tokens < 1 || job.max_tokens > facts.positions) {
+    return core::fail(core::errc::invalid, fmt::format("longest input of {} tokens, expected 1 to {} (positions)",
+                                                       job.max_tokens, facts.positions));
+  }
+  return {};
+}
+
+core::result<void> check_shards(const weights::manifest& set) {
+  const auto expected = layout_of(set.arch, set.job);
+  if (set.shards.size() != expected.size()) {
+    return core::fail(core::errc::corrupt, fmt::format("{} shards, expected {}", set.shards.size(), expected.size()));
+  }
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const auto& shard = set.shards[i];
+    const auto chunks = weights::chunk_count(expected[i].size_bytes);
+    if (shard.size_bytes == expected[i].size_bytes && shard.chunk_checksums.size() == chunks) continue;
+    return core::fail(core::errc::corrupt,
+                      fmt::format("{} has {} bytes in {} chunks, expected {} in {}", name_of(expected[i]),
+                                  shard.size_bytes, shard.chunk_checksums.size(), expected[i].size_bytes, chunks));
+  }
+  return {};
+}
+
+} // namespace
+
+std::span<const family* const> families() {
+  return table;
+}
+
+std::string family_names() {
+  std::string names;
+  for (const auto* each : table) names += fmt::format("{}{}", names.empty() ? "" : ", ", each->name());
+  return names;
+}
+
+const family* find_family(std::string_view name) {
+  const auto at = std::ranges::find(table, name, &family::name);
+  return at == table.end() ? nullptr : *at;
+}
+
+core::result<weights::model_facts> describe(const weights::architecture& arch) {
+  const auto* found = find_family(arch.family);
+  if (found != nullptr) return found->describe(arch);
+  return core::fail(core::errc::invalid, fmt::format("unknown family '{}': {} are served",
+                                                     core::printable(arch.family, 60), family_names()));
+}
+
+core::result<weights::model_facts> describe(const weights::architecture& arch, const weights::task& job) {
+  auto facts = describe(arch);
+  if (!facts) return facts;
+  if (auto ok = check_task(*facts, job); !ok) return core::fail(ok.error());
+  return facts;
+}
+
+std::vector<weights::shard_layout> layout_of(const weights::architecture& arch, const weights::task& job) {
+  return family_of(arch).layout_of(arch, job);
+}
+
+std::unique_ptr<skeleton> make_skeleton(const weights::architecture& arch) {
+  return family_of(arch).make_skeleton(arch);
+}
+
+core::result<weights::manifest> decode_manifest(std::span<const std::byte> bytes) {
+  const auto fail = [](const core::error& cause) { return core::fail("manifest", cause); };
+  auto set = weights::decode_unchecked(bytes);
+  if (!set) return fail(set.error());
+  if (auto ok = describe(set->arch, set->job); !ok) return fail({core::errc::corrupt, ok.error().message});
+  if (auto ok = check_shards(*set); !ok) return fail(ok.error());
+  return set;
+}
+
+} // namespace fastptm::models

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/task.hpp"
 #include "protocol/payload.hpp"
 
 namespace fastptm::protocol {
@@ -25,7 +26,7 @@ enum class status : uint8_t {
 };
 std::string_view to_string(status of) noexcept;
 
-enum class task_kind : uint8_t { embed, classify };
+using core::task_kind;
 
 // From the gateway to a tenant: one input for one model.
 struct infer_request {

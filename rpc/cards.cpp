@@ -37,7 +37,7 @@ core::result<cards::shared<engine::tokenizer>> load_tokenizer(const std::string&
   const auto parts = weights::split_card(*bytes);
   if (!parts) return core::fail(parts.error());
   if (parts->tokenizer.empty()) return cards::shared<engine::tokenizer>();
-  auto made = engine::unpack_card(parts->tokenizer, nullptr);
+  auto made = engine::unpack_card(parts->tokenizer, std::nullopt);
   if (!made) return core::fail(made.error());
   return cards::shared<engine::tokenizer>(std::move(*made));
 }

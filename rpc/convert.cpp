@@ -134,7 +134,7 @@ void set_model(schema::ModelStatus::Builder to, const protocol::model_row& from)
   to.setArchitecture(from.architecture.c_str());
   to.setBytes(from.bytes);
   to.setShards(from.shards);
-  to.setTask(from.task == protocol::task_kind::classify ? "classify" : "embed");
+  to.setTask(kj::StringPtr(to_string(from.task).data()));
 }
 
 void set_node(schema::NodeStatus::Builder to, const protocol::node_row& from) {

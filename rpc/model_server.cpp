@@ -83,8 +83,7 @@ kj::Promise<void> model_server::classify(ClassifyContext context) {
 kj::Promise<told_answer> model_server::answer(schema::Request::Reader request, protocol::task_kind task) {
   shared_.requests.add();
   if (task != row_.task) {
-    return refused(core::errc::invalid, fmt::format("{} is a model to {}", row_.name,
-                                                    row_.task == protocol::task_kind::embed ? "embed" : "classify"));
+    return refused(core::errc::invalid, fmt::format("{} is a model to {}", row_.name, to_string(row_.task)));
   }
   const auto asked_us = static_cast<core::duration_us>(std::min<uint64_t>(request.getDeadlineUs(), INT64_MAX));
   const auto deadline_us =

@@ -5,13 +5,20 @@ using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("fastptm::schema");
 
 struct Manifest {
-  format @0 :UInt16; # 1; readers refuse others
-  architecture @1 :Architecture;
+  format @0 :UInt16;             # 2; 1 is read, too; readers refuse others
+  architecture @1 :Architecture; # format 1 only
   task @2 :Task;
   shards @3 :List(Shard); # embeddings, layers in order, head if the task has tensors of its own
+
+  family @4 :Text;        # a name of models/registry.cpp
+  configuration @5 :Text; # the family's numbers, models/canonical.hpp
+  dtype @6 :UInt8;
+  layoutTag @7 :UInt32;   # 0: plain row-major
 }
 
-# Numbers of family, dtype, activation, task and pooling are those of weights/format/architecture.hpp.
+# Numbers of dtype, task and pooling are those of weights/format/architecture.hpp and core/task.hpp.
+
+# The family is 0, bert; its activation as in models/encoder/config.hpp.
 struct Architecture {
   family @0 :UInt8;
   dtype @1 :UInt8;

@@ -32,7 +32,8 @@ struct variant {
 std::vector<variant> variants_of(const weights::import_plan& plan) {
   const size_t shards = plan.shards.size();
   const bool has_head = plan.shards.back().layout.kind == weights::shard_kind::head;
-  const size_t first_of_last_two = shards - has_head - std::min<size_t>(2, plan.arch.layers);
+  const size_t layers = shards - has_head - 1; // the first shard holds the embeddings
+  const size_t first_of_last_two = shards - has_head - std::min<size_t>(2, layers);
   std::vector<variant> list;
   for (int i = 1; i <= 3; ++i) list.push_back({fmt::format("head-{}", i), shards - 1});
   for (int i = 1; i <= 4; ++i) list.push_back({fmt::format("last2-{}", i), first_of_last_two});

@@ -10,6 +10,7 @@
 #include "actors/completion.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
+#include "models/registry.hpp"
 #include "policy/residency.hpp"
 #include "protocol/errors.hpp"
 
@@ -146,6 +147,7 @@ caf::result<protocol::run_reply> gpu_worker::on_run(const protocol::run_order& o
 void gpu_worker::submit(const set_pointer& of, waiting_run run) {
   engine::run_request request;
   request.arch = of->manifest.arch;
+  request.facts = of->facts;
   request.job = of->manifest.job;
   for (const auto& shard : of->shards) request.shards.push_back({shard.region, shard.verified});
   for (const auto& one : run.inputs) {
@@ -241,7 +243,7 @@ void gpu_worker::start_next_load() {
 }
 
 void gpu_worker::start_load(queued_load next) {
-  auto manifest = weights::decode(as_bytes(next.order.manifest));
+  auto manifest = models::decode_manifest(as_bytes(next.order.manifest));
   if (!manifest) return drop(next, manifest.error());
   if (const auto held = sets_.find(next.order.model); held != sets_.end()) {
     next.promise.deliver(protocol::load_reply{});
@@ -251,6 +253,7 @@ void gpu_worker::start_load(queued_load next) {
   const auto of = std::make_shared<set>();
   of->key = {next.order.model, next.order.name};
   of->manifest = std::move(*manifest);
+  of->facts = *models::describe(of->manifest.arch); // decoded, so it is there
   of->digest = weights::digest_of(as_bytes(next.order.manifest));
   of->order = std::move(next.order);
   of->ordered_us = next.ordered_us;

@@ -9,8 +9,8 @@
 #include "actors/serving/refused.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
+#include "models/registry.hpp"
 #include "protocol/errors.hpp"
-#include "weights/format/manifest.hpp"
 
 namespace fastptm::actors {
 
@@ -20,8 +20,8 @@ using std::chrono::microseconds;
 namespace {
 
 // What a run is assumed to cost until one was measured: 64 tokens at 50 GFLOP/s.
-policy::execution_cost assumed_cost(const weights::architecture& arch) {
-  const uint64_t per_token = 2ull * arch.layers * arch.hidden * (4ull * arch.hidden + 2ull * arch.intermediate);
+policy::execution_cost assumed_cost(const weights::model_facts& facts) {
+  const uint64_t per_token = 2 * facts.weights_per_token; // a product and a sum
   return {500, std::max<core::duration_us>(50, static_cast<core::duration_us>(per_token * 64 / 50'000))};
 }
 
@@ -106,7 +106,7 @@ void scheduler::on_cancel(core::tenant_id tenant, uint64_t ticket) {
 void scheduler::on_model(const protocol::model_added& added) {
   decide();
   if (model_index_.contains(added.row.id)) return;
-  const auto set = weights::decode(as_bytes(added.manifest));
+  const auto set = models::decode_manifest(as_bytes(added.manifest));
   if (!set) return core::log::error("scheduler", "bad-manifest", "{}: {}", added.row.name, set.error().message);
   const auto index = take_model();
   auto& model = models_[index];
@@ -123,8 +123,12 @@ void scheduler::on_model(const protocol::model_added& added) {
   uint32_t tenant = 0;
   for (const auto& known : options_.tenants)
     if (known.name == added.row.tenant) tenant = known.id.value;
-  const auto reason = tell(scheduling::model_added{
-      {index}, {tenant}, shards, assumed_cost(set->arch), cost_class, host_index(options_.store_boot_id)});
+  const auto reason = tell(scheduling::model_added{{index},
+                                                   {tenant},
+                                                   shards,
+                                                   assumed_cost(*models::describe(set->arch)),
+                                                   cost_class,
+                                                   host_index(options_.store_boot_id)});
   if (reason != scheduling::rejection::none)
     core::log::error("scheduler", "model-rejected", "{}: {}", added.row.name, to_string(reason));
 }

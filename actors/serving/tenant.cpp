@@ -39,8 +39,7 @@ core::result<void> check_input(const protocol::model_row& model, protocol::task_
                                const protocol::payload& input) {
   if (task != model.task) {
     return core::fail(core::errc::invalid,
-                      fmt::format("{} is asked by `fastptm {}`", model.name,
-                                  model.task == protocol::task_kind::embed ? "embed" : "classify"));
+                      fmt::format("{} is asked by `fastptm {}`", model.name, to_string(model.task)));
   }
   const auto decoded = protocol::decode_input(input);
   if (!decoded) return core::fail(decoded.error());

@@ -10,9 +10,9 @@ namespace fastptm::actors {
 namespace {
 
 // A model without tokenizer files is asked with token ids.
-core::result<void> check_tokenizer(const std::filesystem::path& folder, const weights::architecture& arch) {
+core::result<void> check_tokenizer(const std::filesystem::path& folder, uint32_t vocabulary) {
   if (!engine::has_tokenizer(folder)) return {};
-  const auto loaded = engine::load_tokenizer(folder, &arch);
+  const auto loaded = engine::load_tokenizer(folder, vocabulary);
   if (!loaded) return core::fail(loaded.error());
   return {};
 }

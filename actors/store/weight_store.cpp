@@ -9,6 +9,7 @@
 #include "actors/actor_from_state.hpp"
 #include "actors/completion.hpp"
 #include "core/log.hpp"
+#include "models/registry.hpp"
 #include "protocol/errors.hpp"
 
 namespace fastptm::actors {
@@ -19,20 +20,21 @@ namespace {
 constexpr auto publish_timeout = std::chrono::minutes(30);
 
 protocol::model_row to_row(const weights::catalogue_entry& entry, const weights::manifest& set) {
+  const auto facts = *models::describe(set.arch); // of the store: it was checked when it was read
   protocol::model_row row;
   row.id = entry.id;
   row.name = entry.full_name();
   row.tenant = entry.tenant;
   row.architecture = entry.architecture;
-  row.task = set.job.kind == weights::task_kind::classify ? protocol::task_kind::classify : protocol::task_kind::embed;
+  row.task = set.job.kind;
   row.labels = set.job.labels;
   row.bytes = entry.total_bytes;
   row.shards = entry.shard_count;
   row.manifest = entry.manifest;
   row.card = entry.card;
-  row.vocabulary = set.arch.vocabulary;
+  row.vocabulary = facts.vocabulary;
   row.max_tokens = set.job.max_tokens;
-  row.token_types = set.arch.token_types;
+  row.token_types = facts.token_types;
   return row;
 }
 

@@ -73,9 +73,9 @@ core::result<void> check_id(std::string_view file, std::string_view token, int32
                 file, core::printable(token, 60), id, rows);
 }
 
-core::result<void> check_ids(const wordpiece_options& options, const weights::architecture* architecture,
+core::result<void> check_ids(const wordpiece_options& options, std::optional<uint32_t> vocabulary,
                              std::string_view file) {
-  const size_t rows = architecture ? architecture->vocabulary : SIZE_MAX;
+  const size_t rows = vocabulary ? *vocabulary : SIZE_MAX;
   for (const auto& [token, id] : options.vocabulary)
     if (auto fits = check_id(file, token, id, rows); !fits) return fits;
   for (const auto& token : options.added)
@@ -87,11 +87,11 @@ core::result<void> check_ids(const wordpiece_options& options, const weights::ar
 }
 
 core::result<std::unique_ptr<tokenizer>> make_tokenizer(const tokenizer_texts& texts,
-                                                        const weights::architecture* architecture) {
+                                                        std::optional<uint32_t> vocabulary) {
   auto options = wordpiece_from_files(texts);
   if (!options) return fail(options.error());
   const auto file = texts.tokenizer_json.empty() ? vocabulary_name : tokenizer_json_name;
-  if (auto fits = check_ids(*options, architecture, file); !fits) return fail(fits.error());
+  if (auto fits = check_ids(*options, vocabulary, file); !fits) return fail(fits.error());
   return std::make_unique<wordpiece>(std::move(*options));
 }
 
@@ -103,13 +103,13 @@ bool has_tokenizer(const fs::path& folder) {
          std::any_of(other_kinds.begin(), other_kinds.end(), there);
 }
 
-core::result<std::unique_ptr<tokenizer>>
-load_tokenizer(const fs::path& folder, const weights::architecture* architecture, special_tokens spelled_out) {
+core::result<std::unique_ptr<tokenizer>> load_tokenizer(const fs::path& folder, std::optional<uint32_t> vocabulary,
+                                                        special_tokens spelled_out) {
   auto texts = read_files(folder);
   if (!texts) return fail(texts.error());
   if (!has_any(*texts)) return fail(errc::not_found, "no tokenizer.json or vocab.txt: this model takes token ids only");
   texts->spelled_out = spelled_out;
-  return make_tokenizer(*texts, architecture);
+  return make_tokenizer(*texts, vocabulary);
 }
 
 core::result<std::string> pack_card(const fs::path& folder, special_tokens spelled_out) {
@@ -120,10 +120,10 @@ core::result<std::string> pack_card(const fs::path& folder, special_tokens spell
   return pack_texts(*texts);
 }
 
-core::result<std::unique_ptr<tokenizer>> unpack_card(std::string_view card, const weights::architecture* architecture) {
+core::result<std::unique_ptr<tokenizer>> unpack_card(std::string_view card, std::optional<uint32_t> vocabulary) {
   auto texts = unpack_texts(card);
   if (!texts) return fail(texts.error());
-  return make_tokenizer(*texts, architecture);
+  return make_tokenizer(*texts, vocabulary);
 }
 
 } // namespace fastptm::engine

@@ -47,9 +47,13 @@ void host_kernels::embed(std::span<const int32_t> ids, std::span<const int32_t> 
     for (uint32_t i = 0; i < sequences[s].count; ++i) {
       const uint32_t row = sequences[s].first + i;
       const float* const word = tables.word + static_cast<size_t>(ids[row]) * width;
-      const float* const type = tables.token_type + static_cast<size_t>(types[row]) * width;
       const float* const position = tables.position + i * width;
       float* const to = floats(out) + panel_index(row, 0, out.features);
+      if (tables.token_type == nullptr) {
+        for (size_t f = 0; f < width; ++f) to[f * panel_rows] = word[f] + position[f];
+        continue;
+      }
+      const float* const type = tables.token_type + static_cast<size_t>(types[row]) * width;
       for (size_t f = 0; f < width; ++f) to[f * panel_rows] = word[f] + type[f] + position[f];
     }
   });

@@ -3,17 +3,14 @@
 
 #include <algorithm>
 #include <array>
-#include <utility>
 
 #include <fmt/format.h>
 
-#include "core/check.hpp"
+#include "models/name_table.hpp"
 
-namespace fastptm::weights {
+namespace fastptm::models::bert {
 
 namespace {
-
-using name_pair = std::pair<std::string_view, std::string_view>; // module of ours -> module of theirs
 
 constexpr std::array<name_pair, 4> embeddings_names{{{"word", "embeddings.word_embeddings"},
                                                      {"position", "embeddings.position_embeddings"},
@@ -26,29 +23,18 @@ constexpr std::array<name_pair, 5> layer_names{{{"attention_output", "attention.
                                                 {"output", "output.dense"},
                                                 {"output_norm", "output.LayerNorm"}}};
 
-template <size_t n> std::string_view theirs(const std::array<name_pair, n>& table, std::string_view ours) {
-  for (const auto& [mine, other] : table) {
-    if (mine == ours) return other;
-  }
-  core::check(false, "a slot of the layout has no name in checkpoints");
-  return {};
-}
-
 } // namespace
 
-std::vector<std::string> bert_sources_of(const shard_layout& shard, const tensor_slot& slot, std::string_view prefix) {
-  // "output.weight" -> module "output", field "weight"; embedding tables are weights without a field of ours.
-  const std::string_view name = slot.name;
-  const auto dot = name.rfind('.');
-  const std::string_view module = name.substr(0, dot);
-  const std::string_view field = dot == std::string_view::npos ? "weight" : name.substr(dot + 1);
+std::vector<std::string> names::sources_of(const weights::shard_layout& shard, const weights::tensor_slot& slot,
+                                           std::string_view prefix) const {
+  const auto [module, field] = module_and_field(slot.name);
   switch (shard.kind) {
-    case shard_kind::embeddings:
+    case weights::shard_kind::embeddings:
       return {fmt::format("{}{}.{}", prefix, theirs(embeddings_names, module), field)};
-    case shard_kind::head:
+    case weights::shard_kind::head:
       if (module == "pooler") return {fmt::format("{}pooler.dense.{}", prefix, field)};
       return {fmt::format("classifier.{}", field)};
-    case shard_kind::layer:
+    case weights::shard_kind::layer:
       break;
   }
   const std::string layer = fmt::format("{}encoder.layer.{}.", prefix, shard.index);
@@ -60,7 +46,7 @@ std::vector<std::string> bert_sources_of(const shard_layout& shard, const tensor
   return parts;
 }
 
-std::string bert_old_name_of(std::string_view name) {
+std::string names::old_name_of(std::string_view name) const {
   for (const auto& [now, then] :
        {name_pair{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}}) {
     if (name.ends_with(now)) return std::string(name.substr(0, name.size() - now.size())).append(then);
@@ -68,7 +54,7 @@ std::string bert_old_name_of(std::string_view name) {
   return {};
 }
 
-bool bert_is_pretraining_head(std::string_view name) {
+bool names::is_pretraining_head(std::string_view name) const {
   constexpr std::array<std::string_view, 11> known{
       "cls.predictions.bias",
       "cls.predictions.transform.dense.weight",
@@ -85,12 +71,12 @@ bool bert_is_pretraining_head(std::string_view name) {
   return std::ranges::find(known, name) != known.end();
 }
 
-bool bert_is_classifier(std::string_view name) {
+bool names::is_classifier(std::string_view name) const {
   return name == "classifier.weight" || name == "classifier.bias";
 }
 
-bool bert_is_buffer(std::string_view name, std::string_view prefix) {
+bool names::is_buffer(std::string_view name, std::string_view prefix) const {
   return name.starts_with(prefix) && name.substr(prefix.size()) == "embeddings.position_ids";
 }
 
-} // namespace fastptm::weights
+} // namespace fastptm::models::bert

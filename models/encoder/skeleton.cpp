@@ -4,19 +4,22 @@
 #include <fmt/format.h>
 
 #include "core/check.hpp"
+#include "models/encoder/layout.hpp"
 
-namespace fastptm::engine::bert {
+namespace fastptm::models::encoder {
 
 namespace {
 
-gpu::activation activation_of(weights::activation act) {
+gpu::activation on_device(activation act) {
   switch (act) {
-    case weights::activation::gelu_erf:
+    case activation::gelu_erf:
       return gpu::activation::gelu_erf;
-    case weights::activation::gelu_tanh:
+    case activation::gelu_tanh:
       return gpu::activation::gelu_tanh;
-    case weights::activation::relu:
+    case activation::relu:
       return gpu::activation::relu;
+    case activation::tanh:
+      return gpu::activation::tanh;
   }
   return gpu::activation::none;
 }
@@ -36,18 +39,19 @@ gpu::pooling pooling_of(weights::pooling pool) {
 }
 
 // The part that every task has: an embedding task without a pooler has no head.
-std::vector<weights::shard_layout> body_of(const weights::architecture& arch) {
-  return weights::layout_of(arch, weights::task{.max_tokens = arch.positions});
+std::vector<weights::shard_layout> body_of(const config& numbers) {
+  return layout_of(numbers, weights::task{.max_tokens = numbers.positions});
 }
 
 } // namespace
 
-skeleton::skeleton(const weights::architecture& arch)
-    : arch_(arch), body_(body_of(arch)), embeddings_(body_.at(0)), layer_(body_.at(1)), act_(activation_of(arch.act)) {}
+skeleton::skeleton(weights::architecture arch, const config& numbers)
+    : arch_(std::move(arch)), numbers_(numbers), name_(facts_of(arch_.family, numbers).name), body_(body_of(numbers)),
+      embeddings_(body_.at(0)), layer_(body_.at(1)) {}
 
 const std::optional<head_map>& skeleton::head_of(const weights::task& job) {
   if (head_task_ == job) return head_;
-  const auto shards = weights::layout_of(arch_, job);
+  const auto shards = layout_of(numbers_, job);
   head_.reset();
   if (shards.back().kind == weights::shard_kind::head) head_.emplace(shards.back());
   head_task_ = job;
@@ -58,14 +62,13 @@ core::result<void> skeleton::check(const weights::task& job, const binding& weig
   const std::optional<head_map>& head = head_of(job);
   const size_t expected = body_.size() + (head ? 1 : 0);
   if (weights.size() != expected) {
-    return core::fail(core::errc::invalid,
-                      fmt::format("{} has {} shards, {} given", name_of(arch_), expected, weights.size()));
+    return core::fail(core::errc::invalid, fmt::format("{} has {} shards, {} given", name_, expected, weights.size()));
   }
   for (size_t i = 0; i < expected; ++i) {
     const uint64_t size_bytes = i < body_.size() ? body_[i].size_bytes : head->size_bytes;
     if (weights.size_bytes(i) < size_bytes) {
-      return core::fail(core::errc::invalid, fmt::format("shard {} of {} is {} bytes, {} given", i, name_of(arch_),
-                                                         size_bytes, weights.size_bytes(i)));
+      return core::fail(core::errc::invalid, fmt::format("shard {} of {} is {} bytes, {} given", i, name_, size_bytes,
+                                                         weights.size_bytes(i)));
     }
   }
   return {};
@@ -74,20 +77,20 @@ core::result<void> skeleton::check(const weights::task& job, const binding& weig
 uint64_t skeleton::workspace_bytes(const gpu::kernels& compute, const weights::task& job, const batch& inputs) const {
   const uint32_t rows = inputs.rows();
   const uint32_t sequences = static_cast<uint32_t>(inputs.sequences.size());
-  return 2 * compute.activation_bytes(rows, arch_.hidden) + compute.activation_bytes(rows, 3 * arch_.hidden) +
-         compute.activation_bytes(rows, arch_.intermediate) + 2 * compute.activation_bytes(sequences, arch_.hidden) +
-         compute.activation_bytes(sequences, job.labels);
+  return 2 * compute.activation_bytes(rows, numbers_.hidden) + compute.activation_bytes(rows, 3 * numbers_.hidden) +
+         compute.activation_bytes(rows, numbers_.intermediate) +
+         2 * compute.activation_bytes(sequences, numbers_.hidden) + compute.activation_bytes(sequences, job.labels);
 }
 
 skeleton::activations skeleton::take(const weights::task& job, pass& on) const {
   const uint32_t rows = on.inputs.rows();
   const uint32_t sequences = static_cast<uint32_t>(on.inputs.sequences.size());
-  return {.hidden = on.memory.take(rows, arch_.hidden),
-          .qkv = on.memory.take(rows, 3 * arch_.hidden),
-          .context = on.memory.take(rows, arch_.hidden),
-          .intermediate = on.memory.take(rows, arch_.intermediate),
-          .pooled = on.memory.take(sequences, arch_.hidden),
-          .pooler_output = on.memory.take(sequences, arch_.hidden),
+  return {.hidden = on.memory.take(rows, numbers_.hidden),
+          .qkv = on.memory.take(rows, 3 * numbers_.hidden),
+          .context = on.memory.take(rows, numbers_.hidden),
+          .intermediate = on.memory.take(rows, numbers_.intermediate),
+          .pooled = on.memory.take(sequences, numbers_.hidden),
+          .pooler_output = on.memory.take(sequences, numbers_.hidden),
           .logits = on.memory.take(sequences, job.labels)};
 }
 
@@ -110,17 +113,17 @@ core::result<gpu::activations> skeleton::run(const weights::task& job, pass& on)
 
 void skeleton::embed(pass& on, const std::byte* shard, const activations& in) {
   on.compute.embed(on.inputs.ids, on.inputs.token_types, on.inputs.sequences, embeddings_.tables(shard), in.hidden);
-  on.compute.layer_norm(in.hidden, embeddings_.norm.norm(shard, arch_.layer_norm_eps));
+  on.compute.layer_norm(in.hidden, embeddings_.norm.norm(shard, numbers_.layer_norm_eps));
 }
 
 void skeleton::layer(pass& on, const std::byte* shard, const activations& in) {
   on.compute.linear(in.hidden, layer_.qkv.linear(shard), gpu::activation::none, in.qkv);
-  on.compute.attention(in.qkv, on.inputs.sequences, arch_.heads, in.context);
+  on.compute.attention(in.qkv, on.inputs.sequences, numbers_.heads, in.context);
   on.compute.linear_add(in.context, layer_.attention_output.linear(shard), in.hidden);
-  on.compute.layer_norm(in.hidden, layer_.attention_norm.norm(shard, arch_.layer_norm_eps));
-  on.compute.linear(in.hidden, layer_.intermediate.linear(shard), act_, in.intermediate);
+  on.compute.layer_norm(in.hidden, layer_.attention_norm.norm(shard, numbers_.layer_norm_eps));
+  on.compute.linear(in.hidden, layer_.intermediate.linear(shard), on_device(numbers_.act), in.intermediate);
   on.compute.linear_add(in.intermediate, layer_.output.linear(shard), in.hidden);
-  on.compute.layer_norm(in.hidden, layer_.output_norm.norm(shard, arch_.layer_norm_eps));
+  on.compute.layer_norm(in.hidden, layer_.output_norm.norm(shard, numbers_.layer_norm_eps));
 }
 
 core::result<gpu::activations> skeleton::head(const weights::task& job, pass& on, const activations& in) {
@@ -135,9 +138,9 @@ core::result<gpu::activations> skeleton::head(const weights::task& job, pass& on
   const auto shard = on.weights.await(body_.size());
   if (!shard) return core::fail(shard.error());
   const std::optional<head_map>& map = head_of(job);
-  on.compute.linear(in.pooled, map->pooler.linear(*shard), gpu::activation::tanh, in.pooler_output);
+  on.compute.linear(in.pooled, map->pooler.linear(*shard), on_device(numbers_.pooler_act), in.pooler_output);
   on.compute.linear(in.pooler_output, map->classifier.linear(*shard), gpu::activation::none, in.logits);
   return in.logits;
 }
 
-} // namespace fastptm::engine::bert
+} // namespace fastptm::models::encoder

@@ -1,17 +1,19 @@
-// BERT encoders (Devlin et al. 2018), MiniLM among them: post-norm layers, absolute positions.
+// The pass of a post-norm encoder with absolute positions: BERT (Devlin et al. 2018) and its relatives.
 #pragma once
 
 #include <optional>
+#include <string>
 
+#include "models/encoder/config.hpp"
 #include "models/encoder/weights_map.hpp"
 #include "models/skeleton/skeleton.hpp"
 
-namespace fastptm::engine::bert {
+namespace fastptm::models::encoder {
 
-class skeleton final : public engine::skeleton {
+class skeleton final : public models::skeleton {
 public:
-  // Requires: weights::validate(arch).
-  explicit skeleton(const weights::architecture& arch);
+  // Requires: `numbers` are those of `arch`, validated.
+  skeleton(weights::architecture arch, const config& numbers);
 
   const weights::architecture& architecture() const override { return arch_; }
   core::result<void> check(const weights::task& job, const binding& weights) override;
@@ -33,12 +35,13 @@ private:
   const std::optional<head_map>& head_of(const weights::task& job);
 
   const weights::architecture arch_;
+  const config numbers_;
+  const std::string name_;                        // for messages
   const std::vector<weights::shard_layout> body_; // embeddings and layers
   const embeddings_map embeddings_;
   const layer_map layer_;
-  const gpu::activation act_;
   std::optional<weights::task> head_task_;
   std::optional<head_map> head_;
 };
 
-} // namespace fastptm::engine::bert
+} // namespace fastptm::models::encoder

@@ -5,7 +5,7 @@
 
 #include "core/check.hpp"
 
-namespace fastptm::engine::bert {
+namespace fastptm::models::encoder {
 
 namespace {
 
@@ -39,10 +39,13 @@ gpu::norm_weights tensor_pair::norm(const std::byte* shard, double epsilon) cons
 
 embeddings_map::embeddings_map(const weights::shard_layout& shard)
     : size_bytes(shard.size_bytes), word_bytes(offset_of(shard, "word")), position_bytes(offset_of(shard, "position")),
-      token_type_bytes(offset_of(shard, "token_type")), norm(pair_of(shard, "norm")) {}
+      norm(pair_of(shard, "norm")) {
+  if (const auto* types = shard.find("token_type")) token_type_bytes = types->offset_bytes;
+}
 
 gpu::embedding_tables embeddings_map::tables(const std::byte* shard) const {
-  return {floats(shard, word_bytes), floats(shard, position_bytes), floats(shard, token_type_bytes)};
+  return {floats(shard, word_bytes), floats(shard, position_bytes),
+          token_type_bytes ? floats(shard, *token_type_bytes) : nullptr};
 }
 
 layer_map::layer_map(const weights::shard_layout& shard)
@@ -54,4 +57,4 @@ head_map::head_map(const weights::shard_layout& shard)
     : size_bytes(shard.size_bytes), pooler(pair_if_there(shard, "pooler")),
       classifier(pair_if_there(shard, "classifier")) {}
 
-} // namespace fastptm::engine::bert
+} // namespace fastptm::models::encoder

@@ -1,14 +1,14 @@
-// Where the tensors of a BERT model lie in its shards: offsets looked up once, addresses made per run.
+// Where the tensors of an encoder lie in its shards: offsets looked up once, addresses made per run.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "gpu/kernels.hpp"
-#include "weights/format/architecture.hpp"
 #include "weights/format/layout.hpp"
 
-namespace fastptm::engine::bert {
+namespace fastptm::models::encoder {
 
 // Weight and bias, or scale and shift, as byte offsets in a shard.
 struct tensor_pair {
@@ -23,7 +23,8 @@ struct embeddings_map {
   explicit embeddings_map(const weights::shard_layout& shard);
   gpu::embedding_tables tables(const std::byte* shard) const;
 
-  uint64_t size_bytes, word_bytes, position_bytes, token_type_bytes;
+  uint64_t size_bytes, word_bytes, position_bytes;
+  std::optional<uint64_t> token_type_bytes; // none: the model knows no types
   tensor_pair norm;
 };
 
@@ -42,4 +43,4 @@ struct head_map {
   tensor_pair pooler, classifier; // zero where the task has none
 };
 
-} // namespace fastptm::engine::bert
+} // namespace fastptm::models::encoder

@@ -1,7 +1,7 @@
 // Concatenation with a bound; see batch.hpp.
 #include "models/skeleton/batch.hpp"
 
-namespace fastptm::engine {
+namespace fastptm::models {
 
 size_t batch::fill(std::span<const sequence> inputs) {
   ids.clear();
@@ -22,4 +22,4 @@ size_t batch::fill(std::span<const sequence> inputs) {
   return sequences.size();
 }
 
-} // namespace fastptm::engine
+} // namespace fastptm::models

@@ -6,10 +6,10 @@
 #include <span>
 #include <vector>
 
-#include "engine/runner.hpp"
 #include "gpu/kernels.hpp"
+#include "models/skeleton/sequence.hpp"
 
-namespace fastptm::engine {
+namespace fastptm::models {
 
 // More rows make a pass no faster; fewer keep activations small. A single longer sequence is still one pass.
 inline constexpr size_t rows_per_pass = 1024;
@@ -27,4 +27,4 @@ struct batch {
   size_t fill(std::span<const sequence> inputs);
 };
 
-} // namespace fastptm::engine
+} // namespace fastptm::models

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-namespace fastptm::engine {
+namespace fastptm::models {
 
 core::result<const std::byte*> binding::await(size_t shard) {
   const shard_address& at = shards_[shard];
@@ -16,4 +16,4 @@ core::result<const std::byte*> binding::await(size_t shard) {
   return at.region.address;
 }
 
-} // namespace fastptm::engine
+} // namespace fastptm::models

@@ -5,9 +5,9 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
-#include "engine/runner.hpp"
+#include "models/skeleton/sequence.hpp"
 
-namespace fastptm::engine {
+namespace fastptm::models {
 
 // Lives for one run on the executor thread.
 class binding {
@@ -30,4 +30,4 @@ private:
   core::duration_us waited_us_ = 0;
 };
 
-} // namespace fastptm::engine
+} // namespace fastptm::models

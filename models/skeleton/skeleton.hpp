@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
@@ -12,7 +11,7 @@
 #include "models/skeleton/workspace.hpp"
 #include "weights/format/architecture.hpp"
 
-namespace fastptm::engine {
+namespace fastptm::models {
 
 // What one pass computes with. The result of a pass stays in the workspace until the next reserve().
 struct pass {
@@ -23,7 +22,7 @@ struct pass {
   core::time_us first_layer_at_us = 0; // set by the skeleton
 };
 
-// Only the executor thread uses it. Every family is one implementation.
+// Only the executor thread uses it. Families of one shape share an implementation.
 class skeleton {
 public:
   virtual ~skeleton() = default;
@@ -36,6 +35,4 @@ public:
   virtual core::result<gpu::activations> run(const weights::task& job, pass& on) = 0;
 };
 
-std::unique_ptr<skeleton> make_skeleton(const weights::architecture& arch);
-
-} // namespace fastptm::engine
+} // namespace fastptm::models

@@ -3,7 +3,7 @@
 
 #include "core/check.hpp"
 
-namespace fastptm::engine {
+namespace fastptm::models {
 
 core::result<void> workspace::reserve(uint64_t size_bytes) {
   used_bytes_ = 0;
@@ -24,4 +24,4 @@ gpu::activations workspace::take(uint32_t rows, uint32_t features) {
   return taken;
 }
 
-} // namespace fastptm::engine
+} // namespace fastptm::models

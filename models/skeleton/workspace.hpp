@@ -8,7 +8,7 @@
 #include "gpu/device.hpp"
 #include "gpu/kernels.hpp"
 
-namespace fastptm::engine {
+namespace fastptm::models {
 
 // Only the executor thread uses it.
 class workspace {
@@ -27,4 +27,4 @@ private:
   uint64_t used_bytes_ = 0;
 };
 
-} // namespace fastptm::engine
+} // namespace fastptm::models

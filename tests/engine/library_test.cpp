@@ -69,7 +69,7 @@ TEST(Library, GivesTheSameIdsForTheSameFolder) {
   for (const auto& each : *table->find("cases")->array()) {
     SCOPED_TRACE(*each.find("name")->string());
     const folder files(*each.find("files"), *table->find("written_once"));
-    const auto made = load_tokenizer(files.path(), nullptr);
+    const auto made = load_tokenizer(files.path(), std::nullopt);
     ASSERT_TRUE(made) << made.error().message;
     for (const auto& answer : *each.find("answers")->array())
       expect_answer(**made, answer, *each.find("max_tokens")->unsigned_integer());

@@ -9,7 +9,7 @@
 namespace fastptm::engine {
 
 placed_model::placed_model(gpu::device& on, const reference::model& of, placing when)
-    : model_(of), layouts_(weights::layout_of(of.arch, of.job)) {
+    : model_(of), layouts_(models::encoder::layout_of(of.arch, of.job)) {
   core::check(layouts_.size() == of.shards.size(), "reference and layout have the same shards");
   for (size_t i = 0; i < layouts_.size(); ++i) {
     auto memory = on.memory().take(layouts_[i].size_bytes);
@@ -31,7 +31,9 @@ void placed_model::arrive(size_t shard) {
 }
 
 run_request placed_model::request(std::vector<sequence> inputs) const {
-  return {.arch = model_.arch,
+  const auto arch = models::encoder::architecture_of("bert", model_.arch);
+  return {.arch = arch,
+          .facts = *models::describe(arch),
           .job = model_.job,
           .shards = addresses_,
           .inputs = std::move(inputs),

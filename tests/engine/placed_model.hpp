@@ -6,8 +6,9 @@
 
 #include "engine/runner.hpp"
 #include "gpu/device.hpp"
+#include "models/encoder/layout.hpp"
+#include "models/registry.hpp"
 #include "tests/engine/reference.hpp"
-#include "weights/format/layout.hpp"
 
 namespace fastptm::engine {
 

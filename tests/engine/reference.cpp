@@ -40,9 +40,9 @@ row sum(const row& a, const row& b) {
   return y;
 }
 
-double activate(weights::activation act, double x) {
-  if (act == weights::activation::relu) return std::fmax(x, 0);
-  if (act == weights::activation::gelu_erf) return 0.5 * x * std::erfc(-x * std::sqrt(0.5));
+double activate(models::encoder::activation act, double x) {
+  if (act == models::encoder::activation::relu) return std::fmax(x, 0);
+  if (act == models::encoder::activation::gelu_erf) return 0.5 * x * std::erfc(-x * std::sqrt(0.5));
   return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * std::pow(x, 3))));
 }
 
@@ -146,7 +146,7 @@ void add_norm(tensors& to, const std::string& name, size_t width, core::prng& ra
 
 } // namespace
 
-model random_model(const weights::architecture& arch, const weights::task& job, core::prng& random) {
+model random_model(const models::encoder::config& arch, const weights::task& job, core::prng& random) {
   model made{arch, job, {}};
   tensors& embeddings = made.shards.emplace_back();
   embeddings["word"] = uniform(size_t{arch.vocabulary} * arch.hidden, 0, 1, random);

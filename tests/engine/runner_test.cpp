@@ -19,7 +19,8 @@ using testing::HasSubstr;
 constexpr uint64_t seed = 20'240'229;
 constexpr double tolerance = 1e-5; // what f32 is held to against the truth
 
-weights::architecture shape(uint32_t hidden, uint32_t heads, weights::activation act = weights::activation::gelu_erf) {
+models::encoder::config shape(uint32_t hidden, uint32_t heads,
+                              models::encoder::activation act = models::encoder::activation::gelu_erf) {
   return {.hidden = hidden,
           .layers = 2,
           .heads = heads,
@@ -156,7 +157,8 @@ TEST_F(Runner, LeavesTheFirstTokensOutOfThePoolingWhereItIsTold) {
 }
 
 TEST_F(Runner, ClassifiesAsTheReferenceWithEveryActivation) {
-  for (const auto act : {weights::activation::gelu_erf, weights::activation::gelu_tanh, weights::activation::relu}) {
+  for (const auto act : {models::encoder::activation::gelu_erf, models::encoder::activation::gelu_tanh,
+                         models::encoder::activation::relu}) {
     for (const uint32_t labels : {2u, 3u, 50u}) {
       const auto model = reference::random_model(shape(64, 2, act), classification(labels), random_);
       const placed_model placed(*device_, model);

@@ -1,44 +1,28 @@
-// What a skeleton is made for, and what a model asks of it: architecture and task as values.
+// What a skeleton is made for, and what a model asks of it: architecture and task as values that know no family.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-#include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/task.hpp"
 
 namespace fastptm::weights {
 
 // Numbers of these enumerations stand in manifests: never reuse one.
-enum class family : uint8_t { bert = 0 };
 enum class dtype : uint8_t { f32 = 0 };
-enum class activation : uint8_t {
-  gelu_erf = 0,  // x/2 (1 + erf(x / sqrt 2))
-  gelu_tanh = 1, // the tanh approximation of it
-  relu = 2
-};
 
-// The canonical numeric configuration. Models with equal ones share a skeleton, whoever published them.
+// Models with equal ones share a skeleton, whoever published them. models/registry.hpp says what it means.
 struct architecture {
-  weights::family family = family::bert;
+  std::string family;        // a row of models/registry.cpp: "bert"
+  std::string configuration; // that family's numbers as its canonical text (models/canonical.hpp), opaque to others
   weights::dtype dtype = dtype::f32;
   uint32_t layout_tag = 0; // 0: plain row-major
-
-  uint32_t hidden = 0;
-  uint32_t layers = 0;
-  uint32_t heads = 0;
-  uint32_t intermediate = 0;
-  uint32_t vocabulary = 0;
-  uint32_t positions = 0;
-  uint32_t token_types = 0;
-
-  activation act = activation::gelu_erf;
-  double layer_norm_eps = 1e-12;
 
   bool operator==(const architecture&) const = default;
 };
 
-enum class task_kind : uint8_t { embed = 0, classify = 1 };
+using core::task_kind;
 enum class pooling : uint8_t { mean = 0, cls = 1, max = 2, mean_sqrt_len = 3 };
 
 // What is computed from the last layer. It is no part of the architecture: tenants with different label counts share a
@@ -49,31 +33,23 @@ struct task {
   bool normalize = false;       // embed only: to unit length
   bool has_pooler = false;      // the head shard holds a pooler; always with classify
   uint32_t labels = 0;          // classify only
-  uint32_t max_tokens = 0;      // longest input, special tokens included; at most architecture::positions
+  uint32_t max_tokens = 0;      // longest input, special tokens included; at most model_facts::positions
 
   bool operator==(const task&) const = default;
 };
 
-// Bounds of everything we accept. They keep every size computed from an architecture far below 2^64.
-inline constexpr uint32_t max_hidden = 16'384;
-inline constexpr uint32_t max_layers = 256;
-inline constexpr uint32_t max_intermediate = 131'072;
-inline constexpr uint32_t max_vocabulary = 4'194'304;
-inline constexpr uint32_t max_positions = 131'072;
-inline constexpr uint32_t max_token_types = 1'024;
+// What everybody may know of an architecture; its family works it out.
+struct model_facts {
+  std::string name;               // for people: "bert-6x384-f32"
+  uint32_t features = 0;          // of an embedding
+  uint32_t vocabulary = 0;        // token ids are below
+  uint32_t positions = 0;         // longest sequence
+  uint32_t token_types = 0;       // token types are below; 0: the model knows none
+  uint64_t weights_per_token = 0; // that a token is multiplied with: what a pass over it costs
+};
+
 inline constexpr uint32_t max_labels = 65'536;
 
-// errc::invalid naming the first field (as config.json spells it) that is out of bounds or does not fit the others.
-core::result<void> validate(const architecture& arch);
-core::result<void> validate(const architecture& arch, const task& job);
-
-// Equal exactly for equal architectures; the key of a skeleton.
-core::digest fingerprint(const architecture& arch);
-
-// For people: "bert-6x384-f32".
-std::string name_of(const architecture& arch);
-
-std::string_view to_string(task_kind kind) noexcept;
 std::string_view to_string(pooling pool) noexcept;
 
 } // namespace fastptm::weights

@@ -1,5 +1,5 @@
 // Where every tensor lies in the shards of a weight set: fixed by architecture and task alone. docs/weight_format.md
-// specifies it.
+// specifies it; the layout of a family is worked out in models/.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +7,12 @@
 #include <string_view>
 #include <vector>
 
-#include "weights/format/architecture.hpp"
-
 namespace fastptm::weights {
 
 inline constexpr uint64_t tensor_alignment_bytes = 256;
 inline constexpr uint64_t shard_alignment_bytes = 4096; // one page: shards can be mapped and read with O_DIRECT
 
-// Plain row-major [out, in]. Names are ours, e.g. "qkv.weight"; layout.cpp lists them.
+// Plain row-major [out, in]. Names are ours, e.g. "qkv.weight"; the layouts of models/ list them.
 struct tensor_slot {
   std::string name;
   std::vector<uint64_t> shape;
@@ -35,9 +33,23 @@ struct shard_layout {
   const tensor_slot* find(std::string_view name) const;
 };
 
-// Embeddings, layer 0 to the last, and the head if the task has tensors of its own: in the order in which a run needs
-// them. Requires: validate(arch, job).
-std::vector<shard_layout> layout_of(const architecture& arch, const task& job);
+// Places tensors one after the other.
+class shard_plan {
+public:
+  shard_plan(shard_kind kind, uint32_t index) : shard_{kind, index, 0, {}} {}
+
+  shard_plan& add(std::string name, std::vector<uint64_t> shape);
+  // A weight [out, in] and its bias [out].
+  shard_plan& add_linear(const std::string& name, uint64_t out, uint64_t in);
+  // A scale and a shift, both [width].
+  shard_plan& add_norm(const std::string& name, uint64_t width);
+
+  shard_layout finish();
+
+private:
+  shard_layout shard_;
+  uint64_t end_bytes_ = 0;
+};
 
 // "embeddings", "layer 3", "head".
 std::string name_of(const shard_layout& shard);

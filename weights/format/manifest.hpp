@@ -14,16 +14,17 @@ namespace fastptm::weights {
 
 struct shard_entry {
   core::digest digest;                   // SHA-256 of all its bytes, padding included
-  uint64_t size_bytes = 0;               // as layout_of says
+  uint64_t size_bytes = 0;               // as the layout says
   std::vector<uint64_t> chunk_checksums; // of its chunks in order, weights/format/hash.hpp
 
   bool operator==(const shard_entry&) const = default;
 };
 
 struct manifest {
+  uint16_t format = 2; // 1: published when there was no family but bert; its name is that of those bytes
   architecture arch;
   task job;
-  std::vector<shard_entry> shards; // in the order of layout_of(arch, job)
+  std::vector<shard_entry> shards; // in the order of models::layout_of(arch, job)
 
   uint64_t total_bytes() const;
   bool operator==(const manifest&) const = default;
@@ -35,9 +36,9 @@ inline constexpr uint64_t max_manifest_bytes = 60 << 10;
 // Canonical Cap'n Proto (schemas/manifest.capnp) without segment table: equal manifests have equal bytes.
 std::vector<std::byte> encode(const manifest& set);
 
-// Checks everything: bounds, shard count and sizes against the layout, chunk counts, and that the bytes are canonical.
-// errc::corrupt otherwise.
-core::result<manifest> decode(std::span<const std::byte> bytes);
+// Checks that the bytes are canonical and what needs no family; whoever serves a set wants models::decode_manifest,
+// which checks the rest. errc::corrupt otherwise, errc::version_mismatch for a format of the future.
+core::result<manifest> decode_unchecked(std::span<const std::byte> bytes);
 
 // The name of a weight set: SHA-256 of its encoding.
 core::digest digest_of(std::span<const std::byte> encoded);

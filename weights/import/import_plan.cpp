@@ -8,13 +8,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "core/check.hpp"
 #include "core/log.hpp"
-#include "models/bert/names.hpp"
-#include "models/config_json.hpp"
+#include "models/registry.hpp"
 #include "weights/import/checkpoint.hpp"
 #include "weights/import/folder_advice.hpp"
 #include "weights/import/labels.hpp"
 #include "weights/import/model_card.hpp"
+#include "weights/import/model_config.hpp"
 #include "weights/import/module_list.hpp"
 
 namespace fastptm::weights {
@@ -40,25 +41,25 @@ tl::unexpected<core::error> fail_tensor(std::string_view name, std::string_view 
 class tensor_matcher {
 public:
   tensor_matcher(const checkpoint& from, const model_config& config)
-      : from_(from), config_(config),
-        prefix_(from.tensors.contains(std::string(bert_prefix) + "embeddings.word_embeddings.weight") ? bert_prefix
-                                                                                                      : "") {}
+      : from_(from), config_(config), names_(config.family->names()), layouts_(layouts_with_head(config)),
+        prefix_(prefix_of(layouts_.front())) {}
 
   // Files of 2018 do not say what they are, but their tensors do.
   core::result<void> check_family() const {
-    if (config_.names_family || prefix_ == bert_prefix) return {};
+    if (config_.names_family || !prefix_.empty()) return {};
     return core::fail(core::errc::invalid,
-                      "config.json: model_type is missing, and the tensors' names do not tell the family: add "
-                      "\"model_type\": \"bert\" if it is one");
+                      fmt::format("config.json: model_type is missing, and the tensors' names do not tell the family: "
+                                  "add \"model_type\": \"{}\" if it is one",
+                                  config_.family->name()));
   }
 
   // Which parts beyond the encoder the checkpoint has.
   task task_of(const model_card& card) const {
     task job{.kind = config_.kind};
-    job.has_pooler = has(fmt::format("{}pooler.dense.weight", prefix_)) || job.kind == task_kind::classify;
+    job.has_pooler = has(first_source("pooler.weight")) || job.kind == task_kind::classify;
     job.max_tokens = card.max_tokens;
     if (job.kind == task_kind::classify) {
-      const auto classifier = from_.tensors.find("classifier.weight");
+      const auto classifier = from_.tensors.find(first_source("classifier.weight"));
       if (classifier != from_.tensors.end() && !classifier->second.facts.shape.empty()) {
         job.labels = static_cast<uint32_t>(std::min<uint64_t>(classifier->second.facts.shape.front(), max_labels + 1));
       }
@@ -72,7 +73,7 @@ public:
   core::result<shard_import> match(shard_layout layout) {
     shard_import shard{std::move(layout), {}};
     for (const auto& slot : shard.layout.tensors) {
-      const auto sources = bert_sources_of(shard.layout, slot, prefix_);
+      const auto sources = names_.sources_of(shard.layout, slot, prefix_);
       std::vector<uint64_t> shape = slot.shape;
       shape.front() /= sources.size();
       const uint64_t part_bytes = slot.size_bytes / sources.size();
@@ -91,26 +92,45 @@ public:
   core::result<std::vector<std::string>> left_out(bool leaves_classifier) const {
     std::vector<std::string> heads;
     for (const auto& [name, tensor] : from_.tensors) {
-      if (used_.contains(name) || bert_is_buffer(name, prefix_)) continue;
-      const bool is_classifier = bert_is_classifier(name);
-      if (!bert_is_pretraining_head(name) && !(is_classifier && leaves_classifier))
+      if (used_.contains(name) || names_.is_buffer(name, prefix_)) continue;
+      const bool is_classifier = names_.is_classifier(name);
+      if (!names_.is_pretraining_head(name) && !(is_classifier && leaves_classifier))
         return fail_tensor(name, fmt::format("in {} is unexpected: config.json describes no such tensor{}",
                                              from_.files[tensor.file].what(),
-                                             is_classifier ? "; `architectures` of a classifier names "
-                                                             "BertForSequenceClassification"
+                                             is_classifier ? "; `architectures` of a classifier names a "
+                                                             "...ForSequenceClassification"
                                                            : ""));
       heads.push_back(name);
     }
     return heads;
   }
 
+  // What the checkpoint calls the first tensor of a slot of the head.
+  std::string first_source(std::string_view slot) const {
+    const auto& head = layouts_.back();
+    const auto* found = head.find(slot);
+    core::check(found != nullptr, "a classifier's head has a pooler and a classifier");
+    return names_.sources_of(head, *found, prefix_).front();
+  }
+
 private:
+  // With every tensor that a head of the family may have.
+  static std::vector<shard_layout> layouts_with_head(const model_config& config) {
+    return models::layout_of(config.arch, task{.kind = task_kind::classify, .has_pooler = true, .labels = 1});
+  }
+
+  std::string_view prefix_of(const shard_layout& embeddings) const {
+    const auto prefix = names_.prefix();
+    const auto first = names_.sources_of(embeddings, embeddings.tensors.front(), prefix).front();
+    return has(first) ? prefix : "";
+  }
+
   bool has(std::string_view name) const { return from_.tensors.find(name) != from_.tensors.end(); }
 
   core::result<tensor_piece> match(const std::string& name, const std::vector<uint64_t>& shape) {
     auto at = from_.tensors.find(name);
     if (at == from_.tensors.end()) {
-      if (const auto old = bert_old_name_of(name); !old.empty()) at = from_.tensors.find(old);
+      if (const auto old = names_.old_name_of(name); !old.empty()) at = from_.tensors.find(old);
     }
     if (at == from_.tensors.end()) return fail_tensor(name, "is missing from the checkpoint");
     const auto& facts = at->second.facts;
@@ -134,6 +154,8 @@ private:
 
   const checkpoint& from_;
   const model_config& config_;
+  const models::tensor_names& names_;
+  const std::vector<shard_layout> layouts_;
   const std::string_view prefix_;
   std::set<std::string, std::less<>> used_;
 };
@@ -163,7 +185,7 @@ core::result<void> add_uploads(const fs::path& folder, std::vector<std::string> 
 }
 
 core::result<void> check_task(const model_config& config, const task& job) {
-  if (auto ok = validate(config.arch, job); !ok) return core::fail("config.json and checkpoint", ok.error());
+  if (auto ok = models::describe(config.arch, job); !ok) return core::fail("config.json and checkpoint", ok.error());
   return {};
 }
 
@@ -182,9 +204,9 @@ core::result<void> fill_shards(const checkpoint& from, const model_config& confi
   if (auto ok = matcher.check_family(); !ok) return ok;
   plan.job = matcher.task_of(card);
   if (config.kind == task_kind::classify && plan.job.labels == 0)
-    return fail_tensor("classifier.weight", "is missing from the checkpoint");
+    return fail_tensor(matcher.first_source("classifier.weight"), "is missing from the checkpoint");
   if (auto ok = check_task(config, plan.job); !ok) return ok;
-  for (auto& layout : layout_of(plan.arch, plan.job)) {
+  for (auto& layout : models::layout_of(plan.arch, plan.job)) {
     auto shard = matcher.match(std::move(layout));
     if (!shard) return core::fail(shard.error());
     plan.shards.push_back(std::move(*shard));
@@ -204,7 +226,9 @@ public:
     auto ok = find_transformer()
                   .and_then([&] { return read_config(); })
                   .and_then([&] { return read_checkpoint(); })
-                  .and_then([&] { return check_tokenizer ? check_tokenizer(base_, plan_.arch) : core::result<void>(); })
+                  .and_then([&] {
+                    return check_tokenizer ? check_tokenizer(base_, plan_.facts.vocabulary) : core::result<void>();
+                  })
                   .and_then([&] { return add_uploads(folder_, card_.files, plan_); });
     if (!ok) return core::fail(ok.error());
     return std::move(plan_);
@@ -233,13 +257,14 @@ private:
     leaves_classifier_ = modules_.pooling_folder && config_.kind == task_kind::classify;
     if (leaves_classifier_) config_.kind = task_kind::embed;
     plan_.arch = config_.arch;
+    plan_.facts = config_.facts;
     return {};
   }
 
   core::result<void> read_checkpoint() {
     auto from = open_checkpoint(base_);
     if (!from) return core::fail(from.error());
-    auto card = read_model_card(folder_, modules_, config_.arch, config_.kind);
+    auto card = read_model_card(folder_, modules_, config_.facts, config_.kind);
     if (!card) return core::fail(card.error());
     card_ = std::move(*card);
     if (auto ok = fill_shards(*from, config_, card_, leaves_classifier_, plan_); !ok) return ok;

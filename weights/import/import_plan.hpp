@@ -42,10 +42,11 @@ struct folder_file {
 
 struct import_plan {
   architecture arch;
+  model_facts facts;
   task job;
   usage how;
   std::string transformer_folder;   // below the model's folder, usually empty: where config.json and the tokenizer are
-  std::vector<shard_import> shards; // as layout_of(arch, job)
+  std::vector<shard_import> shards; // as models::layout_of(arch, job)
   std::vector<regular_file> files;  // the opened checkpoint
   std::vector<folder_file> uploads;
   std::vector<std::string> notes; // for people: what the folder has and serving leaves out
@@ -53,9 +54,8 @@ struct import_plan {
   uint64_t total_bytes() const;
 };
 
-// Whether the tokenizer in a folder suits the architecture; weights/ does not know tokenizers.
-using tokenizer_check =
-    std::function<core::result<void>(const std::filesystem::path& folder, const architecture& arch)>;
+// Whether the tokenizer in a folder suits a model of so many token ids; weights/ does not know tokenizers.
+using tokenizer_check = std::function<core::result<void>(const std::filesystem::path& folder, uint32_t vocabulary)>;
 
 // Everything that can be checked without reading the data, in little memory and time however large or hostile the files
 // are: config.json, the headers against the architecture (exact names, dtypes, shapes), pooling, prompts, labels,

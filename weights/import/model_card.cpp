@@ -23,8 +23,8 @@ constexpr const char* usual_pooling = "1_Pooling";
 
 class card_reader {
 public:
-  card_reader(const fs::path& folder, const module_list& modules, const architecture& arch, task_kind kind)
-      : folder_(folder), modules_(modules), arch_(arch), kind_(kind) {}
+  card_reader(const fs::path& folder, const module_list& modules, const model_facts& facts, task_kind kind)
+      : folder_(folder), modules_(modules), facts_(facts), kind_(kind) {}
 
   core::result<model_card> read() {
     if (modules_.is_there) card_.files.emplace_back(modules_file);
@@ -58,7 +58,7 @@ private:
     const auto config = read_json(name);
     if (!config) return fail(config.error());
     if (!*config) return std::nullopt;
-    auto parsed = parse_pooling_config(name, **config, arch_);
+    auto parsed = parse_pooling_config(name, **config, facts_);
     if (!parsed) return fail(parsed.error());
     return *parsed;
   }
@@ -107,22 +107,22 @@ private:
       if (!longest) return fail(longest.error());
       length = *longest;
     }
-    card_.max_tokens = std::min(length.value_or(arch_.positions), arch_.positions);
+    card_.max_tokens = std::min(length.value_or(facts_.positions), facts_.positions);
     return {};
   }
 
   const fs::path& folder_;
   const module_list& modules_;
-  const architecture& arch_;
+  const model_facts& facts_;
   const task_kind kind_;
   model_card card_;
 };
 
 } // namespace
 
-core::result<model_card> read_model_card(const fs::path& folder, const module_list& modules, const architecture& arch,
+core::result<model_card> read_model_card(const fs::path& folder, const module_list& modules, const model_facts& facts,
                                          task_kind kind) {
-  return card_reader(folder, modules, arch, kind).read();
+  return card_reader(folder, modules, facts, kind).read();
 }
 
 } // namespace fastptm::weights

@@ -27,6 +27,6 @@ struct model_card {
 // tokenizer_config.json's length. What we do not do is refused by name, not guessed: a wrong embedding looks like a
 // right one. 1_Pooling/config.json must be valid whenever it exists; without modules.json it decides the pooling.
 core::result<model_card> read_model_card(const std::filesystem::path& folder, const module_list& modules,
-                                         const architecture& arch, task_kind kind);
+                                         const model_facts& facts, task_kind kind);
 
 } // namespace fastptm::weights

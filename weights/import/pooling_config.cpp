@@ -35,10 +35,10 @@ class pooling_reader {
 public:
   pooling_reader(const std::string& name, const core::json_value& config) : name_(name), config_(config) {}
 
-  core::result<pooling_config> read(const architecture& arch) const {
+  core::result<pooling_config> read(const model_facts& facts) const {
     if (!config_.object()) return refuse("{}, expected an object", config_.kind());
     pooling_config found;
-    if (auto ok = check_fields(arch); !ok) return core::fail(ok.error());
+    if (auto ok = check_fields(facts); !ok) return core::fail(ok.error());
     const core::json_value* word = config_.find("pooling_mode");
     const auto pool = word ? by_word(*word) : by_flags();
     if (!pool) return core::fail(pool.error());
@@ -57,11 +57,11 @@ private:
                       fmt::format("{}: {}", name_, fmt::format(format, std::forward<Args>(args)...)));
   }
 
-  core::result<void> check_fields(const architecture& arch) const {
+  core::result<void> check_fields(const model_facts& facts) const {
     for (const auto& [field, value] : *config_.object()) {
       const bool is_width = field == "word_embedding_dimension" || field == "embedding_dimension";
-      if (is_width && value.unsigned_integer() != arch.hidden)
-        return refuse("{} is not the model's hidden_size {}", field, arch.hidden);
+      if (is_width && value.unsigned_integer() != facts.features)
+        return refuse("{} is not the model's hidden_size {}", field, facts.features);
       if (is_width || field == "pooling_mode" || field == "include_prompt") continue;
       if (std::ranges::find(mode_names, std::string_view(field), &mode_name::flag) == mode_names.end())
         return refuse("the field '{}' is not known", printable(field, 60));
@@ -111,8 +111,8 @@ private:
 } // namespace
 
 core::result<pooling_config> parse_pooling_config(const std::string& name, const core::json_value& config,
-                                                  const architecture& arch) {
-  return pooling_reader(name, config).read(arch);
+                                                  const model_facts& facts) {
+  return pooling_reader(name, config).read(facts);
 }
 
 } // namespace fastptm::weights

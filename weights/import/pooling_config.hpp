@@ -17,6 +17,6 @@ struct pooling_config {
 // `name` is the file's, for messages. Every field is honoured or refused by name: joined poolings, modes that we do not
 // compute, a width that is not the model's, fields that are not known.
 core::result<pooling_config> parse_pooling_config(const std::string& name, const core::json_value& config,
-                                                  const architecture& arch);
+                                                  const model_facts& facts);
 
 } // namespace fastptm::weights

@@ -89,7 +89,7 @@ core::result<std::optional<uint32_t>> length_in(const core::json_value& config, 
   const auto number = value->number();
   if (!number || !(*number >= 1))
     return core::fail(core::errc::invalid, fmt::format("{}: {} is not a positive number", file, key));
-  return static_cast<uint32_t>(std::min(*number, static_cast<double>(max_positions)));
+  return static_cast<uint32_t>(std::min(*number, double{UINT32_MAX}));
 }
 
 } // namespace fastptm::weights

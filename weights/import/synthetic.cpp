@@ -12,8 +12,7 @@
 
 #include "core/log.hpp"
 #include "models/bert/names.hpp"
-#include "weights/format/architecture.hpp"
-#include "weights/format/layout.hpp"
+#include "models/encoder/layout.hpp"
 #include "weights/import/safetensors.hpp"
 
 namespace fastptm::weights {
@@ -44,16 +43,16 @@ private:
   std::ofstream out_;
 };
 
-architecture architecture_of(const synthetic_shape& shape) {
-  architecture arch;
-  arch.hidden = shape.hidden;
-  arch.layers = shape.layers;
-  arch.heads = shape.heads;
-  arch.intermediate = shape.intermediate;
-  arch.vocabulary = shape.vocabulary;
-  arch.positions = shape.positions;
-  arch.token_types = 2;
-  return arch;
+models::encoder::config config_of(const synthetic_shape& shape) {
+  models::encoder::config made;
+  made.hidden = shape.hidden;
+  made.layers = shape.layers;
+  made.heads = shape.heads;
+  made.intermediate = shape.intermediate;
+  made.vocabulary = shape.vocabulary;
+  made.positions = shape.positions;
+  made.token_types = 2;
+  return made;
 }
 
 task task_of(const synthetic_shape& shape) {
@@ -112,10 +111,11 @@ std::string vocabulary_text(uint32_t size) {
 // The tensors of the checkpoint in the order of our layout.
 std::vector<safetensor_source> tensors_of(const synthetic_shape& shape) {
   std::vector<safetensor_source> tensors;
-  const std::string_view prefix = shape.labels ? bert_prefix : "";
-  for (const auto& shard : layout_of(architecture_of(shape), task_of(shape))) {
+  const models::bert::names tensors_named;
+  const std::string_view prefix = shape.labels ? tensors_named.prefix() : "";
+  for (const auto& shard : models::encoder::layout_of(config_of(shape), task_of(shape))) {
     for (const auto& slot : shard.tensors) {
-      const auto names = bert_sources_of(shard, slot, prefix);
+      const auto names = tensors_named.sources_of(shard, slot, prefix);
       std::vector<uint64_t> part = slot.shape;
       part.front() /= names.size();
       for (const auto& name : names) tensors.push_back({name, "F32", part, slot.size_bytes / names.size()});
@@ -170,7 +170,7 @@ core::result<synthetic_shape> synthetic_shape_named(std::string_view name) {
 }
 
 core::result<void> write_synthetic_model(const fs::path& folder, const synthetic_shape& shape, uint64_t seed) {
-  if (auto ok = validate(architecture_of(shape), task_of(shape)); !ok) return ok;
+  if (auto ok = models::encoder::validate(config_of(shape)); !ok) return ok;
   if (shape.vocabulary < 256)
     return core::fail(core::errc::invalid, "a synthetic model needs a vocabulary of at least 256 tokens");
   std::error_code failed;

@@ -59,6 +59,7 @@ public:
   core::result<publication> run(const import_plan& plan) {
     progress_.total_bytes = plan.total_bytes();
     result_.set = {.arch = plan.arch, .job = plan.job, .shards = {}};
+    result_.entry.architecture = plan.facts.name;
     auto ok = write_shards(plan)
                   .and_then([&] { return write_card(plan); })
                   .and_then([&] { return write_manifest(); })
@@ -167,7 +168,6 @@ private:
     entry.name = request_.name;
     entry.total_bytes = result_.set.total_bytes();
     entry.shard_count = static_cast<uint32_t>(result_.set.shards.size());
-    entry.architecture = name_of(result_.set.arch);
     entry.task = to_string(result_.set.job.kind);
     entry.published_at_unix_s = std::time(nullptr);
     report(0);

@@ -27,8 +27,8 @@ protected:
   ModelCard() {
     std::string pattern = (fs::temp_directory_path() / "model-card-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
-    arch_.hidden = 384;
-    arch_.positions = 512;
+    facts_.features = 384;
+    facts_.positions = 512;
   }
   ~ModelCard() override { fs::remove_all(folder_); }
 
@@ -40,7 +40,7 @@ protected:
   core::result<model_card> attempt() {
     auto modules = read_module_list(folder_);
     if (!modules) return core::fail(modules.error());
-    return read_model_card(folder_, *modules, arch_, task_kind::embed);
+    return read_model_card(folder_, *modules, facts_, task_kind::embed);
   }
 
   model_card read() {
@@ -57,7 +57,7 @@ protected:
   }
 
   fs::path folder_;
-  architecture arch_;
+  model_facts facts_;
 };
 
 TEST_F(ModelCard, OfABareFolderIsMeanPoolingAsLongAsThereArePositions) {

@@ -3,8 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "models/encoder/config.hpp"
+#include "models/registry.hpp"
 #include "tests/support/temporary_folder.hpp"
-#include "weights/format/layout.hpp"
 
 namespace fastptm::weights {
 
@@ -19,10 +20,11 @@ size_t count_in(const fs::path& folder) {
 // A small but valid set whose shards have these contents, one per shard of the layout.
 manifest store_set(content_store& store, char content) {
   manifest set;
-  set.arch.hidden = set.arch.intermediate = set.arch.vocabulary = set.arch.positions = 8;
-  set.arch.layers = set.arch.heads = set.arch.token_types = 1;
+  set.arch = models::encoder::architecture_of(
+      "bert",
+      {.hidden = 8, .layers = 1, .heads = 1, .intermediate = 8, .vocabulary = 8, .positions = 8, .token_types = 1});
   set.job.max_tokens = 8;
-  for (const auto& layout : layout_of(set.arch, set.job)) {
+  for (const auto& layout : models::layout_of(set.arch, set.job)) {
     const std::string bytes(layout.size_bytes, content++);
     const auto object = store.put_object(bytes);
     EXPECT_TRUE(object);

@@ -17,10 +17,10 @@
 #include <gtest/gtest.h>
 
 #include "core/random.hpp"
+#include "models/registry.hpp"
 #include "tests/support/checkpoint_folder.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "weights/format/hash.hpp"
-#include "weights/format/layout.hpp"
 #include "weights/import/synthetic.hpp"
 
 namespace fastptm::weights {
@@ -110,7 +110,7 @@ struct published_image {
 
 published_image image_of(const shelf& at, const publication& done) {
   published_image image;
-  const auto layouts = layout_of(done.set.arch, done.set.job);
+  const auto layouts = models::layout_of(done.set.arch, done.set.job);
   EXPECT_EQ(layouts.size(), done.set.shards.size());
   for (size_t i = 0; i < layouts.size(); ++i) {
     auto slots = slots_of(layouts[i], object_bytes(at, done.set.shards[i].digest));
@@ -449,8 +449,8 @@ TEST(Publisher, ATokenizerThatIsRefusedRefusesTheModel) {
   tests::temporary_folder home;
   checkpoint_folder model(home / "model");
   model.write();
-  const auto plan = inspect(model.path(), [](const fs::path&, const architecture& arch) -> core::result<void> {
-    EXPECT_EQ(arch.vocabulary, checkpoint_folder::vocabulary);
+  const auto plan = inspect(model.path(), [](const fs::path&, uint32_t vocabulary) -> core::result<void> {
+    EXPECT_EQ(vocabulary, checkpoint_folder::vocabulary);
     return core::fail(core::errc::invalid, "tokenizer.json: unknown");
   });
   ASSERT_FALSE(plan);
