@@ -38,7 +38,7 @@ struct options {
   input_options inputs;
   std::string model;
   std::string deadline;
-  bool classify = false;
+  core::task_kind task = core::task_kind::embed;
 };
 
 std::string labels_json(const std::vector<clients::label_score>& labels) {
@@ -54,12 +54,12 @@ void add_classes(core::json_writer& out, const clients::answer& from) {
   if (!from.labels.empty()) out.raw("labels", labels_json(from.labels));
 }
 
-std::string to_json(const clients::answer& from, bool classify) {
+std::string to_json(const clients::answer& from, core::task_kind task) {
   core::json_writer out;
   out.text("status", from.status);
   if (from.answered()) {
-    out.raw(classify ? "logits" : "embedding", core::json_floats(from.output));
-    if (classify) add_classes(out, from);
+    out.raw(task == core::task_kind::classify ? "logits" : "embedding", core::json_floats(from.output));
+    if (task == core::task_kind::classify) add_classes(out, from);
     out.number("tokens", uint64_t{from.tokens}).flag("truncated", from.truncated);
   } else {
     out.text("error", from.error);
@@ -78,17 +78,17 @@ std::string classes_text(const clients::answer& from) {
   return fmt::format("label {} ({}): {}", from.label, core::printable(from.label_name, 60), scores);
 }
 
-std::string to_text(const clients::answer& from, bool classify) {
+std::string to_text(const clients::answer& from, core::task_kind task) {
   if (!from.answered()) return fmt::format("{}: {}", from.status, from.error);
   std::string values;
   for (size_t i = 0; i < std::min<size_t>(from.output.size(), 6); ++i) values += fmt::format("{:.4f} ", from.output[i]);
   if (from.output.size() > 6) values += fmt::format("... ({} values) ", from.output.size());
-  return fmt::format("{}{}  [{}, {}{:.1f} ms]", classify ? classes_text(from) : "", values, from.worker,
-                     from.loaded ? "loaded, " : "", static_cast<double>(from.total_us) / 1000);
+  return fmt::format("{}{}  [{}, {}{:.1f} ms]", task == core::task_kind::classify ? classes_text(from) : "", values,
+                     from.worker, from.loaded ? "loaded, " : "", static_cast<double>(from.total_us) / 1000);
 }
 
 void print(const clients::answer& from, const options& chosen) {
-  print_line(chosen.cluster.json ? to_json(from, chosen.classify) : to_text(from, chosen.classify));
+  print_line(chosen.cluster.json ? to_json(from, chosen.task) : to_text(from, chosen.task));
 }
 
 // Every input gets its line even when the cluster cannot be reached: scripts read lines.
@@ -120,7 +120,7 @@ int run(const options& chosen) {
     while (asked < inputs->size() && asked - printed < max_in_flight) {
       waiting.emplace_back();
       (*client)->infer(
-          chosen.model, chosen.classify, (*inputs)[asked], deadline_us,
+          chosen.model, chosen.task, (*inputs)[asked], deadline_us,
           [&waiting, &printed, at = asked](clients::answer got) { waiting[at - printed] = std::move(got); });
       ++asked;
     }
@@ -141,10 +141,10 @@ int run(const options& chosen) {
   return bad == 0 ? 0 : 1;
 }
 
-void add(CLI::App& app, invocation& chosen, const char* name, const char* what, bool classify) {
-  auto* command = app.add_subcommand(name, what);
+void add(CLI::App& app, invocation& chosen, const char* what, core::task_kind task) {
+  auto* command = app.add_subcommand(std::string(to_string(task)), what);
   auto given = std::make_shared<options>();
-  given->classify = classify;
+  given->task = task;
   command->add_option("MODEL", given->model, "TENANT/NAME@VERSION; without version the newest")->required();
   command->add_option("--text", given->inputs.texts,
                       "A text as it is, brackets and commas too; once for each text. --text= is the empty one");
@@ -153,7 +153,7 @@ void add(CLI::App& app, invocation& chosen, const char* name, const char* what, 
   command->add_option(
       "--ids", given->inputs.ids_file,
       "A file or pipe with a JSON list of inputs, each a list of token ids or {\"ids\":[...],\"token_types\":[...]}");
-  if (classify)
+  if (task == core::task_kind::classify)
     command->add_option(
         "--pairs", given->inputs.pairs_file,
         "A JSON list of [first, second]: two texts each that are read together, as rerankers want them; "
@@ -165,18 +165,18 @@ void add(CLI::App& app, invocation& chosen, const char* name, const char* what, 
                    "When the answer is of use, e.g. 500ms or 3s (default: the cluster's)")
       ->check(is_duration());
   add_tenant_options(*command, given->cluster);
-  command->footer(classify ? classify_examples : embed_examples);
+  command->footer(task == core::task_kind::classify ? classify_examples : embed_examples);
   command->callback([given, &chosen] { chosen = [given] { return run(*given); }; });
 }
 
 } // namespace
 
 void add_embed(CLI::App& app, invocation& chosen) {
-  add(app, chosen, "embed", "Turn texts or token ids into vectors", false);
+  add(app, chosen, "Turn texts or token ids into vectors", core::task_kind::embed);
 }
 
 void add_classify(CLI::App& app, invocation& chosen) {
-  add(app, chosen, "classify", "Score texts or token ids by label", true);
+  add(app, chosen, "Score texts or token ids by label", core::task_kind::classify);
 }
 
 } // namespace fastptm::cli

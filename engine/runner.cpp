@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "core/input_limits.hpp"
 #include "engine/runner.hpp"
 #include "models/registry.hpp"
 
@@ -18,48 +19,21 @@ constexpr size_t skeletons_kept = 16;
 // Of one request: what the scheduler batches is far below.
 constexpr size_t largest_batch = 1024;
 
-core::result<void> check_input(const weights::model_facts& facts, const sequence& input) {
-  const size_t length = input.ids.size();
-  if (length == 0) return core::fail(core::errc::invalid, "no tokens: give at least one id");
-  if (length > facts.positions) {
-    return core::fail(core::errc::invalid,
-                      fmt::format("{} tokens, the model has {} positions: shorten the input", length, facts.positions));
+// Wherever the bytes of an input came from, none of its numbers reads beyond a table.
+core::result<void> check_inputs(const weights::model_facts& facts, const std::vector<sequence>& inputs) {
+  const core::input_limits limits{facts.name, facts.positions, facts.vocabulary, facts.token_types};
+  if (inputs.empty() || inputs.size() > largest_batch) {
+    return core::fail(core::errc::invalid, fmt::format("{} inputs: give 1 to {}", inputs.size(), largest_batch));
   }
-  if (!input.token_types.empty() && input.token_types.size() != length) {
-    return core::fail(core::errc::invalid, fmt::format("{} ids but {} token types: give one for each id, or none",
-                                                       length, input.token_types.size()));
-  }
-  if (input.unpooled >= length) {
-    return core::fail(core::errc::invalid,
-                      fmt::format("{} of {} tokens left out of the pooling: leave one", input.unpooled, length));
-  }
-  const auto outside = [](uint32_t bound) {
-    return [bound](int32_t id) { return id < 0 || static_cast<uint32_t>(id) >= bound; };
-  };
-  if (const auto bad = std::ranges::find_if(input.ids, outside(facts.vocabulary)); bad != input.ids.end()) {
-    return core::fail(core::errc::invalid, fmt::format("token id {}: the vocabulary has {}", *bad, facts.vocabulary));
-  }
-  if (const auto bad = std::ranges::find_if(input.token_types, outside(std::max(1u, facts.token_types)));
-      bad != input.token_types.end()) {
-    return core::fail(core::errc::invalid,
-                      facts.token_types == 0
-                          ? fmt::format("token type {}: the model knows no types, leave them out", *bad)
-                          : fmt::format("token type {}: the model has {}", *bad, facts.token_types));
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const auto& one = inputs[i];
+    if (auto ok = core::check_input(limits, one.ids, one.token_types, one.unpooled); !ok)
+      return core::fail(fmt::format("input {}", i), ok.error());
   }
   return {};
 }
 
 } // namespace
-
-core::result<void> check_inputs(const weights::model_facts& facts, const std::vector<sequence>& inputs) {
-  if (inputs.empty() || inputs.size() > largest_batch) {
-    return core::fail(core::errc::invalid, fmt::format("{} inputs: give 1 to {}", inputs.size(), largest_batch));
-  }
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (auto ok = check_input(facts, inputs[i]); !ok) return core::fail(fmt::format("input {}", i), ok.error());
-  }
-  return {};
-}
 
 class runner::state {
 public:

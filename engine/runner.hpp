@@ -57,7 +57,4 @@ private:
   std::unique_ptr<state> state_;
 };
 
-// The checks that submit() makes on inputs alone, for callers that want to refuse early.
-core::result<void> check_inputs(const weights::model_facts& facts, const std::vector<sequence>& inputs);
-
 } // namespace fastptm::engine

@@ -58,6 +58,8 @@ using scheduler_actor = caf::typed_actor<
     takes<device_lost>,
     // From a gpu_worker: outputs of a batch, ahead of its run_reply.
     takes<batch_outputs>,
+    // From a gpu_worker: a piece of one answer of a batch that runs.
+    takes<batch_part>,
     // From a gpu_worker: a set is not on the device any more.
     takes<set_dropped>,
     // From the directory: use the device no more (true) or again (false).
@@ -106,10 +108,16 @@ using directory_actor = caf::typed_actor<
 
 // TENANT, one per tenant, on the head: admits requests and holds their promises until they are answered.
 using tenant_actor = caf::typed_actor<
-    // From the gateway: exactly one answer, at the latest one second after the deadline; never an error.
+    // From the gateway, which has checked the input: exactly one answer, at the latest one second after the deadline;
+    // never an error.
     asked<infer_request>::with<infer_reply>,
+    // From the scheduler: a piece of an answer, for whoever brought a receiver.
+    takes<answer_part>,
     // From the gateway: nobody waits for the answer to this call any more.
     takes<cancel_atom, uint64_t>,
+    // From the gateway: the model that a name means now, with or without tenant and version. not_found,
+    // permission_denied: another tenant's.
+    asked<find_atom, std::string>::with<model_row>,
     // From the gateway: this tenant's models.
     asked<list_atom>::with<model_list>,
     // From the weight store: a model of this tenant was published.

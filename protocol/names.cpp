@@ -3,30 +3,6 @@
 
 namespace fastptm::protocol {
 
-std::string_view to_string(status of) noexcept {
-  switch (of) {
-    case status::ok:
-      return "ok";
-    case status::late:
-      return "late";
-    case status::deadline_exceeded:
-      return "deadline_exceeded";
-    case status::unavailable:
-      return "unavailable";
-    case status::quota_exceeded:
-      return "quota_exceeded";
-    case status::refused:
-      return "refused";
-    case status::not_found:
-      return "not_found";
-    case status::permission_denied:
-      return "permission_denied";
-    case status::invalid:
-      return "invalid";
-  }
-  return "invalid";
-}
-
 std::string_view to_string(node_state of) noexcept {
   switch (of) {
     case node_state::ready:

@@ -7,38 +7,51 @@
 #include <string_view>
 #include <vector>
 
+#include "core/status.hpp"
 #include "core/task.hpp"
 #include "protocol/payload.hpp"
 
 namespace fastptm::protocol {
 
-// How a request ended; the numbers travel and the names are the contract of the command line.
-enum class status : uint8_t {
-  ok,                // answered in time
-  late,              // answered, correct, after its deadline
-  deadline_exceeded, // no answer in time; the input may be asked again
-  unavailable,       // nothing that could answer is up
-  quota_exceeded,    // the tenant's own bound: retry_after_us says when it helps
-  refused,           // the cluster is overloaded: retry_after_us says when it helps
-  not_found,         // this tenant has no such model
-  permission_denied, // not this tenant's
-  invalid            // the input can never be answered by this model
-};
-std::string_view to_string(status of) noexcept;
-
+using core::status;
 using core::task_kind;
+
+// A piece of an answer while it is computed, ahead of the reply that has everything. A gpu_worker says which of a
+// batch's inputs it belongs to, the scheduler which ticket, a tenant which call.
+struct answer_part {
+  uint64_t of = 0;
+  uint32_t first = 0; // its place in the answer
+  std::vector<int32_t> ids;
+  payload output;
+};
+template <class I> typename I::result_type inspect(I& f, answer_part& x) {
+  return fields(f, "answer_part", x.of, x.first, x.ids, x.output);
+}
+
+// From a gpu_worker to the scheduler.
+struct batch_part {
+  core::batch_id batch;
+  answer_part part;
+};
+template <class I> typename I::result_type inspect(I& f, batch_part& x) {
+  return fields(f, "batch_part", x.batch, x.part);
+}
+
+// Whoever wants parts: the gateway, on behalf of a client.
+using part_receiver_actor = caf::typed_actor<caf::reacts_to<answer_part>>;
 
 // From the gateway to a tenant: one input for one model.
 struct infer_request {
   std::string model; // "acme/minilm@1", or without version: the newest
   task_kind task = task_kind::embed;
-  payload input;           // encode_input
-  int64_t deadline_us = 0; // remaining; 0: the tenant's default
-  std::string key = {};    // the client's, the same for every try of one request; empty: none
-  uint64_t call = 0;       // the gateway's number for this try, used to cancel
+  payload input;                  // encode_input
+  int64_t deadline_us = 0;        // remaining; 0: the tenant's default
+  std::string key = {};           // the client's, the same for every try of one request; empty: none
+  uint64_t call = 0;              // the gateway's number for this try, used to cancel
+  part_receiver_actor parts = {}; // none: only the reply
 };
 template <class I> typename I::result_type inspect(I& f, infer_request& x) {
-  return fields(f, "infer_request", x.model, x.task, x.input, x.deadline_us, x.key, x.call);
+  return fields(f, "infer_request", x.model, x.task, x.input, x.deadline_us, x.key, x.call, x.parts);
 }
 
 // Where the time of one request went, and who answered.
@@ -163,9 +176,10 @@ struct schedule_request {
   core::model_id model;
   int64_t deadline_us = 0; // remaining
   payload input;
+  bool in_parts = false; // the sender wants answer_part, too
 };
 template <class I> typename I::result_type inspect(I& f, schedule_request& x) {
-  return fields(f, "schedule_request", x.ticket, x.tenant, x.model, x.deadline_us, x.input);
+  return fields(f, "schedule_request", x.ticket, x.tenant, x.model, x.deadline_us, x.input, x.in_parts);
 }
 
 } // namespace fastptm::protocol

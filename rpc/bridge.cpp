@@ -26,17 +26,23 @@ namespace {
 
 constexpr core::duration_us administration_timeout_us = 5'000'000;
 
-caf::behavior asker(caf::event_based_actor* self) {
+caf::behavior asker(caf::event_based_actor* self, std::function<void(protocol::answer_part)> take_part) {
   return {[self](const batch& all) {
-    for (auto& each : *all) each(self);
-  }};
+            for (auto& each : *all) each(self);
+          },
+          [take_part = std::move(take_part)](protocol::answer_part& part) { take_part(std::move(part)); }};
 }
 
 } // namespace
 
 bridge::bridge(caf::actor_system& system, kj::UnixEventPort& port, bridge_targets targets)
-    : targets_(std::move(targets)), asker_(system.spawn(asker)), answers_(std::make_shared<inbox>()),
-      reader_(port, answers_) {}
+    : targets_(std::move(targets)), answers_(std::make_shared<inbox>()), reader_(port, answers_) {
+  asker_ = system.spawn(asker, [this, back = answers_](protocol::answer_part part) {
+    back->push([this, part = std::move(part)] {
+      if (const auto at = receivers_.find(part.of); at != receivers_.end()) at->second(part);
+    });
+  });
+}
 
 bridge::~bridge() {
   *is_open_ = false;
@@ -91,8 +97,12 @@ answer_of<T> bridge::ask(const Handle& to, core::duration_us timeout_us, Message
 }
 
 answer_of<protocol::infer_reply> bridge::infer(const std::string& tenant, protocol::infer_request request,
-                                               core::duration_us timeout_us) {
+                                               core::duration_us timeout_us, part_taken take_part) {
   const auto call = request.call = ++last_call_;
+  if (take_part) {
+    request.parts = caf::actor_cast<protocol::part_receiver_actor>(asker_);
+    receivers_.emplace(call, std::move(take_part));
+  }
   auto is_answered = std::make_shared<bool>(false);
   return ask<protocol::infer_reply>(targets_.tenants.at(tenant), timeout_us, std::move(request))
       .then([is_answered](core::result<protocol::infer_reply> reply) {
@@ -100,7 +110,9 @@ answer_of<protocol::infer_reply> bridge::infer(const std::string& tenant, protoc
         return reply;
       })
       .attach(kj::defer([this, tenant, call, is_answered, is_open = is_open_] {
-        if (*is_open && !*is_answered) withdraw(tenant, call);
+        if (!*is_open) return;
+        receivers_.erase(call);
+        if (!*is_answered) withdraw(tenant, call);
       }));
 }
 
@@ -109,6 +121,11 @@ void bridge::withdraw(const std::string& tenant, uint64_t call) {
   post([to = targets_.tenants.at(tenant), call](caf::event_based_actor* self) {
     self->send(to, protocol::cancel_atom::value, call);
   });
+}
+
+answer_of<protocol::model_row> bridge::find_model(const std::string& tenant, const std::string& name) {
+  return ask<protocol::model_row>(targets_.tenants.at(tenant), administration_timeout_us, protocol::find_atom::value,
+                                  name);
 }
 
 answer_of<protocol::model_list> bridge::tenant_models(const std::string& tenant) {

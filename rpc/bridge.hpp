@@ -43,8 +43,11 @@ public:
   bridge& operator=(const bridge&) = delete;
 
   // Requires: `tenant` is one of the targets. The tenant answers by the deadline; `timeout_us` is the backstop.
+  // `take_part`, if it is one, gets pieces of the answer on the KJ thread, ahead of the promise.
+  using part_taken = std::function<void(const protocol::answer_part&)>;
   answer_of<protocol::infer_reply> infer(const std::string& tenant, protocol::infer_request request,
-                                         core::duration_us timeout_us);
+                                         core::duration_us timeout_us, part_taken take_part = {});
+  answer_of<protocol::model_row> find_model(const std::string& tenant, const std::string& name);
   answer_of<protocol::model_list> tenant_models(const std::string& tenant);
   answer_of<uint64_t> ping(const std::string& tenant, uint64_t value);
 
@@ -78,13 +81,14 @@ private:
   void deliver(uint64_t ticket, void* value);
 
   bridge_targets targets_;
-  caf::actor asker_;
   std::vector<errand> batch_; // of this turn of the loop
   kj::Promise<void> sending_ = kj::READY_NOW;
   std::unordered_map<uint64_t, std::function<void(void*)>> waiting_; // by ticket; each answered or timed out
   uint64_t last_ticket_ = 0, last_call_ = 0;
   std::shared_ptr<bool> is_open_ = std::make_shared<bool>(true); // calls may be dropped after the bridge: with the loop
+  std::unordered_map<uint64_t, part_taken> receivers_;           // by call, while it is not answered
   std::shared_ptr<inbox> answers_;
+  caf::actor asker_;
   inbox_reader reader_; // last: what it runs uses everything above
 };
 

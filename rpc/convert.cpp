@@ -48,56 +48,10 @@ void set_classes(schema::Answer::Builder to, const told_answer& from) {
 
 } // namespace
 
-schema::Status to_schema(protocol::status from) {
-  switch (from) {
-    case protocol::status::ok:
-      return schema::Status::OK;
-    case protocol::status::late:
-      return schema::Status::LATE;
-    case protocol::status::deadline_exceeded:
-      return schema::Status::DEADLINE_EXCEEDED;
-    case protocol::status::unavailable:
-      return schema::Status::UNAVAILABLE;
-    case protocol::status::quota_exceeded:
-      return schema::Status::QUOTA_EXCEEDED;
-    case protocol::status::refused:
-      return schema::Status::REFUSED;
-    case protocol::status::not_found:
-      return schema::Status::NOT_FOUND;
-    case protocol::status::permission_denied:
-      return schema::Status::PERMISSION_DENIED;
-    case protocol::status::invalid:
-      return schema::Status::INVALID;
-  }
-  return schema::Status::UNAVAILABLE;
-}
-
-schema::Status to_status(core::errc code) {
-  switch (code) {
-    case core::errc::invalid:
-    case core::errc::already_exists:
-      return schema::Status::INVALID;
-    case core::errc::not_found:
-      return schema::Status::NOT_FOUND;
-    case core::errc::permission_denied:
-      return schema::Status::PERMISSION_DENIED;
-    case core::errc::quota_exceeded:
-      return schema::Status::QUOTA_EXCEEDED;
-    case core::errc::deadline_exceeded:
-    case core::errc::cancelled:
-      return schema::Status::DEADLINE_EXCEEDED;
-    case core::errc::does_not_fit:
-    case core::errc::busy:
-      return schema::Status::REFUSED;
-    case core::errc::unavailable:
-    case core::errc::corrupt:
-    case core::errc::io:
-    case core::errc::disk_full:
-    case core::errc::version_mismatch:
-    case core::errc::internal:
-      return schema::Status::UNAVAILABLE;
-  }
-  return schema::Status::UNAVAILABLE;
+schema::Status to_schema(core::status from) {
+  static_assert(static_cast<int>(schema::Status::OK) == static_cast<int>(core::status::ok));
+  static_assert(static_cast<int>(schema::Status::INVALID) == static_cast<int>(core::status::invalid));
+  return static_cast<schema::Status>(from); // one list, in the order of the schema: tests/rpc/convert_test.cpp
 }
 
 void set_outcome(schema::Outcome::Builder to, schema::Status status, std::string_view error,
@@ -108,7 +62,7 @@ void set_outcome(schema::Outcome::Builder to, schema::Status status, std::string
 }
 
 void set_outcome(schema::Outcome::Builder to, const core::error& from) {
-  set_outcome(to, to_status(from.code), from.message);
+  set_outcome(to, to_schema(core::status_of(from.code)), from.message);
 }
 
 void set_answer(schema::Answer::Builder to, const told_answer& told, bool classify) {

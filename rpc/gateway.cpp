@@ -164,26 +164,11 @@ capnp::Capability::Client gateway::bootstrap(guarded_stream& connection) {
 }
 
 kj::Promise<core::result<protocol::model_row>> gateway::find_model(const std::string& tenant, const std::string& name) {
-  using row_result = core::result<protocol::model_row>;
-  const auto slash = name.find('/');
-  if (slash != std::string::npos && name.substr(0, slash) != tenant) {
-    return row_result(core::fail(core::errc::permission_denied,
-                                 fmt::format("{} is not a model of tenant {}", core::printable(name, 100), tenant)));
-  }
-  const auto full = slash == std::string::npos ? tenant + "/" + name : name;
-  if (const auto known = models_.find(full); known != models_.end()) return row_result(known->second);
-  return actors.tenant_models(tenant).then([this, tenant, full](core::result<protocol::model_list> list) -> row_result {
-    if (!list) return core::fail(list.error());
-    forget_models(tenant); // some may have been taken back
-    const protocol::model_row* newest = nullptr;
-    for (const auto& row : list->rows) {
-      if (models_.emplace(row.name, row).second) core::log::debug("rpc", "model-seen", "{}", row.name);
-      const bool wanted = row.name == full || row.name.substr(0, row.name.rfind('@')) == full;
-      if (wanted && (newest == nullptr || row.id > newest->id)) newest = &row;
-    }
-    if (newest != nullptr) return *newest;
-    return core::fail(core::errc::not_found,
-                      fmt::format("no model {}: `fastptm models` lists what there is", core::printable(full, 100)));
+  if (const auto known = models_.find(name); known != models_.end() && known->second.tenant == tenant)
+    return core::result<protocol::model_row>(known->second);
+  return actors.find_model(tenant, name).then([this](core::result<protocol::model_row> row) {
+    if (row) models_.insert_or_assign(row->name, *row);
+    return row;
   });
 }
 

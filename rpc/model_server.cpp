@@ -5,44 +5,18 @@
 
 #include <fmt/format.h>
 
-#include "rpc/convert.hpp"
+#include "core/input_limits.hpp"
+#include "core/patience.hpp"
+#include "rpc/part_sender.hpp"
 
 namespace fastptm::rpc {
 
 namespace {
 
-// The tenant answers at the latest one second after the deadline; this much more for the way there and back.
-constexpr core::duration_us answer_margin_us = 1'500'000;
 constexpr size_t key_bytes = 16;
 
-protocol::infer_reply refusal(const core::error& cause) {
-  protocol::infer_reply out;
-  switch (cause.code) {
-    case core::errc::invalid:
-      out.end = protocol::status::invalid;
-      break;
-    case core::errc::not_found:
-      out.end = protocol::status::not_found;
-      break;
-    case core::errc::permission_denied:
-      out.end = protocol::status::permission_denied;
-      break;
-    case core::errc::quota_exceeded:
-      out.end = protocol::status::quota_exceeded;
-      break;
-    case core::errc::deadline_exceeded:
-      out.end = protocol::status::deadline_exceeded;
-      break;
-    default:
-      out.end = protocol::status::unavailable;
-      break;
-  }
-  out.error = cause.message;
-  return out;
-}
-
 told_answer refused(const core::error& cause) {
-  return {refusal(cause), 0, false, nullptr};
+  return {{core::status_of(cause.code), cause.message, 0, {}, {}}, 0, false, nullptr};
 }
 
 told_answer refused(core::errc code, std::string text) {
@@ -60,30 +34,34 @@ std::vector<int32_t> copied(capnp::List<int32_t>::Reader from) {
   return out;
 }
 
+protocol::task_kind task_of(schema::Task::Reader from) {
+  if (from.isClassify()) return protocol::task_kind::classify;
+  return from.isGenerate() ? protocol::task_kind::generate : protocol::task_kind::embed;
+}
+
 } // namespace
 
-kj::Promise<void> model_server::embed(EmbedContext context) {
+kj::Promise<void> model_server::ask(AskContext context) {
   context.allowCancellation();
-  auto reply = answer(context.getParams(), protocol::task_kind::embed);
+  const auto parameters = context.getParams();
+  const auto task = task_of(parameters.getTask());
+  auto sender = parameters.hasParts() ? kj::heap<part_sender>(parameters.getParts()) : kj::Own<part_sender>();
+  auto* const parts = sender.get();
+  auto reply = answer(parameters.getRequest(), task, parts);
   context.releaseParams();
-  return shared_.bounded(kj::mv(reply)).then([context](told_answer got) mutable {
-    set_answer(context.getResults(), got, false);
-  });
+  return shared_.bounded(kj::mv(reply))
+      .then([context, task, parts](told_answer got) mutable {
+        set_answer(context.getResults().initAnswer(), got, task == protocol::task_kind::classify);
+        return parts != nullptr ? parts->sent() : kj::READY_NOW;
+      })
+      .attach(kj::mv(sender));
 }
 
-kj::Promise<void> model_server::classify(ClassifyContext context) {
-  context.allowCancellation();
-  auto reply = answer(context.getParams(), protocol::task_kind::classify);
-  context.releaseParams();
-  return shared_.bounded(kj::mv(reply)).then([context](told_answer got) mutable {
-    set_answer(context.getResults(), got, true);
-  });
-}
-
-kj::Promise<told_answer> model_server::answer(schema::Request::Reader request, protocol::task_kind task) {
+kj::Promise<told_answer> model_server::answer(schema::Request::Reader request, protocol::task_kind task,
+                                              part_sender* parts) {
   shared_.requests.add();
   if (task != row_.task) {
-    return refused(core::errc::invalid, fmt::format("{} is a model to {}", row_.name, to_string(row_.task)));
+    return refused(core::errc::invalid, fmt::format("{} is asked by `fastptm {}`", row_.name, to_string(row_.task)));
   }
   const auto asked_us = static_cast<core::duration_us>(std::min<uint64_t>(request.getDeadlineUs(), INT64_MAX));
   const auto deadline_us =
@@ -92,7 +70,8 @@ kj::Promise<told_answer> model_server::answer(schema::Request::Reader request, p
   if (key.size() != 0 && key.size() != key_bytes)
     return refused(core::errc::invalid,
                    fmt::format("the key has {} bytes: send {} random ones, or none", key.size(), key_bytes));
-  protocol::infer_request asked{row_.name, task, {}, deadline_us, std::string(key.asChars().begin(), key.size()), 0};
+  protocol::infer_request asked{row_.name, task, {}, deadline_us, std::string(key.asChars().begin(), key.size()),
+                                0,         {}};
   const auto input = request.getInput();
   if (input.isTokens()) {
     if (request.getPrompt().size() > 0)
@@ -100,11 +79,11 @@ kj::Promise<told_answer> model_server::answer(schema::Request::Reader request, p
     text_tokens tokens;
     tokens.read.ids = copied(input.getTokens().getIds());
     tokens.read.token_types = copied(input.getTokens().getTypes());
-    return send(std::move(tokens), std::move(asked));
+    return send(std::move(tokens), std::move(asked), parts);
   }
   auto text = text_of(request, task);
   if (!text) return refused(text.error());
-  return answer_text(std::move(*text), std::move(asked));
+  return answer_text(std::move(*text), std::move(asked), parts);
 }
 
 core::result<text_input> model_server::text_of(schema::Request::Reader request, protocol::task_kind task) const {
@@ -126,47 +105,30 @@ core::result<text_input> model_server::text_of(schema::Request::Reader request, 
   return text;
 }
 
-kj::Promise<told_answer> model_server::answer_text(text_input input, protocol::infer_request asked) {
+kj::Promise<told_answer> model_server::answer_text(text_input input, protocol::infer_request asked,
+                                                   part_sender* parts) {
   const auto began_us = core::monotonic_now_us();
   return shared_.tokenizers.encode(row_, std::move(input))
-      .then([this, asked = std::move(asked),
+      .then([this, asked = std::move(asked), parts,
              began_us](core::result<text_tokens> tokens) mutable -> kj::Promise<told_answer> {
         if (!tokens) return refused(tokens.error());
         if (tokens->read.truncated) shared_.cut_texts.add();
         const auto took_us = core::monotonic_now_us() - began_us;
         asked.deadline_us = std::max<core::duration_us>(asked.deadline_us - took_us, 1);
-        return send(std::move(*tokens), std::move(asked));
+        return send(std::move(*tokens), std::move(asked), parts);
       });
 }
 
-core::result<void> model_server::check(const std::vector<int32_t>& ids, const std::vector<int32_t>& types) const {
-  if (ids.empty()) return core::fail(core::errc::invalid, "the input has no tokens");
-  if (ids.size() > row_.max_tokens) {
-    return core::fail(core::errc::invalid, fmt::format("the input has {} tokens, {} takes at most {}", ids.size(),
-                                                       row_.name, row_.max_tokens));
-  }
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] >= 0 && static_cast<uint32_t>(ids[i]) < row_.vocabulary) continue;
-    return core::fail(core::errc::invalid,
-                      fmt::format("token id {} at {} is outside of the vocabulary of {}", ids[i], i, row_.vocabulary));
-  }
-  if (!types.empty() && types.size() != ids.size()) {
-    return core::fail(core::errc::invalid, fmt::format("{} token types for {} ids", types.size(), ids.size()));
-  }
-  for (const auto type : types) {
-    if (type >= 0 && static_cast<uint32_t>(type) < row_.token_types) continue;
-    return core::fail(core::errc::invalid,
-                      fmt::format("token type {}: {} has {} types", type, row_.name, row_.token_types));
-  }
-  return {};
-}
-
-kj::Promise<told_answer> model_server::send(text_tokens tokens, protocol::infer_request asked) {
+kj::Promise<told_answer> model_server::send(text_tokens tokens, protocol::infer_request asked, part_sender* parts) {
   const auto& read = tokens.read;
-  if (auto good = check(read.ids, read.token_types); !good) return refused(good.error());
+  const core::input_limits limits{row_.name, row_.max_tokens, row_.vocabulary, row_.token_types};
+  if (auto good = core::check_input(limits, read.ids, read.token_types, tokens.unpooled); !good)
+    return refused(good.error());
   asked.input = protocol::encode_input(read.ids, read.token_types, tokens.unpooled);
-  const auto timeout_us = asked.deadline_us + answer_margin_us;
-  return shared_.actors.infer(tenant_, std::move(asked), timeout_us)
+  const auto timeout_us = asked.deadline_us + core::gateway_patience_us;
+  bridge::part_taken take_part;
+  if (parts != nullptr) take_part = [parts](const protocol::answer_part& part) { parts->send(part); };
+  return shared_.actors.infer(tenant_, std::move(asked), timeout_us, std::move(take_part))
       .then([this, count = static_cast<uint32_t>(read.ids.size()),
              truncated = read.truncated](core::result<protocol::infer_reply> reply) -> kj::Promise<told_answer> {
         if (!reply) return refused(reply.error());

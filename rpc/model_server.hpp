@@ -9,23 +9,23 @@
 
 namespace fastptm::rpc {
 
+class part_sender;
+
 class model_server final : public schema::Model::Server {
 public:
   model_server(gateway& shared, std::string tenant, protocol::model_row row)
       : shared_(shared), tenant_(std::move(tenant)), row_(std::move(row)) {}
 
 protected:
-  kj::Promise<void> embed(EmbedContext context) override;
-  kj::Promise<void> classify(ClassifyContext context) override;
+  kj::Promise<void> ask(AskContext context) override;
 
 private:
-  kj::Promise<told_answer> answer(schema::Request::Reader request, protocol::task_kind task);
-  kj::Promise<told_answer> answer_text(text_input input, protocol::infer_request asked);
-  kj::Promise<told_answer> send(text_tokens tokens, protocol::infer_request asked);
+  kj::Promise<told_answer> answer(schema::Request::Reader request, protocol::task_kind task, part_sender* parts);
+  kj::Promise<told_answer> answer_text(text_input input, protocol::infer_request asked, part_sender* parts);
+  kj::Promise<told_answer> send(text_tokens tokens, protocol::infer_request asked, part_sender* parts);
   // Adds what a classifier's publisher said of its labels.
   kj::Promise<told_answer> with_labels(told_answer told);
   core::result<text_input> text_of(schema::Request::Reader request, protocol::task_kind task) const;
-  core::result<void> check(const std::vector<int32_t>& ids, const std::vector<int32_t>& types) const;
 
   gateway& shared_;
   const std::string tenant_;

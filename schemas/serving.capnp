@@ -9,6 +9,7 @@ $Cxx.namespace("fastptm::schema");
 using Report = import "report.capnp";
 
 enum Status {
+  # In the order of core/status.hpp.
   ok @0;
   late @1;               # served after its deadline, still correct
   deadlineExceeded @2;   # too late to be of use
@@ -53,8 +54,28 @@ interface Tenant {
 }
 
 interface Model {
-  embed @0 Request -> Answer;
-  classify @1 Request -> Answer;
+  ask @0 (task :Task, request :Request, parts :Parts) -> (answer :Answer);
+  # Exactly one answer, which holds everything. `parts`, if it is there, gets pieces of it as they are computed, in order
+  # and ahead of the answer; tasks that compute their answer at once send none.
+}
+
+struct Task {
+  # What to do with the input. A model does one kind.
+  union {
+    embed @0 :Void;
+    classify @1 :Void;
+    generate @2 :Generation;
+  }
+}
+
+struct Generation {
+  maxNewTokens @0 :UInt32; # 0: as many as the model has room for
+}
+
+interface Parts {
+  part @0 (first :UInt32, ids :List(Int32), output :Data) -> stream;
+  # `first`: the place of the first of them in the answer. A client whose connection broke comes again under the same key,
+  # gets the parts from there on, and the whole with the answer.
 }
 
 struct Request {

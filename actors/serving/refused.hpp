@@ -16,6 +16,10 @@ inline protocol::infer_reply refused(protocol::status end, std::string error, co
   return {end, std::move(error), retry_after_us, {}, {}};
 }
 
+inline protocol::infer_reply refused(const core::error& why) {
+  return refused(core::status_of(why.code), why.message);
+}
+
 // A request that the scheduling core did not accept.
 inline protocol::infer_reply refused(policy::scheduling::rejection reason) {
   if (reason == policy::scheduling::rejection::full)

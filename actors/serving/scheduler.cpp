@@ -50,6 +50,7 @@ scheduler::interface::behavior_type scheduler::make_behavior() {
       [this](const protocol::device_joined& joined) { on_device_joined(joined); },
       [this](const protocol::device_lost& lost) { on_device_lost(lost); },
       [this](const protocol::batch_outputs& part) { on_outputs(part); },
+      [this](protocol::batch_part& part) { on_part(std::move(part)); },
       [this](const protocol::set_dropped& dropped) { on_dropped(dropped); },
       [this](protocol::cordon_atom, const std::string& device, bool on) { on_cordon(device, on); },
       [this](protocol::evict_atom, const std::string& device, const std::string& model) {
@@ -81,6 +82,7 @@ caf::result<protocol::infer_reply> scheduler::on_request(const protocol::schedul
   taken.arrival_us = now;
   taken.deadline_us = now + request.deadline_us;
   taken.input = request.input;
+  if (request.in_parts) taken.asker = caf::actor_cast<protocol::tenant_actor>(self_->current_sender());
   tickets_[{request.tenant.value, request.ticket}] = index;
   auto promise = taken.promise;
   note(scheduling::arrival{{index, taken.generation}, {taken.model}, taken.deadline_us});
@@ -215,6 +217,15 @@ void scheduler::on_outputs(const protocol::batch_outputs& part) {
   if (batch == batches_.end()) return;
   auto& outputs = batch->second.outputs;
   outputs.insert(outputs.end(), part.outputs.begin(), part.outputs.end());
+}
+
+void scheduler::on_part(protocol::batch_part part) {
+  const auto batch = batches_.find(part.batch);
+  if (batch == batches_.end() || part.part.of >= batch->second.requests.size()) return;
+  const auto& request = slots_[batch->second.requests[part.part.of].slot];
+  if (request.asker == nullptr) return;
+  part.part.of = request.ticket;
+  self_->send(request.asker, std::move(part.part));
 }
 
 void scheduler::on_dropped(const protocol::set_dropped& dropped) {
@@ -353,6 +364,7 @@ void scheduler::free_slot(uint32_t index) {
   if (freed.batch.value == 0) --queued_;
   freed.used = false;
   freed.input = {};
+  freed.asker = nullptr;
   free_slots_.push_back(index);
 }
 

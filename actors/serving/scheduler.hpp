@@ -57,6 +57,7 @@ private:
     core::time_us deadline_us = 0;
     core::batch_id batch; // 0: queued
     protocol::payload input;
+    protocol::tenant_actor asker; // wants parts of the answer; usually none
   };
   struct model_entry {
     protocol::model_row row;
@@ -107,6 +108,7 @@ private:
   void on_loaded(uint32_t device, uint32_t model, core::load_id load, const protocol::load_reply& reply);
   void on_load_failed(uint32_t device, uint32_t model, core::load_id load, const core::error& why);
   void on_outputs(const protocol::batch_outputs& part);
+  void on_part(protocol::batch_part part);
   void on_dropped(const protocol::set_dropped& dropped);
   void on_run(core::batch_id batch, const protocol::run_reply& reply);
   void on_run_failed(core::batch_id batch, const core::error& why);

@@ -8,14 +8,13 @@
 
 #include "actors/serving/refused.hpp"
 #include "core/check.hpp"
+#include "core/log.hpp"
+#include "core/patience.hpp"
 #include "protocol/errors.hpp"
 
 namespace fastptm::actors {
 
 namespace {
-
-// A late answer is still worth something; one second after the deadline at the latest there is some answer.
-constexpr core::duration_us patience_us = 900'000;
 
 uint32_t version_of(const std::string& full_name) {
   const auto at = full_name.rfind('@');
@@ -35,34 +34,6 @@ uint64_t content_of(const protocol::infer_request& request) {
 
 } // namespace
 
-core::result<void> check_input(const protocol::model_row& model, protocol::task_kind task,
-                               const protocol::payload& input) {
-  if (task != model.task) {
-    return core::fail(core::errc::invalid,
-                      fmt::format("{} is asked by `fastptm {}`", model.name, to_string(model.task)));
-  }
-  const auto decoded = protocol::decode_input(input);
-  if (!decoded) return core::fail(decoded.error());
-  if (decoded->ids.empty()) return core::fail(core::errc::invalid, "the input has no tokens");
-  if (decoded->ids.size() > model.max_tokens) {
-    return core::fail(core::errc::invalid, fmt::format("the input has {} tokens, {} reads at most {}",
-                                                       decoded->ids.size(), model.name, model.max_tokens));
-  }
-  if (decoded->unpooled >= decoded->ids.size())
-    return core::fail(core::errc::invalid, "the prompt leaves no token of the text: shorten the prompt");
-  const auto outside = [](int32_t id, uint32_t bound) { return id < 0 || static_cast<uint32_t>(id) >= bound; };
-  for (const auto id : decoded->ids) {
-    if (outside(id, model.vocabulary)) {
-      return core::fail(core::errc::invalid, fmt::format("token id {} is outside of the vocabulary of {} (0 to {})", id,
-                                                         model.name, model.vocabulary - 1));
-    }
-  }
-  for (const auto type : decoded->token_types)
-    if (outside(type, model.token_types))
-      return core::fail(core::errc::invalid, fmt::format("token type {} is not known to {}", type, model.name));
-  return {};
-}
-
 tenant::tenant(interface::pointer self, tenant_options options)
     : self_(self), options_(std::move(options)), admission_(options_.limits.in_flight) {
   core::check(options_.clock != nullptr, "tenant needs a clock");
@@ -75,7 +46,9 @@ tenant::tenant(interface::pointer self, tenant_options options)
 tenant::interface::behavior_type tenant::make_behavior() {
   return {
       [this](const protocol::infer_request& request) { return on_infer(request); },
+      [this](protocol::answer_part& part) { on_part(std::move(part)); },
       [this](protocol::cancel_atom, uint64_t call) { on_cancel(call); },
+      [this](protocol::find_atom, const std::string& name) { return on_find(name); },
       [this](protocol::list_atom) { return on_list(); },
       [this](const protocol::model_added& added) { on_model(added); },
       [this](const protocol::model_removed& removed) { on_model_removed(removed); },
@@ -88,11 +61,12 @@ tenant::interface::behavior_type tenant::make_behavior() {
 // --------------------------------------------------------------------------------------------------
 
 caf::result<protocol::infer_reply> tenant::on_infer(const protocol::infer_request& request) {
-  const auto* model = find_model(request.model);
-  if (model == nullptr)
-    return refused(protocol::status::not_found, fmt::format("{} has no model '{}'", options_.name, request.model));
-  if (const auto good = check_input(*model, request.task, request.input); !good)
-    return refused(protocol::status::invalid, good.error().message);
+  const auto found = find_model(request.model);
+  if (!found) return refused(found.error());
+  const auto& model = **found;
+  if (request.task != model.task)
+    return refused(protocol::status::invalid,
+                   fmt::format("{} is asked by `fastptm {}`", model.name, to_string(model.task)));
   if (request.deadline_us < 0)
     return refused(protocol::status::deadline_exceeded, "the deadline had passed before the request came");
   if (const auto known = keys_.find(request.key); known != keys_.end()) return take_over(known->second, request);
@@ -108,13 +82,15 @@ caf::result<protocol::infer_reply> tenant::on_infer(const protocol::infer_reques
   }
   const auto ticket = ++last_ticket_;
   auto promise = self_->make_response_promise<protocol::infer_reply>();
-  pending_.emplace(ticket, pending{promise, now, verdict.deadline_us, request.call, request.key, content_of(request)});
+  pending_.emplace(ticket, pending{promise, now, verdict.deadline_us, request.call, request.key, content_of(request),
+                                   request.parts});
   calls_[request.call] = ticket;
   if (!request.key.empty()) keys_[request.key] = ticket;
   const auto remaining_us = verdict.deadline_us - now;
   self_
-      ->request(options_.scheduler, std::chrono::microseconds(remaining_us + patience_us),
-                protocol::schedule_request{ticket, options_.id, model->id, remaining_us, request.input})
+      ->request(options_.scheduler, std::chrono::microseconds(remaining_us + core::tenant_patience_us),
+                protocol::schedule_request{ticket, options_.id, model.id, remaining_us, request.input,
+                                           request.parts != nullptr})
       .then([this, ticket](protocol::infer_reply& reply) { on_reply(ticket, std::move(reply)); },
             [this, ticket](const caf::error& failure) { on_no_reply(ticket, protocol::from_caf(failure)); });
   return promise;
@@ -132,6 +108,7 @@ caf::result<protocol::infer_reply> tenant::take_over(uint64_t ticket, const prot
   calls_.erase(known.call);
   known.call = request.call;
   calls_[known.call] = ticket;
+  known.parts = request.parts;
   return promise;
 }
 
@@ -143,6 +120,12 @@ void tenant::on_cancel(uint64_t call) {
   const auto ticket = found->second;
   self_->send(options_.scheduler, protocol::cancel_atom_v, options_.id, ticket);
   forget(ticket).promise.deliver(refused(protocol::status::deadline_exceeded, "nobody waits for the answer any more"));
+}
+
+caf::result<protocol::model_row> tenant::on_find(const std::string& name) const {
+  const auto found = find_model(name);
+  if (!found) return protocol::to_caf(found.error());
+  return **found;
 }
 
 protocol::model_list tenant::on_list() const {
@@ -174,6 +157,14 @@ void tenant::on_model_removed(const protocol::model_removed& removed) {
 
 // -- from the scheduler
 // ------------------------------------------------------------------------------------------------
+
+// Not answered yet, and not cancelled: whoever waits for the reply gets what comes ahead of it.
+void tenant::on_part(protocol::answer_part part) {
+  const auto waiting = pending_.find(part.of);
+  if (waiting == pending_.end() || waiting->second.parts == nullptr) return;
+  part.of = waiting->second.call;
+  self_->send(waiting->second.parts, std::move(part));
+}
 
 void tenant::on_reply(uint64_t ticket, protocol::infer_reply reply) {
   answer(ticket, std::move(reply));
@@ -211,10 +202,17 @@ tenant::pending tenant::forget(uint64_t ticket) {
   return gone;
 }
 
-const protocol::model_row* tenant::find_model(const std::string& name) const {
-  const auto versioned = newest_.find(name);
-  const auto found = models_.find(versioned == newest_.end() ? name : versioned->second);
-  return found == models_.end() ? nullptr : &found->second;
+core::result<const protocol::model_row*> tenant::find_model(const std::string& name) const {
+  const auto slash = name.find('/');
+  if (slash != std::string::npos && name.substr(0, slash) != options_.name)
+    return core::fail(core::errc::permission_denied,
+                      fmt::format("{} is not a model of tenant {}", core::printable(name, 100), options_.name));
+  const auto full = slash == std::string::npos ? fmt::format("{}/{}", options_.name, name) : name;
+  const auto versioned = newest_.find(full);
+  const auto found = models_.find(versioned == newest_.end() ? full : versioned->second);
+  if (found != models_.end()) return &found->second;
+  return core::fail(core::errc::not_found,
+                    fmt::format("no model {}: `fastptm models` lists what there is", core::printable(full, 100)));
 }
 
 } // namespace fastptm::actors

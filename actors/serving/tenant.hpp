@@ -1,4 +1,4 @@
-// TENANT: admits the requests of one tenant, checks them against its models, and answers each exactly once.
+// TENANT: knows the models of one tenant, admits its requests, and answers each exactly once.
 #pragma once
 
 #include <map>
@@ -34,14 +34,16 @@ private:
     caf::typed_response_promise<protocol::infer_reply> promise;
     core::time_us arrival_us = 0;
     core::time_us deadline_us = 0;
-    uint64_t call = 0;    // of its latest try
-    std::string key;      // empty: none
-    uint64_t content = 0; // a hash of what is asked: a key means one request
+    uint64_t call = 0;                   // of its latest try
+    std::string key;                     // empty: none
+    uint64_t content = 0;                // a hash of what is asked: a key means one request
+    protocol::part_receiver_actor parts; // of its latest try; may be none
   };
 
   // -- from the gateway ----------------------------------------------------------------------------------------------
   caf::result<protocol::infer_reply> on_infer(const protocol::infer_request& request);
   void on_cancel(uint64_t call);
+  caf::result<protocol::model_row> on_find(const std::string& name) const;
   protocol::model_list on_list() const;
 
   // -- from the weight store -----------------------------------------------------------------------------------------
@@ -49,6 +51,7 @@ private:
   void on_model_removed(const protocol::model_removed& removed);
 
   // -- from the scheduler --------------------------------------------------------------------------------------------
+  void on_part(protocol::answer_part part);
   void on_reply(uint64_t ticket, protocol::infer_reply reply);
   void on_no_reply(uint64_t ticket, const core::error& why);
 
@@ -56,7 +59,8 @@ private:
   caf::result<protocol::infer_reply> take_over(uint64_t ticket, const protocol::infer_request& request);
   void answer(uint64_t ticket, protocol::infer_reply reply);
   pending forget(uint64_t ticket);
-  const protocol::model_row* find_model(const std::string& name) const;
+  // "acme/minilm@1", or without tenant, or without version: the newest. not_found, permission_denied.
+  core::result<const protocol::model_row*> find_model(const std::string& name) const;
 
   interface::pointer self_;
   const tenant_options options_;
@@ -69,9 +73,5 @@ private:
   uint64_t last_ticket_ = 0;
   core::histogram* total_us_ = nullptr;
 };
-
-// Why the input can never be answered by the model, or success.
-core::result<void> check_input(const protocol::model_row& model, protocol::task_kind task,
-                               const protocol::payload& input);
 
 } // namespace fastptm::actors

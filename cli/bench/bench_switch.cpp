@@ -150,7 +150,8 @@ private:
     clients::input input;
     for (size_t i = 0; i < tokens; ++i) input.ids.push_back(static_cast<int32_t>(5 + i % 90));
     core::result<clients::answer> out;
-    tenant_->infer(name_, false, input, deadline_us, [&](clients::answer got) { out = std::move(got); });
+    tenant_->infer(name_, core::task_kind::embed, input, deadline_us,
+                   [&](clients::answer got) { out = std::move(got); });
     while (tenant_->pending() > 0) tenant_->run_until_answer(core::monotonic_now_us() + deadline_us);
     if (!out->answered()) return core::fail(core::errc::unavailable, out->status + ": " + out->error);
     return out;

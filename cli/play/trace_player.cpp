@@ -46,7 +46,7 @@ core::result<void> trace_player::ask_alone() {
   for (const auto& model : models_) {
     for (const auto& input : inputs_) {
       core::result<void> ended;
-      client_.infer(model, false, input, alone_deadline_us, [&](clients::answer got) {
+      client_.infer(model, core::task_kind::embed, input, alone_deadline_us, [&](clients::answer got) {
         if (!got.answered())
           ended = core::fail(core::errc::unavailable, fmt::format("{}: {}: {}", model, got.status, got.error));
         alone_.push_back(std::move(got.output));
@@ -67,7 +67,7 @@ void trace_player::play() {
     auto& mine = outcomes_[i];
     mine.sent_us = now_us();
     mine.input = i % inputs_per_model;
-    client_.infer(models_[trace_.requests[i].model], false, inputs_[mine.input], deadline_us(i),
+    client_.infer(models_[trace_.requests[i].model], core::task_kind::embed, inputs_[mine.input], deadline_us(i),
                   [&mine, now_us](clients::answer got) {
                     mine.answered_us = now_us();
                     mine.got = std::move(got);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clients/cpp/client_state.hpp"
+#include "core/status.hpp"
 
 namespace fastptm::clients {
 
@@ -19,27 +20,7 @@ constexpr size_t upload_chunk_bytes = 1 << 20;
 } // namespace
 
 std::string_view to_string(schema::Status status) {
-  switch (status) {
-    case schema::Status::OK:
-      return "ok";
-    case schema::Status::LATE:
-      return "late";
-    case schema::Status::DEADLINE_EXCEEDED:
-      return "deadline_exceeded";
-    case schema::Status::UNAVAILABLE:
-      return "unavailable";
-    case schema::Status::QUOTA_EXCEEDED:
-      return "quota_exceeded";
-    case schema::Status::REFUSED:
-      return "refused";
-    case schema::Status::NOT_FOUND:
-      return "not_found";
-    case schema::Status::PERMISSION_DENIED:
-      return "permission_denied";
-    case schema::Status::INVALID:
-      return "invalid";
-  }
-  return "unavailable";
+  return core::to_string(static_cast<core::status>(status)); // one list, in the order of the schema
 }
 
 std::shared_ptr<event_loop> make_event_loop() {

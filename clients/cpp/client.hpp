@@ -15,6 +15,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/task.hpp"
 #include "schemas/admin.capnp.h"
 #include "schemas/serving.capnp.h"
 
@@ -61,6 +62,13 @@ struct answer {
   uint32_t tries = 0; // how often it was sent
 
   bool answered() const { return status == "ok" || status == "late"; }
+};
+
+// A piece of an answer, while it is computed.
+struct answer_part {
+  uint32_t first = 0; // its place in the answer
+  std::vector<int32_t> ids;
+  std::vector<float> output;
 };
 
 struct publication {
@@ -118,12 +126,17 @@ public:
   core::result<std::vector<core::duration_us>> ping_many(size_t count, size_t in_flight);
 
   using answered = std::function<void(answer)>;
+  using part_taken = std::function<void(answer_part)>;
   // Exactly one answer per call. The deadline counts from this call (0: the cluster's default), by this machine's
   // clock: connecting, waiting and trying again are part of it, and what comes after it is "late". A try that finds no
   // connection, loses it or is refused with a hint is followed by another, under the same key, as
   // clients/cpp/repetition says; "unavailable": so it went on until the deadline. "deadline_exceeded": no answer came
   // within a second after it.
-  void infer(const std::string& model, bool classify, const input& what, core::duration_us deadline_us, answered done);
+  //
+  // `take_part` gets pieces of a generated answer as they are computed, in order, ahead of `done`, which has
+  // everything.
+  void infer(const std::string& model, core::task_kind task, const input& what, core::duration_us deadline_us,
+             answered done, part_taken take_part = {});
   // Runs callbacks until then.
   void run_until(core::time_us when);
   // Until at least one answer has come, none is pending, or then.

@@ -6,14 +6,13 @@
 #include <kj/debug.h>
 
 #include "clients/cpp/client_state.hpp"
+#include "core/patience.hpp"
 #include "core/random.hpp"
 
 namespace fastptm::clients {
 
 namespace {
 
-// A late answer is still worth something: the cluster gives some answer within a second after the deadline.
-constexpr core::duration_us answer_margin_us = 1'000'000;
 // Until a session tells the cluster's own.
 constexpr core::duration_us assumed_deadline_us = 3'000'000;
 // A request that breaks whatever reads it must not do so until its deadline; a head that dies more often has other
@@ -31,14 +30,47 @@ std::string text_of(capnp::Text::Reader from) {
   return {from.begin(), from.size()};
 }
 
+std::vector<float> floats_of(capnp::Data::Reader bytes) {
+  std::vector<float> values(bytes.size() / sizeof(float));
+  if (!values.empty()) std::memcpy(values.data(), bytes.begin(), values.size() * sizeof(float));
+  return values;
+}
+
+// Lives as long as the cluster may send parts of one try.
+class part_receiver final : public schema::Parts::Server {
+public:
+  explicit part_receiver(tenant_client::part_taken take) : take_(std::move(take)) {}
+
+protected:
+  kj::Promise<void> part(PartContext context) override {
+    const auto from = context.getParams();
+    answer_part got{.first = from.getFirst(), .ids = {}, .output = floats_of(from.getOutput())};
+    for (const auto id : from.getIds()) got.ids.push_back(id);
+    take_(std::move(got));
+    return kj::READY_NOW;
+  }
+
+private:
+  const tenant_client::part_taken take_;
+};
+
+void set_task(schema::Task::Builder to, core::task_kind task) {
+  switch (task) {
+    case core::task_kind::embed:
+      return to.setEmbed();
+    case core::task_kind::classify:
+      return to.setClassify();
+    case core::task_kind::generate:
+      to.initGenerate();
+  }
+}
+
 answer from_schema(schema::Answer::Reader from) {
   answer out;
   out.status = to_string(from.getOutcome().getStatus());
   out.error = from.getOutcome().getError().cStr();
   out.retry_after_us = from.getOutcome().getRetryAfterUs();
-  const auto bytes = from.getOutput();
-  out.output.resize(bytes.size() / sizeof(float));
-  if (!out.output.empty()) std::memcpy(out.output.data(), bytes.begin(), out.output.size() * sizeof(float));
+  out.output = floats_of(from.getOutput());
   out.label = from.getLabel();
   out.label_name = text_of(from.getLabelName());
   for (const auto each : from.getLabels()) out.labels.push_back({text_of(each.getName()), each.getScore()});
@@ -90,18 +122,19 @@ core::time_us asked_request::until_us() const {
   return deadline_us != 0 ? deadline_us : called_us + assumed_deadline_us;
 }
 
-void tenant_client::infer(const std::string& model, bool classify, const input& what, core::duration_us deadline_us,
-                          answered done) {
+void tenant_client::infer(const std::string& model, core::task_kind task, const input& what,
+                          core::duration_us deadline_us, answered done, part_taken take_part) {
   const auto now = core::monotonic_now_us();
   const std::array key{core::true_random_u64(), core::true_random_u64()};
   const auto of = std::make_shared<asked_request>(
       asked_request{.model = model,
-                    .classify = classify,
+                    .task = task,
                     .what = what,
                     .called_us = now,
                     .deadline_us = deadline_us > 0 ? now + deadline_us : 0,
                     .key = key,
                     .again = repetition(key[0], state_->sessions.options().waits_when_refused),
+                    .take_part = std::move(take_part),
                     .got = {}});
   ++state_->pending;
   state_->tasks.add(state_->ask(of).then([this, of, done = std::move(done)] {
@@ -159,17 +192,14 @@ kj::Promise<void> tenant_client::state::send_to(asked_pointer of, session_pointe
     return kj::READY_NOW;
   }
   ++of->tries;
-  auto receive = [=, this](auto&& response) { return take(of, on, from_schema(response)); };
-  if (of->classify) {
-    auto request = model->client.classifyRequest();
-    fill(request, *of, left_us);
-    kj::Promise<capnp::Response<schema::Answer>> call = request.send();
-    return on->link.within(kj::mv(call), left_us + answer_margin_us).then(kj::mv(receive));
-  }
-  auto request = model->client.embedRequest();
-  fill(request, *of, left_us);
-  kj::Promise<capnp::Response<schema::Answer>> call = request.send();
-  return on->link.within(kj::mv(call), left_us + answer_margin_us).then(kj::mv(receive));
+  auto call = model->client.askRequest();
+  set_task(call.initTask(), of->task);
+  fill(call.initRequest(), *of, left_us);
+  if (of->take_part) call.setParts(kj::heap<part_receiver>(of->take_part));
+  kj::Promise<capnp::Response<schema::Model::AskResults>> answered = call.send();
+  return on->link.within(kj::mv(answered), left_us + core::client_patience_us).then([=, this](auto&& response) {
+    return take(of, on, from_schema(response.getAnswer()));
+  });
 }
 
 kj::Promise<void> tenant_client::state::take(asked_pointer of, session_pointer on, answer got) {

@@ -14,16 +14,17 @@ namespace fastptm::clients {
 // One request from its call to its answer, however often it is sent.
 struct asked_request {
   std::string model;
-  bool classify = false;
+  core::task_kind task = core::task_kind::embed;
   input what;
   core::time_us called_us = 0, deadline_us = 0; // 0: not known before a session is open
   std::array<uint64_t, 2> key{};                // the same for every try
   repetition again;
-  uint32_t tries = 0;        // times it was sent
-  uint32_t breaks = 0;       // connections that broke after it was sent
-  bool looked_again = false; // for a model that the session once knew
-  bool is_final = false;     // another try cannot end otherwise
-  answer got;                // of the last try
+  tenant_client::part_taken take_part; // may be empty
+  uint32_t tries = 0;                  // times it was sent
+  uint32_t breaks = 0;                 // connections that broke after it was sent
+  bool looked_again = false;           // for a model that the session once knew
+  bool is_final = false;               // another try cannot end otherwise
+  answer got;                          // of the last try
 
   core::time_us until_us() const;
 };

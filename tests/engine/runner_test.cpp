@@ -289,12 +289,12 @@ TEST_F(Runner, RefusesInputsThatTheModelCannotTake) {
   };
   EXPECT_THAT(refusal({}), HasSubstr("0 inputs"));
   EXPECT_THAT(refusal({{}}), HasSubstr("no tokens"));
-  EXPECT_THAT(refusal({{{1}, {}}, {{1, 97}, {}}}), HasSubstr("input 1: token id 97: the vocabulary has 97"));
+  EXPECT_THAT(refusal({{{1}, {}}, {{1, 97}, {}}}), HasSubstr("input 1: token id 97 at place 1"));
   EXPECT_THAT(refusal({{{-1}, {}}}), HasSubstr("token id -1"));
   EXPECT_THAT(refusal({{{1}, {2}}}), HasSubstr("token type 2"));
-  EXPECT_THAT(refusal({{{1, 2}, {0}}}), HasSubstr("2 ids but 1 token types"));
-  EXPECT_THAT(refusal({{{1, 2}, {}, 2}}), HasSubstr("2 of 2 tokens left out"));
-  EXPECT_THAT(refusal({{std::vector<int32_t>(301, 1), {}}}), HasSubstr("301 tokens, the model has 300 positions"));
+  EXPECT_THAT(refusal({{{1, 2}, {0}}}), HasSubstr("1 token types for 2 ids"));
+  EXPECT_THAT(refusal({{{1, 2}, {}, 2}}), HasSubstr("leaves no token"));
+  EXPECT_THAT(refusal({{std::vector<int32_t>(301, 1), {}}}), HasSubstr("301 tokens, bert-2x64-f32 reads at most 300"));
   EXPECT_THAT(refusal(std::vector<sequence>(5'000, {{1}, {}})), HasSubstr("5000 inputs"));
 }
 

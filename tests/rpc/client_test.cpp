@@ -37,7 +37,7 @@ protected:
   static void start(clients::tenant_client& client, core::duration_us deadline_us, int32_t id, clients::answer& out) {
     clients::input what;
     what.ids = {id};
-    client.infer("m", false, what, deadline_us, [&](clients::answer got) { out = std::move(got); });
+    client.infer("m", core::task_kind::embed, what, deadline_us, [&](clients::answer got) { out = std::move(got); });
   }
   static void finish(clients::tenant_client& client) {
     const auto end_us = core::monotonic_now_us() + 20 * second_us;
@@ -184,7 +184,7 @@ TEST_F(Client, SendsNothingThatWouldEndItsConnection) {
   clients::input what;
   what.ids.assign(2'000'000, 7);
   start(*client, 900'000, 7, small);
-  client->infer("m", false, what, 900'000, [&](clients::answer got) { large = std::move(got); });
+  client->infer("m", core::task_kind::embed, what, 900'000, [&](clients::answer got) { large = std::move(got); });
   finish(*client);
   EXPECT_EQ(large.status, "invalid");
   EXPECT_THAT(large.error, HasSubstr("bytes"));
@@ -198,6 +198,30 @@ TEST_F(Client, PassesOnWhyAModelCannotBeTakenBack) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, core::errc::busy);
   EXPECT_THAT(refused.error().message, HasSubstr("already"));
+}
+
+// No model that generates is served yet; the double sends what one would.
+TEST_F(Client, TakesPartsInOrderAheadOfTheAnswerThatHasEverything) {
+  auto client = open();
+  std::vector<int32_t> parts;
+  size_t parts_at_answer = 0;
+  clients::answer got;
+  clients::input what;
+  what.ids = {5, 6, 7, 8};
+  client->infer(
+      "m", core::task_kind::embed, what, second_us,
+      [&](clients::answer all) {
+        got = std::move(all);
+        parts_at_answer = parts.size();
+      },
+      [&](const clients::answer_part& part) {
+        EXPECT_EQ(part.first, parts.size());
+        parts.insert(parts.end(), part.ids.begin(), part.ids.end());
+      });
+  finish(*client);
+  EXPECT_EQ(got.status, "ok");
+  EXPECT_EQ(parts, what.ids);
+  EXPECT_EQ(parts_at_answer, what.ids.size());
 }
 
 } // namespace

@@ -30,6 +30,9 @@ tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told
         reply.end = status::ok;
         // Echoes the ids, so that a test sees what arrived.
         const auto input = decode_input(request.input);
+        // A piece for each id: what a task that generates would send.
+        for (uint32_t i = 0; request.parts != nullptr && input && i < input->ids.size(); ++i)
+          self->send(request.parts, answer_part{request.call, i, {input->ids[i]}, {}});
         std::vector<float> values;
         if (input) values.assign(input->ids.begin(), input->ids.end());
         if (input) told->last_input = *input;
@@ -37,7 +40,15 @@ tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told
         reply.spent.worker = "worker-0/host0";
         return reply;
       },
+      [](const answer_part&) {},
       [=](cancel_atom, uint64_t) { ++told->cancelled; },
+      [=](find_atom, const std::string& name) -> caf::result<model_row> {
+        const auto full = name.find('/') == std::string::npos ? "acme/" + name : name;
+        if (!full.starts_with("acme/")) return to_caf(core::errc::permission_denied, full + " is not a model of acme");
+        for (const auto& row : told->models.rows)
+          if (row.name == full || row.name.substr(0, row.name.rfind('@')) == full) return row;
+        return to_caf(core::errc::not_found, "no model " + full);
+      },
       [=](list_atom) { return told->models; },
       [](const model_added&) {},
       [](const model_removed&) {},
@@ -88,6 +99,7 @@ scheduler_actor::behavior_type fake_scheduler(scheduler_actor::pointer self, scr
       [](const device_joined&) {},
       [](const device_lost&) {},
       [](const batch_outputs&) {},
+      [](const batch_part&) {},
       [](const set_dropped&) {},
       [](cordon_atom, const std::string&, bool) {},
       [](evict_atom, const std::string&, const std::string&) { return uint64_t{0}; },

@@ -34,9 +34,9 @@ clients::input of_text(std::string text) {
 }
 
 clients::answer ask(clients::tenant_client& client, const std::string& model, const clients::input& what,
-                    core::duration_us deadline_us = 500'000, bool classify = false) {
+                    core::duration_us deadline_us = 500'000, core::task_kind task = core::task_kind::embed) {
   clients::answer out;
-  client.infer(model, classify, what, deadline_us, [&](clients::answer got) { out = std::move(got); });
+  client.infer(model, task, what, deadline_us, [&](clients::answer got) { out = std::move(got); });
   while (client.pending() > 0) client.run_until_answer(core::monotonic_now_us() + patience_us);
   return out;
 }
@@ -106,7 +106,7 @@ TEST(Gateway, RefusesInputsThatCanNeverBeAnswered) {
   EXPECT_EQ(ask(**client, "m", typed).status, "invalid");
   EXPECT_EQ(ask(**client, "m", of_text("")).status, "invalid");
   EXPECT_EQ(ask(**client, "m", of_text(std::string(101, 'x'))).status, "invalid");
-  EXPECT_EQ(ask(**client, "m", of_ids({1}), 500'000, true).status, "invalid"); // it embeds
+  EXPECT_EQ(ask(**client, "m", of_ids({1}), 500'000, core::task_kind::classify).status, "invalid"); // it embeds
   EXPECT_EQ(cluster.told().inferences, 0u);
 }
 
@@ -133,7 +133,7 @@ TEST(Gateway, AnswersThousandsOfRequestsOnOneConnection) {
   auto client = cluster.connect();
   size_t good = 0;
   for (int i = 0; i < 2000; ++i) {
-    (*client)->infer("m", false, of_ids({i % 100}), 5'000'000, [&, i](const clients::answer& got) {
+    (*client)->infer("m", core::task_kind::embed, of_ids({i % 100}), 5'000'000, [&, i](const clients::answer& got) {
       good += got.status == "ok" && got.output.at(0) == static_cast<float>(i % 100);
     });
   }

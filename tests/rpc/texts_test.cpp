@@ -41,9 +41,10 @@ protected:
     client_ = std::move(*cluster_.connect());
   }
 
-  clients::answer ask(const clients::input& what, bool classify = false) {
+  clients::answer ask(const clients::input& what, core::task_kind task = core::task_kind::embed) {
     clients::answer out;
-    client_->infer(classify ? "c" : "m", classify, what, 500'000, [&](clients::answer got) { out = std::move(got); });
+    client_->infer(task == core::task_kind::classify ? "c" : "m", task, what, 500'000,
+                   [&](clients::answer got) { out = std::move(got); });
     while (client_->pending() > 0) client_->run_until_answer(core::monotonic_now_us() + 5'000'000);
     return out;
   }
@@ -129,17 +130,17 @@ TEST_F(Texts, APromptThatIsNotPooledIsCountedWithTheOpeningToken) {
 
 TEST_F(Texts, APairIsReadTogetherToClassify) {
   publish({});
-  const auto got = ask(pair("a b", "c"), true);
+  const auto got = ask(pair("a b", "c"), core::task_kind::classify);
   EXPECT_THAT(got.output, ElementsAre(2, 8, 9, 3, 10, 3)) << got.error;
   EXPECT_THAT(cluster_.told().last_input.token_types, ElementsAre(0, 0, 0, 0, 1, 1));
   EXPECT_FALSE(got.truncated);
-  const auto cut = ask(pair("a", "c c c c c c c c c"), true);
+  const auto cut = ask(pair("a", "c c c c c c c c c"), core::task_kind::classify);
   EXPECT_THAT(cut.output, ElementsAre(2, 8, 3, 10, 10, 10, 10, 3));
   EXPECT_TRUE(cut.truncated);
   const auto embedded = ask(pair("a", "b"));
   EXPECT_EQ(embedded.status, "invalid");
   EXPECT_THAT(embedded.error, HasSubstr("only to classify"));
-  EXPECT_THAT(ask(pair("", ""), true).output, ElementsAre(2, 3, 3));
+  EXPECT_THAT(ask(pair("", ""), core::task_kind::classify).output, ElementsAre(2, 3, 3));
 }
 
 TEST_F(Texts, AnEmptyTextIsAText) {
@@ -151,7 +152,7 @@ TEST_F(Texts, AClassifiersAnswerNamesItsLabel) {
   weights::usage how;
   how.labels = {"no", "maybe", "yes"};
   publish(how);
-  const auto got = ask(ids({1, 7, 3}), true); // the double echoes them as logits
+  const auto got = ask(ids({1, 7, 3}), core::task_kind::classify); // the double echoes them as logits
   EXPECT_EQ(got.label, 1);
   EXPECT_EQ(got.label_name, "maybe");
   EXPECT_TRUE(got.labels.empty());
@@ -162,12 +163,12 @@ TEST_F(Texts, EveryLabelHasAScoreWhereSeveralMayBeTrue) {
   how.labels = {"red", "round"};
   how.scores = weights::scoring::any_of;
   publish(how, false);
-  const auto got = ask(ids({0, 2}), true);
+  const auto got = ask(ids({0, 2}), core::task_kind::classify);
   ASSERT_EQ(got.labels.size(), 2u) << got.error;
   EXPECT_EQ(got.labels[0].name, "red");
   EXPECT_FLOAT_EQ(got.labels[0].score, 0.5f);
   EXPECT_FLOAT_EQ(got.labels[1].score, 0.880797f);
-  EXPECT_EQ(ask(text("a"), true).status, "invalid"); // no tokenizer
+  EXPECT_EQ(ask(text("a"), core::task_kind::classify).status, "invalid"); // no tokenizer
 }
 
 TEST_F(Texts, ARegressionNamesItsValuesWhereThereAreSeveral) {
@@ -175,14 +176,14 @@ TEST_F(Texts, ARegressionNamesItsValuesWhereThereAreSeveral) {
   how.labels = {"joy", "fear"};
   how.scores = weights::scoring::value;
   publish(how);
-  const auto got = ask(ids({3, 5}), true);
+  const auto got = ask(ids({3, 5}), core::task_kind::classify);
   ASSERT_EQ(got.labels.size(), 2u);
   EXPECT_FLOAT_EQ(got.labels[1].score, 5.0f);
 }
 
 TEST_F(Texts, AModelOfAnEarlierVersionHasNoNames) {
   publish({});
-  const auto got = ask(ids({1, 7, 3}), true);
+  const auto got = ask(ids({1, 7, 3}), core::task_kind::classify);
   EXPECT_EQ(got.label, 1);
   EXPECT_EQ(got.label_name, "");
 }

@@ -80,8 +80,9 @@ core::result<void> play_part(const target& where, const std::string& tenant, con
     (*client)->run_until(start_us + request.at_us);
     const auto sent_us = core::monotonic_now_us();
     const auto& alone = expected[request.model][request.sentence];
-    (*client)->infer(where.models[request.model].full_name, false, text_input(where.sentences[request.sentence]),
-                     request.deadline_us, [&entries, &alone, &progress, sent_us](const clients::answer& got) {
+    (*client)->infer(where.models[request.model].full_name, core::task_kind::embed,
+                     text_input(where.sentences[request.sentence]), request.deadline_us,
+                     [&entries, &alone, &progress, sent_us](const clients::answer& got) {
                        entries.enter(got, alone, core::monotonic_now_us() - sent_us);
                        progress.fetch_add(1, std::memory_order_relaxed);
                      });
@@ -104,7 +105,7 @@ core::result<reference_answers> ask_alone(const target& where) {
     if (!client) return core::fail(client.error());
     for (const auto& sentence : where.sentences) {
       clients::answer got;
-      (*client)->infer(where.models[model].full_name, false, text_input(sentence), 30'000'000,
+      (*client)->infer(where.models[model].full_name, core::task_kind::embed, text_input(sentence), 30'000'000,
                        [&got](clients::answer answer) { got = std::move(answer); });
       run_until_idle(**client, 60'000'000);
       if (!got.answered()) {
