@@ -48,7 +48,7 @@ struct head_parts {
   uint32_t queued = 65'536;
   policy::scheduling::options scheduling;
   uint64_t largest_arena_bytes = 0;
-  std::vector<protocol::link_rate> links; // what this host's paths can carry: see switch_report::limit
+  std::vector<protocol::link_rate> links; // what this host's paths can carry: see load_report::limit
   weights::content_store* store = nullptr;
   weights::catalogue* catalogue = nullptr;
   weights::host_cache* cache = nullptr;

@@ -17,7 +17,8 @@ void switch_lists_off(CLI::App& app) {
 
 const CLI::App* subcommand_named(const CLI::App& app, std::string_view name) {
   const auto all = app.get_subcommands(nullptr);
-  const auto at = std::find_if(all.begin(), all.end(), [&](const auto* each) { return each->get_name() == name; });
+  const auto at =
+      std::find_if(all.begin(), all.end(), [&](const auto* each) { return each->check_name(std::string(name)); });
   return at == all.end() ? nullptr : *at;
 }
 

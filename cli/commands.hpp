@@ -24,7 +24,7 @@ void add_publish(CLI::App& app, invocation& chosen);
 void add_unpublish(CLI::App& app, invocation& chosen);
 void add_tokenize(CLI::App& app, invocation& chosen);
 void add_version(CLI::App& app, invocation& chosen);
-void add_load(CLI::App& app, invocation& chosen);
-void add_switches(CLI::App& app, invocation& chosen);
+void add_play(CLI::App& app, invocation& chosen);
+void add_loads(CLI::App& app, invocation& chosen);
 
 } // namespace fastptm::cli

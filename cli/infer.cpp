@@ -65,7 +65,7 @@ std::string to_json(const clients::answer& from, core::task_kind task) {
     out.text("error", from.error);
     if (from.retry_after_us > 0) out.number("retry_after_us", from.retry_after_us);
   }
-  out.text("worker", from.worker).flag("loaded", from.loaded).flag("late", from.status == "late");
+  out.text("worker", from.node).flag("loaded", from.loaded).flag("late", from.status == "late");
   out.number("queue_us", from.queue_us).number("switch_us", from.switch_us).number("run_us", from.run_us);
   return out.number("total_us", from.total_us).str();
 }
@@ -84,7 +84,7 @@ std::string to_text(const clients::answer& from, core::task_kind task) {
   for (size_t i = 0; i < std::min<size_t>(from.output.size(), 6); ++i) values += fmt::format("{:.4f} ", from.output[i]);
   if (from.output.size() > 6) values += fmt::format("... ({} values) ", from.output.size());
   return fmt::format("{}{}  [{}, {}{:.1f} ms]", task == core::task_kind::classify ? classes_text(from) : "", values,
-                     from.worker, from.loaded ? "loaded, " : "", static_cast<double>(from.total_us) / 1000);
+                     from.node, from.loaded ? "loaded, " : "", static_cast<double>(from.total_us) / 1000);
 }
 
 void print(const clients::answer& from, const options& chosen) {

@@ -32,9 +32,9 @@ void add_all(CLI::App& app, invocation& chosen) {
   add_models(app, chosen);
   add_embed(app, chosen);
   add_classify(app, chosen);
-  add_switches(app, chosen);
+  add_loads(app, chosen);
   add_tokenize(app, chosen);
-  add_load(app, chosen);
+  add_play(app, chosen);
   add_bench(app, chosen);
   add_version(app, chosen);
   cli::add_replay_commands(app);

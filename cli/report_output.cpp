@@ -116,7 +116,7 @@ std::string to_json(schema::ClusterStatus::Reader status) {
       .str();
 }
 
-std::string to_json(schema::SwitchReport::Reader report) {
+std::string to_json(schema::LoadReport::Reader report) {
   core::json_list stages, sources;
   for (const auto stage : report.getStages()) {
     stages.add(core::json_writer()
@@ -216,7 +216,7 @@ void print_table(schema::ClusterStatus::Reader status) {
   print_line("tenants: " + joined(status.getTenants()));
 }
 
-void print_table(capnp::List<schema::SwitchReport>::Reader reports) {
+void print_table(capnp::List<schema::LoadReport>::Reader reports) {
   print_line(fmt::format("{:>5} {:<28} {:<18} {:<9} {:<7} {:>9} {:>9} {}", "ID", "MODEL", "DEVICE", "REASON", "OUTCOME",
                          "MiB MOVED", "ms", "SOURCES"));
   for (const auto report : reports) {

@@ -1,4 +1,4 @@
-// Models, status and switches as JSON lines or tables.
+// Models, status and loads as JSON lines or tables.
 #pragma once
 
 #include <string>
@@ -13,10 +13,10 @@ std::string joined(capnp::List<capnp::Text>::Reader from); // "a, b"; "-" when e
 
 std::string to_json(schema::ModelStatus::Reader model);
 std::string to_json(schema::ClusterStatus::Reader status);
-std::string to_json(schema::SwitchReport::Reader report);
+std::string to_json(schema::LoadReport::Reader report);
 
 void print_table(capnp::List<schema::ModelStatus>::Reader models);
 void print_table(schema::ClusterStatus::Reader status);
-void print_table(capnp::List<schema::SwitchReport>::Reader reports);
+void print_table(capnp::List<schema::LoadReport>::Reader reports);
 
 } // namespace fastptm::cli

@@ -1,4 +1,4 @@
-// `fastptm status`, `models` and `switches`: what the cluster tells about itself.
+// `fastptm status`, `models` and `loads`: what the cluster tells about itself.
 #include "cli/commands.hpp"
 #include "cli/connection.hpp"
 #include "cli/output.hpp"
@@ -34,7 +34,7 @@ int run_models(const cluster_options& options) {
   return 0;
 }
 
-int print(capnp::List<schema::SwitchReport>::Reader reports, bool json) {
+int print(capnp::List<schema::LoadReport>::Reader reports, bool json) {
   if (!json) {
     print_table(reports);
     return 0;
@@ -44,19 +44,19 @@ int print(capnp::List<schema::SwitchReport>::Reader reports, bool json) {
 }
 
 // As a tenant its own; without one the operator's view of all.
-int run_switches(const cluster_options& options, uint32_t last) {
+int run_loads(const cluster_options& options, uint32_t last) {
   if (options.tenant.empty() && options.connect.empty()) {
     auto client = connect_admin(options);
     if (!client) return failed(client.error());
-    auto got = (*client)->switches(last);
+    auto got = (*client)->loads(last);
     if (!got) return failed(got.error());
-    return print((*got)->getSwitches(), options.json);
+    return print((*got)->getLoads(), options.json);
   }
   auto client = connect_tenant(options);
   if (!client) return failed(client.error());
-  auto got = (*client)->switches(last);
+  auto got = (*client)->loads(last);
   if (!got) return failed(got.error());
-  return print((*got)->getSwitches(), options.json);
+  return print((*got)->getLoads(), options.json);
 }
 
 } // namespace
@@ -77,14 +77,15 @@ void add_models(CLI::App& app, invocation& chosen) {
   command->callback([options, &chosen] { chosen = [options] { return run_models(*options); }; });
 }
 
-void add_switches(CLI::App& app, invocation& chosen) {
-  auto* command = app.add_subcommand("switches", "The account of the last loads: sources, bytes, stages, limits");
+void add_loads(CLI::App& app, invocation& chosen) {
+  auto* command =
+      app.add_subcommand("loads", "The account of the last loads: sources, bytes, stages, limits")->alias("switches");
   auto options = std::make_shared<cluster_options>();
   auto last = std::make_shared<uint32_t>(20);
   add_tenant_options(*command, *options);
   command->add_option("--last", *last, "How many")->capture_default_str()->check(CLI::Range(1, 100000));
-  command->footer("Example:\n  fastptm switches --last 5 --as acme --state /tmp/demo");
-  command->callback([options, last, &chosen] { chosen = [options, last] { return run_switches(*options, *last); }; });
+  command->footer("Example:\n  fastptm loads --last 5 --as acme --state /tmp/demo");
+  command->callback([options, last, &chosen] { chosen = [options, last] { return run_loads(*options, *last); }; });
 }
 
 } // namespace fastptm::cli

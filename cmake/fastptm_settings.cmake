@@ -11,7 +11,7 @@ endif()
 # Line tables stay in release builds: a crash report without them costs more than the megabytes.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
-# -Og keeps sanitizer builds of the actor translation units within memory and time.
+# -O1 keeps sanitizer builds of the actor translation units within memory and time.
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -fno-omit-frame-pointer")
 
 set(FASTPTM_SANITIZE "" CACHE STRING "empty, address (with UBSan) or thread")

@@ -16,7 +16,7 @@ using tenant_id = strong_id<struct tenant_tag, uint32_t>;   // dense, given by t
 using model_id = strong_id<struct model_tag, uint64_t>;     // row of the catalogue: survives restarts, never reused
 using request_id = strong_id<struct request_tag, uint64_t>; // counted by the scheduler for its life
 using batch_id = strong_id<struct batch_tag, uint64_t>;     // counted by the scheduler for its life
-using load_id = strong_id<struct load_tag, uint64_t>;       // counted by the scheduler; shown in switch reports
+using load_id = strong_id<struct load_tag, uint64_t>;       // counted by the scheduler; shown in the reports of loads
 using incarnation = strong_id<struct incarnation_tag, uint64_t>; // random, one per life of a node; 0 means none
 
 } // namespace fastptm::core

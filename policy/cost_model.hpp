@@ -18,9 +18,9 @@ struct execution_cost {
 
 // From where the bytes of a load come, nearest first.
 enum class source_tier : uint8_t {
-  peer,  // A device of the same node has the set.
-  home,  // The node's own host memory has it.
-  remote // Another node.
+  peer,  // A device of the same host has the set.
+  home,  // The memory of the host itself has it.
+  remote // Another host.
 };
 constexpr size_t source_tier_count = 3;
 

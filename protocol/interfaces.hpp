@@ -94,11 +94,11 @@ using directory_actor = caf::typed_actor<
     // From a transfer: what it reads from.
     takes<running_load>,
     // From a gpu_worker: how the load went; once more when its set has left the device.
-    takes<switch_report>,
+    takes<load_report>,
     // From administrators: all nodes of the configuration.
     asked<nodes_atom>::with<node_list>,
     // From the gateway and administrators: the last n loads of a tenant's models (empty: everybody's).
-    asked<switches_atom, uint32_t, std::string>::with<switch_list>,
+    asked<loads_atom, uint32_t, std::string>::with<load_list>,
     // From administrators: the loads that run now.
     asked<running_atom>::with<running_list>,
     // From administrators: a cordoned device gets no new work; what it holds stays a source for others. not_found.

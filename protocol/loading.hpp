@@ -125,7 +125,7 @@ template <class I> typename I::result_type inspect(I& f, stage_request& x) {
   return fields(f, "stage_request", x.manifest, x.shard, x.only_if_cached);
 }
 
-// Damage is a fact for the report, so a failed stage is a value too.
+// Damage is a fact for the report, so a failed staging is a value too.
 struct stage_reply {
   bool staged = false;
   bool try_again = false;  // not now: the cache is full of shards in use

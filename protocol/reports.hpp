@@ -1,4 +1,4 @@
-// How a load explains itself: the rows of `fastptm switches`.
+// How a load explains itself: the rows of `fastptm loads`.
 #pragma once
 
 #include <cstdint>
@@ -9,16 +9,16 @@
 
 namespace fastptm::protocol {
 
-struct switch_stage {
+struct load_stage {
   std::string name;     // decide, plan, evict, first_byte, verify, first_layer, done
   int64_t start_us = 0; // since the order
   int64_t end_us = 0;
 };
-template <class I> typename I::result_type inspect(I& f, switch_stage& x) {
-  return fields(f, "switch_stage", x.name, x.start_us, x.end_us);
+template <class I> typename I::result_type inspect(I& f, load_stage& x) {
+  return fields(f, "load_stage", x.name, x.start_us, x.end_us);
 }
 
-struct switch_source {
+struct source_report {
   std::string kind; // same_device, peer_device, peer_host, host_cache, disk, origin
   std::string node;
   std::string path; // map, cma, tcp, io_uring, ...; empty for same_device
@@ -27,20 +27,20 @@ struct switch_source {
   uint64_t rate_bps = 0; // bytes per second
   bool failed = false;
 };
-template <class I> typename I::result_type inspect(I& f, switch_source& x) {
-  return fields(f, "switch_source", x.kind, x.node, x.path, x.bytes, x.chunks, x.rate_bps, x.failed);
+template <class I> typename I::result_type inspect(I& f, source_report& x) {
+  return fields(f, "source_report", x.kind, x.node, x.path, x.bytes, x.chunks, x.rate_bps, x.failed);
 }
 
-struct switch_limit {
+struct link_limit {
   std::string link;
   uint64_t rate_bps = 0;
   uint64_t fraction_ppm = 0;
 };
-template <class I> typename I::result_type inspect(I& f, switch_limit& x) {
-  return fields(f, "switch_limit", x.link, x.rate_bps, x.fraction_ppm);
+template <class I> typename I::result_type inspect(I& f, link_limit& x) {
+  return fields(f, "link_limit", x.link, x.rate_bps, x.fraction_ppm);
 }
 
-struct switch_report {
+struct load_report {
   core::load_id id;
   std::string model;
   std::string device;
@@ -56,12 +56,12 @@ struct switch_report {
   uint32_t verified_chunks = 0;
   uint32_t bad_chunks = 0;
   uint32_t refetched_chunks = 0;
-  std::vector<switch_stage> stages;
-  std::vector<switch_source> sources;
-  switch_limit limit;
+  std::vector<load_stage> stages;
+  std::vector<source_report> sources;
+  link_limit limit;
 };
-template <class I> typename I::result_type inspect(I& f, switch_report& x) {
-  return fields(f, "switch_report", x.id, x.model, x.device, x.reason, x.ok, x.error, x.bytes_total, x.bytes_shared,
+template <class I> typename I::result_type inspect(I& f, load_report& x) {
+  return fields(f, "load_report", x.id, x.model, x.device, x.reason, x.ok, x.error, x.bytes_total, x.bytes_shared,
                 x.bytes_moved, x.wall_us, x.ordered_us, x.left_us, x.verified_chunks, x.bad_chunks, x.refetched_chunks,
                 x.stages, x.sources, x.limit);
 }
@@ -84,11 +84,11 @@ template <class I> typename I::result_type inspect(I& f, running_list& x) {
   return fields(f, "running_list", x.rows);
 }
 
-struct switch_list {
-  std::vector<switch_report> rows; // newest last
+struct load_list {
+  std::vector<load_report> rows; // newest last
 };
-template <class I> typename I::result_type inspect(I& f, switch_list& x) {
-  return fields(f, "switch_list", x.rows);
+template <class I> typename I::result_type inspect(I& f, load_list& x) {
+  return fields(f, "load_list", x.rows);
 }
 
 } // namespace fastptm::protocol

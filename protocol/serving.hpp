@@ -56,7 +56,7 @@ template <class I> typename I::result_type inspect(I& f, infer_request& x) {
 
 // Where the time of one request went, and who answered.
 struct account {
-  std::string worker;  // "worker-0"
+  std::string node;    // "worker-0"
   bool loaded = false; // the answer had to wait for weights
   bool late = false;
   int64_t queue_us = 0;
@@ -69,7 +69,7 @@ struct account {
   int64_t batch_end_us = 0; // on the device's clock; it computed for run_us until then
 };
 template <class I> typename I::result_type inspect(I& f, account& x) {
-  return fields(f, "account", x.worker, x.loaded, x.late, x.queue_us, x.switch_us, x.run_us, x.total_us, x.device,
+  return fields(f, "account", x.node, x.loaded, x.late, x.queue_us, x.switch_us, x.run_us, x.total_us, x.device,
                 x.batch, x.batch_end_us);
 }
 

@@ -44,19 +44,19 @@ protected:
         }));
   }
 
-  kj::Promise<void> switches(SwitchesContext context) override {
+  kj::Promise<void> loads(LoadsContext context) override {
     context.allowCancellation();
-    return bounded(shared_.actors.switches(context.getParams().getLast(), "")
-                       .then([context](core::result<protocol::switch_list> list) mutable {
+    return bounded(shared_.actors.loads(context.getParams().getLast(), "")
+                       .then([context](core::result<protocol::load_list> list) mutable {
                          auto results = context.getResults();
                          if (!list) return set_outcome(results.initOutcome(), list.error());
                          results.initOutcome();
-                         auto rows = results.initSwitches(static_cast<unsigned>(list->rows.size()));
-                         for (unsigned i = 0; i < rows.size(); ++i) set_switch(rows[i], list->rows[i]);
+                         auto rows = results.initLoads(static_cast<unsigned>(list->rows.size()));
+                         for (unsigned i = 0; i < rows.size(); ++i) set_load_report(rows[i], list->rows[i]);
                        }));
   }
 
-  kj::Promise<void> loads(LoadsContext context) override {
+  kj::Promise<void> runningLoads(RunningLoadsContext context) override {
     context.allowCancellation();
     return bounded(shared_.actors.running_loads().then([context](core::result<protocol::running_list> list) mutable {
       auto results = context.getResults();

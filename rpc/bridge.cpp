@@ -157,9 +157,9 @@ answer_of<protocol::node_list> bridge::nodes() {
   return ask<protocol::node_list>(targets_.directory, administration_timeout_us, protocol::nodes_atom::value);
 }
 
-answer_of<protocol::switch_list> bridge::switches(uint32_t last, const std::string& tenant) {
-  return ask<protocol::switch_list>(targets_.directory, administration_timeout_us, protocol::switches_atom::value, last,
-                                    tenant);
+answer_of<protocol::load_list> bridge::loads(uint32_t last, const std::string& tenant) {
+  return ask<protocol::load_list>(targets_.directory, administration_timeout_us, protocol::loads_atom::value, last,
+                                  tenant);
 }
 
 answer_of<protocol::running_list> bridge::running_loads() {

@@ -58,7 +58,7 @@ public:
 
   answer_of<protocol::node_list> nodes();
   // Of one tenant's models; of all when `tenant` is empty.
-  answer_of<protocol::switch_list> switches(uint32_t last, const std::string& tenant);
+  answer_of<protocol::load_list> loads(uint32_t last, const std::string& tenant);
 
   answer_of<protocol::running_list> running_loads();
 

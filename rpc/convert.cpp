@@ -72,7 +72,7 @@ void set_answer(schema::Answer::Builder to, const told_answer& told, bool classi
   if (classify) set_classes(to, told);
   to.setTokens(told.tokens);
   to.setTruncated(told.truncated);
-  to.setWorker(from.spent.worker.c_str());
+  to.setNode(from.spent.node.c_str());
   to.setLoaded(from.spent.loaded);
   to.setQueueUs(unsigned_of(from.spent.queue_us));
   to.setSwitchUs(unsigned_of(from.spent.switch_us));
@@ -186,7 +186,7 @@ void set_running_load(schema::RunningLoad::Builder to, const protocol::running_l
   for (unsigned i = 0; i < peers.size(); ++i) peers.set(i, from.peers[i].c_str());
 }
 
-void set_switch(schema::SwitchReport::Builder to, const protocol::switch_report& from) {
+void set_load_report(schema::LoadReport::Builder to, const protocol::load_report& from) {
   to.setId(from.id.value);
   to.setModel(from.model.c_str());
   to.setDevice(from.device.c_str());

@@ -40,7 +40,7 @@ void set_explanation(schema::Explanation::Builder to, const protocol::explanatio
 void set_plan(schema::DeviceStatus::Builder to, const protocol::device_plan& from);
 void set_queue(schema::ModelStatus::Builder to, const protocol::model_queue& from);
 void set_running_load(schema::RunningLoad::Builder to, const protocol::running_load& from);
-void set_switch(schema::SwitchReport::Builder to, const protocol::switch_report& from);
+void set_load_report(schema::LoadReport::Builder to, const protocol::load_report& from);
 void set_publication(schema::Publication::Builder to, const protocol::publish_reply& from);
 
 } // namespace fastptm::rpc

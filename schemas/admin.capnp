@@ -14,7 +14,7 @@ interface AdminGateway {
 interface Admin {
   status @0 () -> (outcome :Serving.Outcome, status :Report.ClusterStatus);
 
-  switches @1 (last :UInt32) -> (outcome :Serving.Outcome, switches :List(Report.SwitchReport));
+  loads @1 (last :UInt32) -> (outcome :Serving.Outcome, loads :List(Report.LoadReport));
   # Of all tenants, newest last.
 
   cordon @2 (device :Text, on :Bool) -> (outcome :Serving.Outcome);
@@ -26,7 +26,7 @@ interface Admin {
   dropCache @4 () -> (outcome :Serving.Outcome);
   # Empties the host cache, so that the next load reads the disk.
 
-  loads @5 () -> (outcome :Serving.Outcome, loads :List(Report.RunningLoad));
+  runningLoads @5 () -> (outcome :Serving.Outcome, loads :List(Report.RunningLoad));
   # Under way now, at most one per device.
 
   explain @6 (fullName :Text) -> (outcome :Serving.Outcome, explanation :Report.Explanation);

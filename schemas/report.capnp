@@ -103,7 +103,7 @@ struct Explanation {
   }
 }
 
-struct SwitchReport {
+struct LoadReport {
   # One load. Times are microseconds since the load was decided.
   id @0 :UInt64;
   model @1 :Text;

@@ -42,7 +42,7 @@ interface Tenant {
 
   publish @2 (modelName :Text, specialTokens :SpecialTokens) -> (outcome :Outcome, upload :Upload);
 
-  switches @3 (last :UInt32) -> (outcome :Outcome, switches :List(Report.SwitchReport));
+  loads @3 (last :UInt32) -> (outcome :Outcome, loads :List(Report.LoadReport));
   # The newest `last` loads of this tenant's models, newest last.
 
   ping @4 (value :UInt64) -> (value :UInt64);
@@ -100,7 +100,7 @@ struct Answer {
   outcome @0 :Outcome;
   output @1 :Data;             # float32, little endian: the embedding or the logits
   label @2 :Int32;             # index of the largest logit
-  worker @3 :Text;             # the device that computed it
+  node @3 :Text;               # whose device computed it
   loaded @4 :Bool;             # weights had to be moved for it
   queueUs @5 :UInt64;
   switchUs @6 :UInt64;

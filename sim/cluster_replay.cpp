@@ -142,14 +142,14 @@ private:
                             .cost = {std::llround(o.execution_prior * c.base_ms * 1000),
                                      std::max(1LL, std::llround(o.execution_prior * c.each_ms * 1000))},
                             .cost_class = w_.class_of[x],
-                            .home_node = x % nodes},
+                            .home_host = x % nodes},
                 0, out_);
     }
     for (uint32_t d = 0; d < o.gpus; ++d)
       core_->on(device_joined{.device = {d},
                               .arena_bytes = static_cast<uint64_t>(o.pool_gb * 1e9),
                               .copy_engines = o.copy_engines,
-                              .node = d / o.gpus_per_node,
+                              .host = d / o.gpus_per_node,
                               .kind = static_cast<uint32_t>(d % o.speeds.size())},
                 0, out_);
   }

@@ -75,8 +75,8 @@ public:
     bool resident = false;
     uint32_t runs = 0;
     core::time_us first_layer_us = 0, first_result_us = 0; // of the first run; 0: none has ended
-    std::optional<protocol::switch_report> untold;         // of its load
-    std::optional<protocol::switch_report> told;           // told again when it has left
+    std::optional<protocol::load_report> untold;           // of its load
+    std::optional<protocol::load_report> told;             // told again when it has left
     uint64_t used = 0;                                     // order of last use
     // While leaving:
     bool releasing = false;

@@ -9,10 +9,10 @@ namespace fastptm::actors {
 
 namespace {
 
-protocol::switch_report to_message(const gpu_worker::set& of, const std::string& device,
-                                   const core::result<void>& outcome, const weights::load_report& report) {
+protocol::load_report to_message(const gpu_worker::set& of, const std::string& device,
+                                 const core::result<void>& outcome, const weights::load_report& report) {
   const auto since = [&](core::time_us at) { return std::max<core::duration_us>(0, at - of.ordered_us); };
-  protocol::switch_report row;
+  protocol::load_report row;
   row.id = of.order.load;
   row.model = of.key.name;
   row.device = device;

@@ -71,11 +71,11 @@ private:
   enum class staging : uint8_t { none, awaited, asked, again, staged, failed };
   struct shard_state {
     staging stage = staging::none;
-    uint32_t attempts = 0; // stages that were asked for
+    uint32_t attempts = 0; // stagings that were asked for
     bool offered = false;  // some peer was a source of it
     bool starved = false;  // has no usable source now
     bool verified = false;
-    std::string error; // of the last failed stage
+    std::string error; // of the last failed staging
   };
 
   // -- from the loader -----------------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ private:
   // Of the store: one for what was in memory, one for what it read from disk. Made anew after a failure.
   std::optional<uint32_t> cache_source_;
   std::optional<uint32_t> disk_source_;
-  std::string disk_path_; // as the store said with its last stage
+  std::string disk_path_; // as the store said with its last staging
 };
 
 } // namespace fastptm::actors

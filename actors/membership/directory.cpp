@@ -33,9 +33,9 @@ directory::interface::behavior_type directory::make_behavior() {
       [this](const protocol::holdings_dropped& dropped) { on_holdings_dropped(dropped); },
       [this](const protocol::locate_request& request) { return on_locate(request); },
       [this](const protocol::running_load& load) { on_running(load); },
-      [this](const protocol::switch_report& report) { on_report(report); },
+      [this](const protocol::load_report& report) { on_report(report); },
       [this](protocol::nodes_atom) { return on_nodes(); },
-      [this](protocol::switches_atom, uint32_t last, const std::string& tenant) { return on_switches(last, tenant); },
+      [this](protocol::loads_atom, uint32_t last, const std::string& tenant) { return on_loads(last, tenant); },
       [this](protocol::running_atom) { return on_list_running(); },
       [this](protocol::cordon_atom, const std::string& device, bool on) { return on_cordon(device, on); },
       [this](protocol::stop_atom) { on_stop(); },
@@ -239,11 +239,11 @@ void directory::on_running(const protocol::running_load& load) {
   running_[load.device] = load;
 }
 
-void directory::on_report(const protocol::switch_report& report) {
+void directory::on_report(const protocol::load_report& report) {
   if (const auto running = running_.find(report.device); running != running_.end() && running->second.id == report.id)
     running_.erase(running);
   if (report.left_us != 0) { // told before: what is new is that the set has left
-    const auto known = std::find_if(reports_.rbegin(), reports_.rend(), [&](const protocol::switch_report& one) {
+    const auto known = std::find_if(reports_.rbegin(), reports_.rend(), [&](const protocol::load_report& one) {
       return one.id == report.id && one.device == report.device;
     });
     if (known != reports_.rend()) *known = report;
@@ -272,8 +272,8 @@ protocol::node_list directory::on_nodes() const {
   return listed;
 }
 
-protocol::switch_list directory::on_switches(uint32_t last, const std::string& tenant) const {
-  protocol::switch_list listed;
+protocol::load_list directory::on_loads(uint32_t last, const std::string& tenant) const {
+  protocol::load_list listed;
   const auto prefix = tenant + "/";
   for (auto report = reports_.rbegin(); report != reports_.rend() && listed.rows.size() < last; ++report)
     if (tenant.empty() || report->model.starts_with(prefix)) listed.rows.push_back(*report);

@@ -72,11 +72,11 @@ private:
   void on_holdings_dropped(const protocol::holdings_dropped& dropped);
   protocol::holder_list on_locate(const protocol::locate_request& request);
   void on_running(const protocol::running_load& load);
-  void on_report(const protocol::switch_report& report);
+  void on_report(const protocol::load_report& report);
 
   // -- from administrators -------------------------------------------------------------------------------------------
   protocol::node_list on_nodes() const;
-  protocol::switch_list on_switches(uint32_t last, const std::string& tenant) const;
+  protocol::load_list on_loads(uint32_t last, const std::string& tenant) const;
   protocol::running_list on_list_running() const;
   caf::result<bool> on_cordon(const std::string& device, bool on);
 
@@ -108,7 +108,7 @@ private:
   std::set<std::string> cordoned_;
   holdings holdings_;
   std::map<std::string, search> searches_; // by device, which has one at a time
-  std::deque<protocol::switch_report> reports_;
+  std::deque<protocol::load_report> reports_;
   std::map<std::string, protocol::running_load> running_; // by device, which has one at a time
   uint64_t last_registration_;
 };

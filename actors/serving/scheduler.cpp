@@ -157,7 +157,7 @@ void scheduler::on_device_joined(const protocol::device_joined& joined) {
   scheduling::device_joined event;
   event.device = {index};
   event.arena_bytes = joined.row.arena_bytes;
-  event.node = host_index(joined.boot_id);
+  event.host = host_index(joined.boot_id);
   event.kind = hardware_.try_emplace(joined.row.hardware, static_cast<uint32_t>(hardware_.size())).first->second;
   event.resident = resident;
   const auto reason = tell(event);
@@ -322,7 +322,7 @@ protocol::account scheduler::account_of(const slot& request, const batch_entry& 
   const auto& device = devices_[batch.device];
   const auto now = options_.clock->now_us();
   protocol::account spent;
-  spent.worker = device.node;
+  spent.node = device.node;
   spent.device = device.name;
   spent.batch = reply.batch;
   spent.batch_end_us = reply.began_us + reply.run_us;

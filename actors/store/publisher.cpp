@@ -19,10 +19,9 @@ core::result<void> check_tokenizer(const std::filesystem::path& folder, uint32_t
 
 } // namespace
 
-publisher_thread::publisher_thread(interface::pointer self, publisher_options options)
-    : self_(self), options_(std::move(options)) {}
+publisher::publisher(interface::pointer self, publisher_options options) : self_(self), options_(std::move(options)) {}
 
-publisher_thread::interface::behavior_type publisher_thread::make_behavior() {
+publisher::interface::behavior_type publisher::make_behavior() {
   return {
       [this](const protocol::publish_request& request) { return on_publish(request); },
       [this](const local<row_removal>& removal) { return on_rows(*removal.value); },
@@ -31,7 +30,7 @@ publisher_thread::interface::behavior_type publisher_thread::make_behavior() {
   };
 }
 
-caf::result<local<weights::publication>> publisher_thread::on_publish(const protocol::publish_request& request) {
+caf::result<local<weights::publication>> publisher::on_publish(const protocol::publish_request& request) {
   weights::publish_request work;
   work.folder = request.folder;
   work.tenant = request.tenant;
@@ -53,7 +52,7 @@ caf::result<local<weights::publication>> publisher_thread::on_publish(const prot
   return make_local(std::move(*published));
 }
 
-caf::result<bool> publisher_thread::on_rows(const row_removal& removal) {
+caf::result<bool> publisher::on_rows(const row_removal& removal) {
   if (auto removed = options_.catalogue->remove(removal.models); !removed) {
     core::log::warn("publisher", "unpublish-failed", "{}", removed.error().message);
     return protocol::to_caf(removed.error());
@@ -61,7 +60,7 @@ caf::result<bool> publisher_thread::on_rows(const row_removal& removal) {
   return true;
 }
 
-caf::result<uint64_t> publisher_thread::on_leftovers(const weights::leftovers& left) {
+caf::result<uint64_t> publisher::on_leftovers(const weights::leftovers& left) {
   auto removed = weights::remove_leftovers(left, *options_.store, *options_.catalogue);
   if (!removed) {
     core::log::warn("publisher", "bytes-not-freed", "until the next start: {}", removed.error().message);

@@ -31,12 +31,12 @@ using publisher_actor =
                      protocol::asked<local<weights::leftovers>>::with<uint64_t>, protocol::takes<protocol::stop_atom>>;
 
 // Spawned detached: it blocks.
-class publisher_thread {
+class publisher {
 public:
   using interface = publisher_actor;
   static constexpr const char* actor_name = "fastptm.publisher";
 
-  publisher_thread(interface::pointer self, publisher_options options);
+  publisher(interface::pointer self, publisher_options options);
   interface::behavior_type make_behavior();
 
 private:

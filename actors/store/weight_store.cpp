@@ -46,7 +46,7 @@ weight_store::weight_store(interface::pointer self, weight_store_options options
 weight_store::interface::behavior_type weight_store::make_behavior() {
   self_->set_down_handler([this](caf::down_msg& down) { on_down(down.source); });
   load_catalogue();
-  publisher_ = self_->spawn<actor_from_state<publisher_thread>, caf::detached>(
+  publisher_ = self_->spawn<actor_from_state<publisher>, caf::detached>(
       publisher_options{options_.store, options_.catalogue, options_.largest_arena_bytes});
   return {
       [this](const protocol::publish_request& request) { return on_publish(request); },
@@ -57,7 +57,7 @@ weight_store::interface::behavior_type weight_store::make_behavior() {
       [this](protocol::release_atom, const core::digest& shard) { on_release(shard); },
       [this](protocol::drop_atom) { return on_drop(); },
       [this](protocol::stop_atom) { on_stop(); },
-      [this](const local<stage_ended>& ended) { on_stage_ended(*ended.value); },
+      [this](const local<staging_ended>& ended) { on_staging_ended(*ended.value); },
   };
 }
 
@@ -147,24 +147,24 @@ caf::result<protocol::stage_reply> weight_store::on_stage(const protocol::stage_
   refused.error = "the store does not have the shard";
   if (shard == nullptr) return refused;
   if (request.only_if_cached && !options_.cache->holds(request.shard)) return refused;
-  const auto stage = ++last_stage_;
+  const auto staging = ++last_staging_;
   const auto sender = caf::actor_cast<caf::actor>(self_->current_sender()); // before the promise takes it away
   if (!sender) return refused;
   auto promise = self_->make_response_promise<protocol::stage_reply>();
   const auto holder = sender.address();
   if (!leases_.contains(holder)) self_->monitor(sender);
   leases_[holder];
-  stages_[stage] = {promise, holder, *shard};
+  stagings_[staging] = {promise, holder, *shard};
   options_.cache->stage(
       {shard->digest, shard->size_bytes, shard->chunk_checksums, options_.store->object_path(shard->digest)},
-      [notify = notifier<interface>(self_), stage](weights::staged result) {
-        notify(make_local(stage_ended{stage, std::move(result)}));
+      [notify = notifier<interface>(self_), staging](weights::staged result) {
+        notify(make_local(staging_ended{staging, std::move(result)}));
       });
   return promise;
 }
 
-void weight_store::on_stage_ended(stage_ended& ended) {
-  auto entry = stages_.extract(ended.stage);
+void weight_store::on_staging_ended(staging_ended& ended) {
+  auto entry = stagings_.extract(ended.staging);
   if (!entry) return;
   auto& [promise, holder, shard] = entry.mapped();
   protocol::stage_reply reply;
@@ -175,7 +175,7 @@ void weight_store::on_stage_ended(stage_ended& ended) {
     reply.try_again = why.code == core::errc::busy;
     reply.error = why.message;
     if (!reply.try_again)
-      core::log::error("weight_store", "stage-failed", "shard {}: {}", shard.digest.short_hex(), why.message);
+      core::log::error("weight_store", "staging-failed", "shard {}: {}", shard.digest.short_hex(), why.message);
     return promise.deliver(std::move(reply)), void();
   }
   const auto held = leases_.find(holder);

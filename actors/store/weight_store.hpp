@@ -36,11 +36,11 @@ struct weight_store_options {
 
 class weight_store {
 public:
-  struct stage_ended {
-    uint64_t stage = 0;
+  struct staging_ended {
+    uint64_t staging = 0;
     weights::staged result;
   };
-  using interface = protocol::weight_store_actor::extend<protocol::takes<local<stage_ended>>>;
+  using interface = protocol::weight_store_actor::extend<protocol::takes<local<staging_ended>>>;
   static constexpr const char* actor_name = "fastptm.weight_store";
 
   weight_store(interface::pointer self, weight_store_options options);
@@ -52,7 +52,7 @@ private:
     protocol::model_row row;
     protocol::payload manifest;
   };
-  struct pending_stage {
+  struct pending_staging {
     caf::typed_response_promise<protocol::stage_reply> promise;
     caf::actor_addr holder;
     weights::shard_entry shard;
@@ -75,7 +75,7 @@ private:
 
   // -- from transfers ------------------------------------------------------------------------------------------------
   caf::result<protocol::stage_reply> on_stage(const protocol::stage_request& request);
-  void on_stage_ended(stage_ended& ended);
+  void on_staging_ended(staging_ended& ended);
   void on_release(const core::digest& shard);
   void on_down(const caf::actor_addr& holder);
 
@@ -103,8 +103,8 @@ private:
   std::set<core::model_id> leaving_;                         // being taken back
   core::model_id newest_;                                    // of all that were announced
   bool is_complete_ = true;                                  // no published model is missing here
-  std::unordered_map<uint64_t, pending_stage> stages_;
-  uint64_t last_stage_ = 0;
+  std::unordered_map<uint64_t, pending_staging> stagings_;
+  uint64_t last_staging_ = 0;
   // What transfers hold: released by them or with their end.
   std::map<caf::actor_addr, std::unordered_multimap<core::digest, weights::cache_lease>> leases_;
 };

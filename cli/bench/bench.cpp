@@ -17,7 +17,6 @@ namespace fastptm::cli {
 
 namespace {
 
-// Prints pretty or as JSON: the same keys either way.
 int print(const core::json_writer& values) {
   print_line(values.str());
   return 0;

@@ -25,7 +25,7 @@ constexpr core::duration_us load_end_us = 5'000'000; // of a load whose answer h
 constexpr uint64_t spare_mib = 64;                   // fragmentation and rounding
 
 struct plan {
-  std::string kind; // as in a switch report
+  std::string kind; // as in the report of a load
   std::string path;
   std::string sources;    // of the measured node, as in the configuration
   std::string transports; // UCX_TLS
@@ -159,10 +159,10 @@ private:
 
   // The load must have come from where it should, or the figures mean something else.
   core::result<void> check_last_load(sample& into) {
-    auto got = tenant_->switches(1);
+    auto got = tenant_->loads(1);
     if (!got) return core::fail(got.error());
-    if ((*got)->getSwitches().size() == 0) return core::fail(core::errc::internal, "the load was not reported");
-    const auto report = (*got)->getSwitches()[0];
+    if ((*got)->getLoads().size() == 0) return core::fail(core::errc::internal, "the load was not reported");
+    const auto report = (*got)->getLoads()[0];
     bytes_ = report.getBytesMoved();
     into.load_us = static_cast<core::duration_us>(report.getWallUs());
     for (const auto source : report.getSources()) {

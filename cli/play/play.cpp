@@ -1,4 +1,4 @@
-// `fastptm load`: replays a trace against the running cluster, open loop, and judges every answer.
+// `fastptm play`: sends the requests of a trace to the running cluster, open loop, and judges every answer.
 //
 // A refusal is an answer here, and counted: waiting for a better one would hide what the cluster could not take. Only
 // what a broken connection has lost is sent again, and counted as repeated.
@@ -79,7 +79,7 @@ sim::replay_metrics measure(const trace_player& played) {
     const auto started_us = latency_us - static_cast<core::duration_us>(each.got.run_us);
     out.overtime_paper += !answered || started_us > played.deadline_us(i);
     run_us += static_cast<double>(each.got.run_us);
-    if (answered) workers.insert(each.got.worker);
+    if (answered) workers.insert(each.got.node);
   }
   out.n = played.outcomes().size();
   out.overtime = out.n - on_time;
@@ -94,7 +94,7 @@ sim::replay_metrics measure(const trace_player& played) {
   return out;
 }
 
-void count_loads(sim::replay_metrics& to, capnp::List<schema::SwitchReport>::Reader reports, uint64_t after) {
+void count_loads(sim::replay_metrics& to, capnp::List<schema::LoadReport>::Reader reports, uint64_t after) {
   std::map<std::string, uint64_t> by_device;
   for (const auto report : reports) {
     if (report.getId() <= after) continue;
@@ -105,7 +105,7 @@ void count_loads(sim::replay_metrics& to, capnp::List<schema::SwitchReport>::Rea
   to.switches = to.loads;
 }
 
-core::time_us stage_end_us(schema::SwitchReport::Reader report, const char* name, core::time_us otherwise_us) {
+core::time_us stage_end_us(schema::LoadReport::Reader report, const char* name, core::time_us otherwise_us) {
   for (const auto stage : report.getStages())
     if (stage.getName() == name) return static_cast<core::time_us>(stage.getEndUs());
   return otherwise_us;
@@ -113,7 +113,7 @@ core::time_us stage_end_us(schema::SwitchReport::Reader report, const char* name
 
 // Loads of the trace's models. A load begins when nothing leaves the device any more and is there when its last part is
 // verified.
-std::vector<ran_load> loads_of(capnp::List<schema::SwitchReport>::Reader reports,
+std::vector<ran_load> loads_of(capnp::List<schema::LoadReport>::Reader reports,
                                const std::vector<std::string>& models) {
   std::vector<ran_load> out;
   for (const auto report : reports) {
@@ -145,9 +145,9 @@ core::result<ran_schedule> schedule_of(clients::tenant_client& client, const tra
                                        const std::vector<ran_request>& answered) {
   const auto give_up_us = core::monotonic_now_us() + reports_patience_us;
   while (true) {
-    const auto reports = client.switches(most_reports);
+    const auto reports = client.loads(most_reports);
     if (!reports) return core::fail(reports.error());
-    auto made = draw_up(answered, loads_of((*reports)->getSwitches(), played.models()), played.start_us());
+    auto made = draw_up(answered, loads_of((*reports)->getLoads(), played.models()), played.start_us());
     if (made || core::monotonic_now_us() >= give_up_us) return made;
     client.run_until(core::monotonic_now_us() + reports_pause_us);
   }
@@ -173,9 +173,9 @@ std::string replay_beside(const sim::trace& trace, double rate, core::duration_u
 }
 
 uint64_t newest_load(clients::tenant_client& client) {
-  auto got = client.switches(1);
-  if (!got || (*got)->getSwitches().size() == 0) return 0;
-  return (*got)->getSwitches()[0].getId();
+  auto got = client.loads(1);
+  if (!got || (*got)->getLoads().size() == 0) return 0;
+  return (*got)->getLoads()[0].getId();
 }
 
 int run(const options& chosen) {
@@ -195,7 +195,7 @@ int run(const options& chosen) {
   const auto before = newest_load(**client);
   player.play();
   auto metrics = measure(player);
-  if (auto got = (*client)->switches(most_reports)) count_loads(metrics, (*got)->getSwitches(), before);
+  if (auto got = (*client)->loads(most_reports)) count_loads(metrics, (*got)->getLoads(), before);
   uint64_t wrong = 0, unanswered = 0, repeated = 0;
   std::map<std::string, uint64_t> by_status;
   for (size_t i = 0; i < player.outcomes().size(); ++i) {
@@ -224,8 +224,8 @@ int run(const options& chosen) {
 
 } // namespace
 
-void add_load(CLI::App& app, invocation& chosen) {
-  auto* command = app.add_subcommand("load", "Replay a trace of requests against the running cluster");
+void add_play(CLI::App& app, invocation& chosen) {
+  auto* command = app.add_subcommand("play", "Send the requests of a trace to the running cluster")->alias("load");
   auto given = std::make_shared<options>();
   command
       ->add_option("TRACE", given->trace,
@@ -244,7 +244,7 @@ void add_load(CLI::App& app, invocation& chosen) {
   command->add_option("--export", given->export_file,
                       "The schedule that really ran, one JSON row a line; prints the options to check it with");
   add_tenant_options(*command, given->cluster);
-  command->footer("Example:\n  fastptm load trace.json --models models.json --deadline 3s --as acme --state /tmp/demo");
+  command->footer("Example:\n  fastptm play trace.json --models models.json --deadline 3s --as acme --state /tmp/demo");
   command->callback([given, &chosen] { chosen = [given] { return run(*given); }; });
 }
 

@@ -31,14 +31,14 @@ core::result<response<schema::Admin::StatusResults>> admin_client::status() {
   return state_->link.finish(state_->server().statusRequest().send());
 }
 
-core::result<response<schema::Admin::SwitchesResults>> admin_client::switches(uint32_t last) {
-  auto request = state_->server().switchesRequest();
+core::result<response<schema::Admin::LoadsResults>> admin_client::loads(uint32_t last) {
+  auto request = state_->server().loadsRequest();
   request.setLast(last);
   return state_->link.finish(request.send());
 }
 
-core::result<response<schema::Admin::LoadsResults>> admin_client::loads() {
-  return state_->link.finish(state_->server().loadsRequest().send());
+core::result<response<schema::Admin::RunningLoadsResults>> admin_client::running_loads() {
+  return state_->link.finish(state_->server().runningLoadsRequest().send());
 }
 
 core::result<response<schema::Admin::ExplainResults>> admin_client::explain(const std::string& model) {

@@ -57,9 +57,9 @@ core::result<response<schema::Tenant::ModelsResults>> tenant_client::models() {
   return state_->finish([](auto& tenant) { return tenant.modelsRequest().send(); });
 }
 
-core::result<response<schema::Tenant::SwitchesResults>> tenant_client::switches(uint32_t last) {
+core::result<response<schema::Tenant::LoadsResults>> tenant_client::loads(uint32_t last) {
   return state_->finish([=](auto& tenant) {
-    auto request = tenant.switchesRequest();
+    auto request = tenant.loadsRequest();
     request.setLast(last);
     return request.send();
   });

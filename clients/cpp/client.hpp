@@ -52,7 +52,7 @@ struct answer {
   std::vector<label_score> labels; // where several may be true, or the logits are values
   uint32_t tokens = 0;             // that were computed
   bool truncated = false;          // the text had more
-  std::string worker;
+  std::string node;                // whose device computed it
   bool loaded = false;
   uint64_t queue_us = 0, switch_us = 0, run_us = 0, total_us = 0;
   // The schedule that really ran: see schemas/serving.capnp.
@@ -113,7 +113,7 @@ public:
   ~tenant_client();
 
   core::result<response<schema::Tenant::ModelsResults>> models();
-  core::result<response<schema::Tenant::SwitchesResults>> switches(uint32_t last);
+  core::result<response<schema::Tenant::LoadsResults>> loads(uint32_t last);
   // Streams the files, then waits for the store. `progress` gets the bytes sent so far. Never repeated by itself:
   // whoever loses the connection meanwhile looks at `models` before publishing again.
   core::result<publication> publish(const std::string& model, const std::vector<upload_file>& files,
@@ -156,8 +156,8 @@ public:
   ~admin_client();
 
   core::result<response<schema::Admin::StatusResults>> status();
-  core::result<response<schema::Admin::SwitchesResults>> switches(uint32_t last);
-  core::result<response<schema::Admin::LoadsResults>> loads();
+  core::result<response<schema::Admin::LoadsResults>> loads(uint32_t last);
+  core::result<response<schema::Admin::RunningLoadsResults>> running_loads();
   core::result<response<schema::Admin::ExplainResults>> explain(const std::string& model);
   core::result<void> cordon(const std::string& device, bool on);
   core::result<void> evict(const std::string& device, const std::string& model);

@@ -76,7 +76,7 @@ answer from_schema(schema::Answer::Reader from) {
   for (const auto each : from.getLabels()) out.labels.push_back({text_of(each.getName()), each.getScore()});
   out.tokens = from.getTokens();
   out.truncated = from.getTruncated();
-  out.worker = from.getWorker().cStr();
+  out.node = from.getNode().cStr();
   out.loaded = from.getLoaded();
   out.queue_us = from.getQueueUs();
   out.switch_us = from.getSwitchUs();

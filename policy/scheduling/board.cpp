@@ -17,11 +17,11 @@ constexpr size_t holders_looked_at = 16;
 board::board(const options& chosen) : options_(chosen), costs_(links_of(chosen)), shares_(chosen.fair_window_us) {}
 
 source_tier board::tier(model_index x, device_index d) const {
-  const uint32_t node = devices_[d].node;
+  const uint32_t host = devices_[d].host;
   const auto all = holders(x);
   for (const device_index h : all.first(std::min(all.size(), holders_looked_at)))
-    if (h != d && devices_[h].node == node) return source_tier::peer;
-  return models_[x].home_node == node ? source_tier::home : source_tier::remote;
+    if (h != d && devices_[h].host == host) return source_tier::peer;
+  return models_[x].home_host == host ? source_tier::home : source_tier::remote;
 }
 
 duration_us board::load_us(model_index x, device_index d) const {

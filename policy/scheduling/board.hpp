@@ -30,7 +30,7 @@ struct model_state {
   index_list loading; // Devices where it is on its way.
   uint64_t bytes = 0;
   tenant_index tenant;
-  uint32_t home_node = 0;
+  uint32_t home_host = 0;
   request_queue late;
   uint32_t late_position = no_index; // In late_models().
   bool known = false;
@@ -51,7 +51,7 @@ struct planned_load {
 struct device_state {
   bool joined = false;
   bool cordoned = false;
-  uint32_t node = 0;
+  uint32_t host = 0;
   lane_index first_lane = no_lane;
   uint32_t lanes = 0, lanes_reserved = 0;
   residency sets;

@@ -52,7 +52,7 @@ rejection board::apply(const model_added& e) {
   m.tenant = e.tenant;
   m.bytes = bytes;
   m.cost_class = e.cost_class;
-  m.home_node = e.home_node;
+  m.home_host = e.home_host;
   m.shards.assign(e.shards.begin(), e.shards.end());
   costs_.set_class(e.cost_class, e.cost);
   demand_.reserve(e.model);
@@ -96,7 +96,7 @@ rejection board::apply(const device_joined& e) {
   reserve_lanes(d, e.device, e.lanes);
   d.joined = true;
   d.cordoned = false;
-  d.node = e.node;
+  d.host = e.host;
   d.sets = residency(e.arena_bytes);
   d.engine_free_us.assign(e.copy_engines, now_us_);
   d.loads.clear();

@@ -48,7 +48,7 @@ struct model_added {
   std::span<const shard_size> shards{}; // Copied. Equal shard indices are the same bytes: models share them.
   execution_cost cost{};                // A prior: batch_done's measured times correct it.
   uint32_t cost_class = 0;              // Models of one class (architecture) share what is learned about execution.
-  uint32_t home_node = 0;               // Node whose host memory has the bytes: loads from there are cheaper.
+  uint32_t home_host = 0;               // Host whose memory has the bytes: loads from there are cheaper.
 };
 
 // Queued requests are refused as unservable; running ones finish; its sets are evicted as nothing uses them any more.
@@ -62,7 +62,7 @@ struct device_joined { // Of an index that is in use: rejected as duplicate (rep
   uint64_t arena_bytes = 0;
   uint32_t lanes = 1;
   uint32_t copy_engines = 1;               // Loads of this device that may be under way at once.
-  uint32_t node = 0;                       // Devices of one node reach each other faster.
+  uint32_t host = 0;                       // Devices of one host reach each other faster.
   uint32_t kind = 0;                       // Equal hardware, dense: devices of a kind share what is measured. < 4096.
   std::span<const model_index> resident{}; // Sets that are already verified there, least recently used first. Copied.
 };

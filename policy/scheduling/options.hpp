@@ -34,9 +34,9 @@ struct options {
 
   // Estimates until something is measured: see cost_model.
   core::duration_us load_base_us = 2'000;      // Part of a load that does not depend on its size.
-  uint64_t peer_bytes_per_s = 10'000'000'000;  // From a device of the same node.
-  uint64_t home_bytes_per_s = 5'000'000'000;   // From the node's own host memory.
-  uint64_t remote_bytes_per_s = 1'000'000'000; // From another node.
+  uint64_t peer_bytes_per_s = 10'000'000'000;  // From a device of the same host.
+  uint64_t home_bytes_per_s = 5'000'000'000;   // From the host's own memory.
+  uint64_t remote_bytes_per_s = 1'000'000'000; // From another host.
   core::duration_us activate_us = 0;           // Making a resident set the active one of a lane.
 
   // Fair shares: a tenant may be this much device time ahead of the worst served one that has work.

@@ -35,11 +35,11 @@ protected:
   static std::string node_of(const std::string& device) { return device.substr(0, device.find('/')); }
 
   // Makes the device that does not hold the model load it, and returns that load's report.
-  protocol::switch_report load_elsewhere(const std::string& model) {
+  protocol::load_report load_elsewhere(const std::string& model) {
     const auto source = holder(model);
     cluster_.cordon(source, true);
     EXPECT_EQ(cluster_.embed(model, {1, 2, 3}).end, protocol::status::ok);
-    const auto report = cluster_.switches(2).back();
+    const auto report = cluster_.loads(2).back();
     EXPECT_EQ(report.device, other(source));
     return report;
   }
@@ -61,8 +61,8 @@ TEST_F(Cluster, AnswersWhatWasPublished) {
   const auto again = cluster_.embed("acme/m", {1, 2, 3});
   EXPECT_EQ(again.output.bytes, reply.output.bytes);
   EXPECT_FALSE(again.spent.loaded);
-  ASSERT_EQ(cluster_.switches().size(), 1u);
-  EXPECT_EQ(cluster_.switches()[0].bytes_moved, published->row.bytes);
+  ASSERT_EQ(cluster_.loads().size(), 1u);
+  EXPECT_EQ(cluster_.loads()[0].bytes_moved, published->row.bytes);
   EXPECT_EQ(cluster_.embed("acme/none", {1}).end, protocol::status::not_found);
 }
 
@@ -139,7 +139,7 @@ TEST_F(Cluster, FindsModelsAndResidentSetsAgainAfterTheHeadCameBack) {
   ASSERT_TRUE(cluster_.ready({"worker-0", "worker-1"}));
   EXPECT_EQ(holder("acme/m@1"), device);
   EXPECT_EQ(cluster_.embed("acme/m@1", {4, 5}).output.bytes, first.output.bytes);
-  EXPECT_TRUE(cluster_.switches().empty()) << "what was resident was loaded again";
+  EXPECT_TRUE(cluster_.loads().empty()) << "what was resident was loaded again";
 }
 
 TEST_F(Cluster, EvictsFromADeviceOnDemand) {
@@ -152,10 +152,10 @@ TEST_F(Cluster, EvictsFromADeviceOnDemand) {
   ASSERT_TRUE(freed.has_value()) << freed.error().message;
   EXPECT_EQ(*freed, published->row.bytes);
   EXPECT_EQ(cluster_.embed("acme/m@1", {1}).end, protocol::status::ok);
-  auto loads = cluster_.switches(2);
+  auto loads = cluster_.loads(2);
   ASSERT_EQ(loads.size(), 2u);
   const auto give_up_us = core::monotonic_now_us() + 10'000'000; // The news may be behind the answer.
-  for (; loads[0].left_us == 0 && core::monotonic_now_us() < give_up_us; loads = cluster_.switches())
+  for (; loads[0].left_us == 0 && core::monotonic_now_us() < give_up_us; loads = cluster_.loads())
     std::this_thread::yield();
   EXPECT_GT(loads[0].left_us, loads[0].ordered_us);
   EXPECT_LE(loads[0].left_us, core::monotonic_now_us());

@@ -27,7 +27,7 @@ std::set<std::string> found_in(const std::string& text, const std::string& patte
 }
 
 std::set<std::string> commands_in(const std::string& help) {
-  return found_in(help.substr(help.find("Subcommands:")), R"(^  ([a-z][a-z-]*)  )");
+  return found_in(help.substr(help.find("Subcommands:")), R"(^  ([a-z][a-z-]*)(?:, [a-z-]+)?  )");
 }
 std::set<std::string> options_in(const std::string& help) {
   return found_in(help, R"((--[a-zA-Z][a-zA-Z-]*))");

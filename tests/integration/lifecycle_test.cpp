@@ -35,9 +35,9 @@ TEST(Lifecycle, UpPublishEmbedDown) {
   const auto first = c.embed(model), second = c.embed(model);
   ASSERT_THAT(first, Not(IsEmpty()));
   EXPECT_EQ(first, second);
-  const auto switches = c.ask({"switches", "--last", "10"}).json_lines();
-  ASSERT_THAT(switches, Not(IsEmpty()));
-  EXPECT_EQ(text_of(switches.front(), "outcome"), "ok");
+  const auto loads = c.ask({"loads", "--last", "10"}).json_lines();
+  ASSERT_THAT(loads, Not(IsEmpty()));
+  EXPECT_EQ(text_of(loads.front(), "outcome"), "ok");
   EXPECT_EQ(c.down().code, 0);
   EXPECT_TRUE(c.where().all_gone(5s));
 }

@@ -120,7 +120,7 @@ TEST(Limits, WithoutIoUringTheDiskIsReadAndTheReportSaysHow) {
   ASSERT_EQ(up.code, 0) << up.err;
   const auto model = c.publish("m", 1);
   ASSERT_THAT(c.embed(model), Not(IsEmpty()));
-  const auto report = c.ask({"switches", "--last", "1"}).json();
+  const auto report = c.ask({"loads", "--last", "1"}).json();
   const auto* sources = report.find("sources");
   ASSERT_NE(sources, nullptr);
   ASSERT_THAT(*sources->array(), Not(IsEmpty()));

@@ -80,7 +80,7 @@ TEST(Load, ExportsTheScheduleThatRan) {
   const auto schedule = c.where().path() / "schedule.jsonl";
   for (int run = 0; run < 2; ++run) { // The second one finds sets that the first has left.
     const auto done =
-        c.ask({"load", trace.string(), "--models", file.string(), "--deadline", "20s", "--export", schedule.string()});
+        c.ask({"play", trace.string(), "--models", file.string(), "--deadline", "20s", "--export", schedule.string()});
     ASSERT_EQ(done.code, 0) << done.err;
     const auto result = done.json();
     EXPECT_EQ(result.find("n")->unsigned_integer(), requests);

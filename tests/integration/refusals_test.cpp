@@ -244,7 +244,7 @@ TEST(Quota, WhoMeetsItWaitsAndWhoMeasuresIsTold) {
 
   const auto models = c.where().file("models.json", "[\"" + model + "\"]");
   const auto played =
-      c.ask({"load", c.where().file("trace.json", trace + "]").string(), "--models", models.string()}).json();
+      c.ask({"play", c.where().file("trace.json", trace + "]").string(), "--models", models.string()}).json();
   const auto* statuses = played.find("statuses");
   ASSERT_NE(statuses, nullptr);
   ASSERT_NE(statuses->find("quota_exceeded"), nullptr) << "an open loop does not hide refusals";

@@ -97,11 +97,11 @@ TEST_P(TwoHosts, AWorkerOnAnotherMachineTakesItsWeightsOverTheNetwork) {
 
   const auto model = first.publish("m", 1);
   EXPECT_THAT(first.embed(model), Not(IsEmpty()));
-  const auto switches = first.ask({"switches", "--last", "1"}).json();
-  const auto* sources = switches.find("sources");
+  const auto load = first.ask({"loads", "--last", "1"}).json();
+  const auto* sources = load.find("sources");
   ASSERT_NE(sources, nullptr);
   ASSERT_THAT(*sources->array(), Not(IsEmpty()));
-  EXPECT_EQ(text_of(switches, "device"), "worker-b/host0");
+  EXPECT_EQ(text_of(load, "device"), "worker-b/host0");
   EXPECT_EQ(text_of(sources->array()->front(), "node"), "head");
 
   up_b->signal(SIGTERM);

@@ -63,7 +63,7 @@ public:
       on(model_added{.model = {x}, .tenant = {0}, .shards = shards, .cost = {1000, 500}, .cost_class = 0});
     }
     for (uint32_t d = 0; d < s.devices; ++d)
-      on(device_joined{.device = {d}, .arena_bytes = s.sets_per_device, .node = d / 4, .resident = {}});
+      on(device_joined{.device = {d}, .arena_bytes = s.sets_per_device, .host = d / 4, .resident = {}});
   }
 
   void serve(uint32_t requests) {

@@ -74,7 +74,7 @@ private:
                            .cost = {static_cast<duration_us>(random_.below(3000)),
                                     static_cast<duration_us>(1 + random_.below(3000))},
                            .cost_class = x % 2,
-                           .home_node = x % 2},
+                           .home_host = x % 2},
                now_);
   }
 
@@ -85,7 +85,7 @@ private:
                              .arena_bytes = 60 + random_.below(250),
                              .lanes = static_cast<uint32_t>(1 + random_.below(3)),
                              .copy_engines = static_cast<uint32_t>(1 + random_.below(2)),
-                             .node = d % 2,
+                             .host = d % 2,
                              .kind = d % 2,
                              .resident = resident},
                now_);

@@ -52,7 +52,7 @@ TEST(Messages, SurviveSerialisation) {
   caf::actor_system_config config;
   config.add_message_types<caf::id_block::fastptm>();
   caf::actor_system system{config};
-  switch_report report;
+  load_report report;
   report.id = {7};
   report.model = "acme/m@1";
   report.sources.push_back({"peer_device", "worker-1", "cma", 100, 2, 3, true});
@@ -60,7 +60,7 @@ TEST(Messages, SurviveSerialisation) {
   std::vector<char> bytes;
   caf::binary_serializer writer{system, bytes};
   ASSERT_FALSE(writer(report));
-  switch_report copy;
+  load_report copy;
   caf::binary_deserializer reader{system, bytes};
   ASSERT_FALSE(reader(copy));
   EXPECT_EQ(copy.id, report.id);

@@ -37,7 +37,7 @@ tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told
         if (input) values.assign(input->ids.begin(), input->ids.end());
         if (input) told->last_input = *input;
         reply.output = encode_output(values);
-        reply.spent.worker = "worker-0/host0";
+        reply.spent.node = "worker-0/host0";
         return reply;
       },
       [](const answer_part&) {},
@@ -133,7 +133,7 @@ directory_actor::behavior_type fake_directory(directory_actor::pointer self) {
       [](const holdings_dropped&) {},
       [](const locate_request&) { return holder_list(); },
       [](const running_load&) {},
-      [](const switch_report&) {},
+      [](const load_report&) {},
       [](nodes_atom) {
         node_row node;
         node.name = "worker-0";
@@ -141,7 +141,7 @@ directory_actor::behavior_type fake_directory(directory_actor::pointer self) {
         node.devices[0].name = "worker-0/host0";
         return node_list{{node}};
       },
-      [](switches_atom, uint32_t, const std::string&) { return switch_list(); },
+      [](loads_atom, uint32_t, const std::string&) { return load_list(); },
       [](running_atom) { return running_list(); },
       [](cordon_atom, const std::string&, bool) { return true; },
       [=](stop_atom) { self->quit(); },

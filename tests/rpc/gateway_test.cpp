@@ -79,7 +79,7 @@ TEST(Gateway, CarriesIdsToTheTenantAndItsAnswerBack) {
   const auto got = ask(**client, "acme/m@1", of_ids({3, 1, 4}));
   EXPECT_EQ(got.status, "ok");
   EXPECT_THAT(got.output, ElementsAre(3, 1, 4));
-  EXPECT_EQ(got.worker, "worker-0/host0");
+  EXPECT_EQ(got.node, "worker-0/host0");
 }
 
 TEST(Gateway, FindsModelsByShortNameAndNewestVersion) {

@@ -122,17 +122,16 @@ public:
     return ask<protocol::infer_reply>(head().tenants[0].second, request).value();
   }
 
-  std::vector<protocol::switch_report> switches() {
-    return ask<protocol::switch_list>(head().directory, protocol::switches_atom_v, uint32_t{100}, std::string())
+  std::vector<protocol::load_report> loads() {
+    return ask<protocol::load_list>(head().directory, protocol::loads_atom_v, uint32_t{100}, std::string())
         .value()
         .rows;
   }
   // An answer may come before its load has ended: waits until so many loads have been reported, ten seconds at most.
-  std::vector<protocol::switch_report> switches(size_t at_least) {
+  std::vector<protocol::load_report> loads(size_t at_least) {
     const auto give_up_us = core::monotonic_now_us() + 10'000'000;
-    auto found = switches();
-    for (; found.size() < at_least && core::monotonic_now_us() < give_up_us; found = switches())
-      std::this_thread::yield();
+    auto found = loads();
+    for (; found.size() < at_least && core::monotonic_now_us() < give_up_us; found = loads()) std::this_thread::yield();
     return found;
   }
 

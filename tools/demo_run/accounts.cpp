@@ -1,4 +1,4 @@
-// Reads switch reports over the administration port.
+// Reads the reports of loads over the administration port.
 #include "tools/demo_run/accounts.hpp"
 
 #include <algorithm>
@@ -33,12 +33,12 @@ core::result<load_accounts> add_up_loads(const std::string& state_folder, uint64
   options.state = state_folder;
   auto admin = cli::connect_admin(options);
   if (!admin) return core::fail(admin.error());
-  const auto reports = (*admin)->switches(100'000);
+  const auto reports = (*admin)->loads(100'000);
   if (!reports) return core::fail(reports.error());
   const double bytes_per_us = measure_copy();
   load_accounts sum;
   std::vector<double> ratios;
-  for (const auto report : (*reports)->getSwitches()) {
+  for (const auto report : (*reports)->getLoads()) {
     last_load = std::max(last_load, report.getId());
     if (report.getId() <= after) continue;
     ++(report.getOk() ? sum.loads : sum.failed);

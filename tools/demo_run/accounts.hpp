@@ -1,4 +1,4 @@
-// Adds up the switch reports of a cluster: bytes by kind of source, bytes saved, and switch time against a bare copy.
+// Adds up the loads of a cluster: bytes by kind of source, bytes saved, and switch time against a bare copy.
 #pragma once
 
 #include <cstdint>

@@ -21,7 +21,7 @@ struct prey {
 };
 
 std::optional<prey> find_prey(clients::admin_client& admin) {
-  const auto loads = admin.loads();
+  const auto loads = admin.running_loads();
   if (!loads) return std::nullopt;
   for (const auto load : (*loads)->getLoads()) {
     for (const auto peer : load.getPeers()) {
@@ -90,9 +90,9 @@ struct load_end {
 };
 
 std::optional<load_end> find_end(clients::admin_client& admin, const prey& target) {
-  const auto reports = admin.switches(100);
+  const auto reports = admin.loads(100);
   if (!reports) return std::nullopt;
-  for (const auto report : (*reports)->getSwitches()) {
+  for (const auto report : (*reports)->getLoads()) {
     if (report.getId() != target.load) continue;
     load_end end;
     end.ok = report.getOk();

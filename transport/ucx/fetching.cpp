@@ -116,7 +116,7 @@ ucs_status_t fetching::on_challenge(void* self, const void* header, size_t heade
   auto& here = *static_cast<fetching*>(self);
   const auto message = wire::read<wire::challenge>(header, header_bytes);
   auto* to = message ? here.find(message->connection) : nullptr;
-  if (to && to->at == stage::greeting) here.answer(*to, *message);
+  if (to && to->at == handshake::greeting) here.answer(*to, *message);
   return UCS_OK;
 }
 
@@ -126,7 +126,7 @@ void fetching::answer(connection& to, const wire::challenge& message) {
     failed_.push_back(to.number);
     return;
   }
-  to.at = stage::proving;
+  to.at = handshake::proving;
   to.session = message.session;
   to.pid = message.pid;
   const bool same_host = !to.peer.boot_id.empty() && to.peer.boot_id == this_boot_id();
@@ -140,14 +140,14 @@ ucs_status_t fetching::on_verdict(void* self, const void* header, size_t header_
   auto& here = *static_cast<fetching*>(self);
   const auto message = wire::read<wire::verdict>(header, header_bytes);
   auto* to = message ? here.find(message->connection) : nullptr;
-  if (!to || to->at == stage::ready) return UCS_OK;
-  if (message->error != 0 || to->at != stage::proving) {
+  if (!to || to->at == handshake::ready) return UCS_OK;
+  if (message->error != 0 || to->at != handshake::proving) {
     const auto code = message->error ? known_code(message->error) : core::errc::internal;
     to->why = {code, fmt::format("{} {}", to->peer.node, explain(code))};
     here.failed_.push_back(to->number);
     return UCS_OK;
   }
-  to->at = stage::ready;
+  to->at = handshake::ready;
   core::log::info("transport", "peer-connected", "bytes from {} travel by {}", to->peer.node, to_string(to->way));
   if (here.on_path) here.on_path(to->peer.node, to->way);
   for (const auto id : to->fetches) here.ask(*here.fetches_.at(id));
@@ -167,7 +167,7 @@ void fetching::fetch(wanted_fetch what) {
   const auto id = one->what.id.value;
   (*from)->fetches.insert(id);
   auto& placed = *fetches_.emplace(id, std::move(one)).first->second;
-  if ((*from)->at == stage::ready) ask(placed);
+  if ((*from)->at == handshake::ready) ask(placed);
 }
 
 void fetching::ask(flight& one) {
@@ -232,7 +232,7 @@ void fetching::on_received(void* request, ucs_status_t status, size_t, void* use
   auto& one = *static_cast<flight*>(user_data);
   one.from->to.operation_ends();
   if (status == UCS_OK) return one.here->finish(one, {});
-  auto why = one.from->at == stage::closing ? one.from->why : from_status(status, one.what.peer.node);
+  auto why = one.from->at == handshake::closing ? one.from->why : from_status(status, one.what.peer.node);
   one.here->finish(one, core::fail(std::move(why)));
 }
 
@@ -253,11 +253,11 @@ void fetching::read_memory(flight& one, uint64_t address) {
 void fetching::on_read(uint64_t id, bool complete, std::optional<uint64_t> checksum) {
   auto& one = *fetches_.at(id);
   auto& from = *one.from;
-  if (from.at == stage::ready && !from.to.send(wire::release_id, wire::release{from.session, id}))
+  if (from.at == handshake::ready && !from.to.send(wire::release_id, wire::release{from.session, id}))
     failed_.push_back(from.number);
   if (complete) return finish(one, {}, checksum);
   auto why = core::error{core::errc::unavailable, fmt::format("reading the memory of {} failed", one.what.peer.node)};
-  finish(one, core::fail(from.at == stage::closing ? from.why : std::move(why)));
+  finish(one, core::fail(from.at == handshake::closing ? from.why : std::move(why)));
 }
 
 // The only end of a fetch.
@@ -287,7 +287,7 @@ void fetching::fail(connection& which, core::error why) {
   if (found == connections_.end() || found->second.get() != &which) return;
   auto owned = std::move(found->second);
   connections_.erase(found);
-  owned->at = stage::closing;
+  owned->at = handshake::closing;
   owned->why = std::move(why);
   owned->to.begin_close();
   auto& closing = *closing_.emplace_back(std::move(owned));
@@ -322,10 +322,10 @@ bool fetching::check_deadlines(core::time_us now) {
   next_check_us_ = now + check_every_us;
   std::vector<std::pair<uint64_t, std::string>> late; // connection, what was late
   for (const auto& [node, one] : connections_)
-    if (one->at != stage::ready && now - one->since_us > connect_us_)
+    if (one->at != handshake::ready && now - one->since_us > connect_us_)
       late.emplace_back(one->number, fmt::format("{} did not answer within {} ms", node, connect_us_ / 1000));
   for (const auto& [id, one] : fetches_)
-    if (now > one->deadline_us && one->from->at != stage::closing)
+    if (now > one->deadline_us && one->from->at != handshake::closing)
       late.emplace_back(one->from->number, fmt::format("{} did not deliver within {} ms", one->what.peer.node,
                                                        one->what.request.timeout_us / 1000));
   for (auto& [number, text] : late)
@@ -341,7 +341,7 @@ bool fetching::receives_here() const {
 core::duration_us fetching::until_deadline_us(core::time_us now) const {
   core::duration_us nearest = closing_.empty() ? 1'000'000 : check_every_us;
   for (const auto& [node, one] : connections_)
-    if (one->at != stage::ready) nearest = std::min(nearest, one->since_us + connect_us_ - now);
+    if (one->at != handshake::ready) nearest = std::min(nearest, one->since_us + connect_us_ - now);
   for (const auto& [id, one] : fetches_) nearest = std::min(nearest, one->deadline_us - now);
   return std::max(nearest, check_every_us);
 }

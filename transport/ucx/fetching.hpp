@@ -67,13 +67,13 @@ public:
   std::function<void(const std::string& node, path way)> on_path;
 
 private:
-  enum class stage : uint8_t { greeting, proving, ready, closing };
+  enum class handshake : uint8_t { greeting, proving, ready, closing };
 
   struct connection {
     uint64_t number = 0;
     peer_address peer;
     endpoint to;
-    stage at = stage::greeting;
+    handshake at = handshake::greeting;
     path way = path::tcp;
     core::time_us since_us = 0;
     uint64_t session = 0;

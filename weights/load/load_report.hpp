@@ -1,4 +1,4 @@
-// What one load did: the facts behind a line of `switches`. Times are this process's monotonic clock.
+// What one load did: the facts behind a line of `fastptm loads`. Times are this process's monotonic clock.
 #pragma once
 
 #include <cstdint>

@@ -108,7 +108,7 @@ uint64_t host_cache::present_bytes() const {
   return present_bytes_;
 }
 
-// --- stages ----------------------------------------------------------------------------------------------------------
+// --- staging ---------------------------------------------------------------------------------------------------------
 
 void host_cache::stage(stage_request request, std::function<void(staged)> done) {
   std::unique_lock lock(mutex_);

@@ -63,11 +63,11 @@ struct staged {
 class host_cache {
 public:
   ~host_cache();
-  // The reader outlives the cache's last stage; destroy the reader first, then the cache. The first 64 MiB are there
+  // The reader outlives the cache's last staging; destroy the reader first, then the cache. The first 64 MiB are there
   // when it returns, the rest comes on a thread of its own: a GiB takes up to three seconds.
   static core::result<std::unique_ptr<host_cache>> create(uint64_t size_bytes, disk_reader& disk);
 
-  // Several stages of one shard share one read.
+  // Several stagings of one shard share one read.
   void stage(stage_request request, std::function<void(staged)> done);
 
   // Forgets every shard that nobody leases; returns how many bytes that freed.
@@ -119,7 +119,7 @@ private:
   uint64_t used_bytes_ = 0;
   uint64_t present_bytes_ = 0;
   bool growing_ = false; // until all is present, or no more can be had
-  bool in_need_ = false; // a stage found no room
+  bool in_need_ = false; // a staging found no room
   bool stopping_ = false;
   std::condition_variable grow_now_; // in_need_ or stopping_
   std::thread grower_;               // last: uses the others

@@ -44,7 +44,7 @@ private:
   };
   struct device_work {
     std::vector<post> posts;
-    uint32_t node = 0;
+    uint32_t host = 0;
     // Share of their time that requests have left when they start here, smoothed: 1 nothing waits, 0 all is nearly
     // lost.
     double ease = 1.0;
@@ -88,7 +88,7 @@ private:
   core::prng random_{1}; // Only for sampling targets: the same events give the same commands.
   table<model_index, model_work> models_;
   table<device_index, device_work> devices_;
-  std::vector<std::vector<device_index>> nodes_;
+  std::vector<std::vector<device_index>> hosts_;
   std::vector<device_index> all_devices_;
   std::vector<uint32_t> position_; // In all_devices_, by device.
   std::vector<model_index> changed_;

@@ -12,8 +12,8 @@ constexpr size_t samples = 8, home_samples = 3, looked_at_whole = 32;
 } // namespace
 
 void dxv_wide::device_came(board& b, device_index d) {
-  const uint32_t node = b.device(d).node;
-  if (nodes_.size() <= node) nodes_.resize(node + 1);
+  const uint32_t host = b.device(d).host;
+  if (hosts_.size() <= host) hosts_.resize(host + 1);
   if (position_.size() <= d.value) position_.resize(d.value + 1, no_index);
   device_work& work = devices_.grow_to(d);
   work.posts.reserve(most_posted);
@@ -21,8 +21,8 @@ void dxv_wide::device_came(board& b, device_index d) {
   if (position_[d.value] == no_index) {
     position_[d.value] = static_cast<uint32_t>(all_devices_.size());
     all_devices_.push_back(d);
-    work.node = node;
-    nodes_[node].push_back(d);
+    work.host = host;
+    hosts_[host].push_back(d);
   }
   const residency& sets = b.device(d).sets;
   for (model_index x = sets.oldest(); x != no_model; x = sets.next(x)) set_ready(b, d, x);
@@ -34,7 +34,7 @@ void dxv_wide::device_gone(device_index d) {
   all_devices_[hole] = all_devices_.back();
   if (all_devices_[hole] != d) position_[all_devices_[hole].value] = hole;
   all_devices_.pop_back();
-  std::erase(nodes_[devices_[d].node], d);
+  std::erase(hosts_[devices_[d].host], d);
   devices_[d].posts.clear();
 }
 
@@ -91,7 +91,7 @@ duration_us dxv_wide::lane_wait_us(const board& b, device_index d, model_index x
   return std::max<duration_us>(0, free_us - b.now()) + static_cast<duration_us>(waiting_us);
 }
 
-// The best of a few: the one with most room, three of the node that has the bytes, the others anywhere. Small clusters
+// The best of a few: the one with most room, three of the host that has the bytes, the others anywhere. Small clusters
 // are looked at whole.
 device_index dxv_wide::sample_target(board& b, model_index x, load_reason reason) {
   constexpr double at_ease = 0.4; // A replica helps only where requests still have time when they start.
@@ -106,9 +106,9 @@ device_index dxv_wide::sample_target(board& b, model_index x, load_reason reason
     for (const device_index d : all_devices_) consider(d);
   } else {
     if (const device_index d = b.roomiest(); d != no_device) consider(d);
-    const uint32_t home = b.model(x).home_node;
-    if (home < nodes_.size() && !nodes_[home].empty())
-      for (size_t i = 0; i < home_samples; ++i) consider(nodes_[home][random_.below(nodes_[home].size())]);
+    const uint32_t home = b.model(x).home_host;
+    if (home < hosts_.size() && !hosts_[home].empty())
+      for (size_t i = 0; i < home_samples; ++i) consider(hosts_[home][random_.below(hosts_[home].size())]);
     for (size_t i = home_samples; i < samples; ++i) consider(all_devices_[random_.below(all_devices_.size())]);
   }
   return best.device;

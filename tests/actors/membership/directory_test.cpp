@@ -208,23 +208,23 @@ TEST_F(Directory, ForgetsAHoldingThatWasDropped) {
 
 TEST_F(Directory, KeepsTheNewestReportsOfATenant) {
   for (uint64_t i = 1; i <= 5; ++i) {
-    protocol::switch_report report;
+    protocol::load_report report;
     report.id = {i};
     report.model = i % 2 == 0 ? "acme/a@1" : "globex/b@1";
     caf::anon_send(directory_, report);
   }
   const auto all =
-      world_.ask<protocol::switch_list>(directory_, second_us, protocol::switches_atom_v, uint32_t{10}, std::string());
+      world_.ask<protocol::load_list>(directory_, second_us, protocol::loads_atom_v, uint32_t{10}, std::string());
   ASSERT_EQ(all->rows.size(), 3u);
   EXPECT_EQ(all->rows.back().id.value, 5u);
-  const auto acme = world_.ask<protocol::switch_list>(directory_, second_us, protocol::switches_atom_v, uint32_t{10},
-                                                      std::string("acme"));
+  const auto acme =
+      world_.ask<protocol::load_list>(directory_, second_us, protocol::loads_atom_v, uint32_t{10}, std::string("acme"));
   ASSERT_EQ(acme->rows.size(), 1u);
   EXPECT_EQ(acme->rows[0].id.value, 4u);
 }
 
 TEST_F(Directory, KeepsOneReportOfALoadWhenItsSetHasLeft) {
-  protocol::switch_report report;
+  protocol::load_report report;
   report.id = {1};
   report.device = "worker-0/host0";
   report.model = "acme/a@1";
@@ -236,7 +236,7 @@ TEST_F(Directory, KeepsOneReportOfALoadWhenItsSetHasLeft) {
   report.id = {77}; // Forgotten long ago: not a load of now.
   caf::anon_send(directory_, report);
   const auto all =
-      world_.ask<protocol::switch_list>(directory_, second_us, protocol::switches_atom_v, uint32_t{10}, std::string());
+      world_.ask<protocol::load_list>(directory_, second_us, protocol::loads_atom_v, uint32_t{10}, std::string());
   ASSERT_EQ(all->rows.size(), 2u);
   EXPECT_EQ(all->rows[0].left_us, 0);
   EXPECT_EQ(all->rows[1].left_us, 99);

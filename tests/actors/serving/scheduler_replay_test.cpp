@@ -44,7 +44,7 @@ public:
     world_.run();
   }
 
-  // Every model alone, as `fastptm load` begins; then the trace. Returns how many were answered in time.
+  // Every model alone, as `fastptm play` begins; then the trace. Returns how many were answered in time.
   uint64_t play(const sim::trace& trace) {
     for (uint32_t x = 0; x < models; ++x) play_all({{{0, x, 10'000}}, 0, models});
     start_ = held_;
