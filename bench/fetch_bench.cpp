@@ -75,7 +75,7 @@ core::duration_us cpu_us(const scene& on) {
   return sum;
 }
 
-// --- fetched ---------------------------------------------------------------------------------------------------------
+// -- fetched ----------------------------------------------------------------------------------------------------------
 
 core::result<void> fetch_verified(scene& on) {
   std::vector<weights::shard_to_load> shards;
@@ -151,7 +151,7 @@ private:
   finish_line end_;
 };
 
-// --- the measurement -------------------------------------------------------------------------------------------------
+// -- the measurement --------------------------------------------------------------------------------------------------
 
 core::result<void> prepare(scene& on) {
   const auto& options = on.options;

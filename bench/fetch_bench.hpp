@@ -1,5 +1,4 @@
-// How fast weights travel between real processes of this host, against the bare limit of the same minute: `fastptm
-// bench fetch`.
+// `fastptm bench fetch`: how fast weights travel between real processes of this host, beside the bare limit.
 #pragma once
 
 #include <cstdint>

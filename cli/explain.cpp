@@ -21,7 +21,7 @@ std::string milliseconds(uint64_t us) {
   return milliseconds(static_cast<int64_t>(us));
 }
 
-// -- JSON: terms that do not apply are left out ---------------------------------------------------
+// -- JSON: terms that do not apply are left out -----------------------------------------------------------------------
 
 std::string to_json(device_terms device) {
   core::json_writer out;
@@ -71,7 +71,7 @@ std::string to_json(explanation told) {
       .str();
 }
 
-// -- for people -----------------------------------------------------------------------------------
+// -- for people -------------------------------------------------------------------------------------------------------
 
 std::string place_of(device_terms device) {
   if (device.getResident()) return "here";

@@ -32,8 +32,7 @@ template <class T> T value_or_stop(core::result<T> r) {
   return std::move(*r);
 }
 
-// ---- replay
-// ------------------------------------------------------------------------------------------------------------
+// -- replay -----------------------------------------------------------------------------------------------------------
 
 struct replay_arguments {
   std::string trace, policy = "dxv", export_file, html_file, paper_folder;
@@ -118,8 +117,7 @@ void add_replay(CLI::App& app) {
   c.callback([a] { run_replay(*a); });
 }
 
-// ---- cluster-replay
-// ----------------------------------------------------------------------------------------------------
+// -- cluster-replay ---------------------------------------------------------------------------------------------------
 
 void add_cluster_replay(CLI::App& app) {
   auto o = std::make_shared<cluster_options>();
@@ -153,8 +151,7 @@ void add_cluster_replay(CLI::App& app) {
   });
 }
 
-// ---- targets
-// -----------------------------------------------------------------------------------------------------------
+// -- targets ----------------------------------------------------------------------------------------------------------
 
 struct target_arguments {
   uint64_t seed = 1, requests = 1'000'000;
@@ -189,8 +186,7 @@ void add_targets(CLI::App& app) {
   speed.add_option("--plot", a->plot, "write an SVG of cost over GPUs");
 }
 
-// ---- gen-workload
-// ------------------------------------------------------------------------------------------------------
+// -- gen-workload -----------------------------------------------------------------------------------------------------
 
 void add_generator(CLI::App& app) {
   auto o = std::make_shared<workload_options>();

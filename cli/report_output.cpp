@@ -161,7 +161,7 @@ std::string to_json(schema::LoadReport::Reader report) {
       .str();
 }
 
-// -- tables ---------------------------------------------------------------------------------------
+// -- tables -----------------------------------------------------------------------------------------------------------
 
 void print_table(capnp::List<schema::ModelStatus>::Reader models) {
   print_line(fmt::format("{:<40} {:<10} {:<22} {:>10} {:>7}", "MODEL", "TASK", "ARCHITECTURE", "MiB", "SHARDS"));

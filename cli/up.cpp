@@ -75,7 +75,7 @@ int run_attached(const options& from, const prepared& what) {
   return 0;
 }
 
-// -- detached -------------------------------------------------------------------------------------
+// -- detached ---------------------------------------------------------------------------------------------------------
 
 constexpr char done_mark = '\x01'; // ends the report: everything is ready
 

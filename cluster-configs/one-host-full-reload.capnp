@@ -1,4 +1,4 @@
-# What FastPTM is compared with: the memory of one-host.capnp, but first come first served, and every load reads the disk.
+# What FastPTM is compared with: one-host.capnp's memory, first come first served, every load from disk.
 @0xc1a2f5b07d9e4433;
 
 using Config = import "/schemas/config.capnp";

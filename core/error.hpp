@@ -52,8 +52,8 @@ inline tl::unexpected<error> fail(std::string_view where, const error& cause) {
   return tl::unexpected<error>(error{cause.code, std::string(where) + ": " + cause.message});
 }
 
-// An error from errno: disk_full for ENOSPC and EDQUOT, not_found for ENOENT, permission_denied for EACCES and EPERM,
-// else io.
+// An error from errno: disk_full for ENOSPC and EDQUOT, not_found for ENOENT,
+// permission_denied for EACCES and EPERM, else io.
 error from_errno(int number, std::string_view what);
 
 } // namespace fastptm::core

@@ -41,8 +41,8 @@ void error(std::string_view component, std::string_view event, fmt::format_strin
 
 namespace fastptm::core {
 
-// The text with control characters and broken UTF-8 bytes written as \xNN, cut to max_bytes: safe for a terminal and a
-// log.
+// The text with control characters and broken UTF-8 bytes written as \xNN, cut to max_bytes:
+// safe for a terminal and a log.
 std::string printable(std::string_view text, size_t max_bytes = 300);
 
 } // namespace fastptm::core

@@ -1,5 +1,5 @@
-// Counters, gauges and histograms with Prometheus' text exposition. A registry is made by node/ and passed to whoever
-// measures.
+// Counters, gauges and histograms with Prometheus' text exposition.
+// A registry is made by node/ and passed to whoever measures.
 #pragma once
 
 #include <array>

@@ -60,7 +60,7 @@ std::string shown(std::string_view text) {
 
 } // namespace
 
-// -- text -----------------------------------------------------------------------------------------
+// -- text -------------------------------------------------------------------------------------------------------------
 
 result<network_address> parse_network_address(std::string_view text) {
   const auto colon = text.rfind(':');
@@ -106,7 +106,7 @@ bool is_loopback_host(const std::string& host) {
   return host == "localhost" || (is_ipv4(host) && host.starts_with("127.")) || normal(host) == "::1";
 }
 
-// -- the system -----------------------------------------------------------------------------------
+// -- the system -------------------------------------------------------------------------------------------------------
 
 result<std::vector<std::string>> resolve(const std::string& host) {
   if (is_numeric_host(host)) return std::vector<std::string>{normal(host)};

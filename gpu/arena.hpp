@@ -50,8 +50,8 @@ public:
   arena(const arena&) = delete;
   arena& operator=(const arena&) = delete;
 
-  // errc::does_not_fit when no free range is large enough; the text says what is free and how large the largest piece
-  // is.
+  // errc::does_not_fit when no free range is large enough;
+  // the text says what is free and how large the largest piece is.
   core::result<lease> take(uint64_t size_bytes);
 
   uint64_t size_bytes() const { return slab_.size_bytes; }

@@ -45,8 +45,8 @@ struct norm_weights {
 };
 
 // One thread at a time: the device's executor. Calls happen in order; one may return before its work is done, read() is
-// the point where everything is. A row's result depends on that row's sequence alone, bit by bit, whatever else is in
-// the batch.
+// the point where everything is. A row's result depends on that row's sequence alone, bit by bit,
+// whatever else is in the batch.
 class kernels {
 public:
   virtual ~kernels() = default;
@@ -65,8 +65,8 @@ public:
   // out += in * weight^T + bias: a layer's residual. Requires: out does not overlap in.
   virtual void linear_add(activations in, const linear_weights& weights, activations out) = 0;
 
-  // in: rows of query | key | value, each of `heads` heads; out: softmax(q k^T / sqrt(head width)) v of each sequence
-  // alone.
+  // in: rows of query | key | value, each of `heads` heads; out:
+  // softmax(q k^T / sqrt(head width)) v of each sequence alone.
   virtual void attention(activations in, std::span<const row_span> sequences, uint32_t heads, activations out) = 0;
 
   // In place, every row by itself.

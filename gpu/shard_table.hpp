@@ -27,8 +27,8 @@ public:
   explicit shard_table(arena& memory) : memory_(memory) {}
 
   // One more reference to the shard. Resident or on its way: shared. New, or its last load failed: must_load is true
-  // and the event is a fresh one. errc::does_not_fit from the arena. Requires: the same digest always comes with the
-  // same size.
+  // and the event is a fresh one. errc::does_not_fit from the arena.
+  // Requires: the same digest always comes with the same size.
   core::result<held_shard> acquire(const core::digest& shard, uint64_t size_bytes);
 
   // One reference less; true when it was the last and the bytes went back to the arena. Requires: nothing reads or

@@ -1,5 +1,5 @@
-// Reading config.json as the transformers library does: keys with its defaults, and refusals of what would make the
-// same tensors mean something else.
+// Reading config.json as the transformers library does, with its defaults.
+// Refuses what would make the same tensors mean something else.
 #pragma once
 
 #include <cstdint>

@@ -172,7 +172,7 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
   }
   stop_signal stop; // before the first thread
 
-  // -- the place of this node ---------------------------------------------------------------------
+  // -- the place of this node -----------------------------------------------------------------------------------------
   auto folder = state_folder::open(options.state);
   if (!folder) return core::fail(folder.error());
   auto lock = file_lock::take(folder->run() / (named->name + ".lock"), ended_before_us);
@@ -188,7 +188,7 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
   core::metrics_registry metrics;
   const core::monotonic_clock clock;
 
-  // -- memory and the ways to it ------------------------------------------------------------------
+  // -- memory and the ways to it --------------------------------------------------------------------------------------
   auto ways = transports::create(config, *self, *secret);
   if (!ways) return core::fail(ways.error());
   std::unique_ptr<storage> kept;
@@ -210,7 +210,7 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
   environment.clock = &clock;
   environment.allowed = allowed_of(config, *self);
 
-  // -- the runtime --------------------------------------------------------------------------------
+  // -- the runtime ----------------------------------------------------------------------------------------------------
   std::atomic<bool> joined = false;
   actors::node_parts parts;
   parts.secret = *secret;
@@ -246,7 +246,7 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
     return core::fail(node.error());
   }
 
-  // -- the outside face ---------------------------------------------------------------------------
+  // -- the outside face -----------------------------------------------------------------------------------------------
   node_record record{self->name, ::getpid(), self->roles(), {}, {}, {}, {}};
   std::unique_ptr<rpc::front_end> face;
   core::result<void> ended;
@@ -266,7 +266,7 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
   }
   if (ended) ended = write_record(folder->run(), record);
 
-  // -- until something ends it --------------------------------------------------------------------
+  // -- until something ends it ----------------------------------------------------------------------------------------
   if (ended) {
     ended = stop.wait(
         [&] {

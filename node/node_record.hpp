@@ -24,8 +24,8 @@ struct node_record {
 // DIR/run/NAME.json, replaced at once.
 core::result<void> write_record(const std::filesystem::path& run_folder, const node_record& record);
 core::result<node_record> read_record(const std::filesystem::path& file);
-// The record of the node that is head; unavailable when no head has run on this host. It may be stale: connecting
-// tells.
+// The record of the node that is head; unavailable when no head has run on this host.
+// It may be stale: connecting tells.
 core::result<node_record> find_head(const std::filesystem::path& run_folder);
 
 } // namespace fastptm::node

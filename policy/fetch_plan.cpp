@@ -35,7 +35,7 @@ fetch_plan::fetch_plan(const fetch_plan_options& options, std::span<const uint64
   }
 }
 
-// --- sources ---------------------------------------------------------------------------------------------------------
+// -- sources ----------------------------------------------------------------------------------------------------------
 
 uint32_t fetch_plan::add_source(source_kind kind, uint64_t rate_bps) {
   source_state source;
@@ -62,7 +62,7 @@ void fetch_plan::give_second_chance(uint32_t source) {
   late.rate_bps = std::max<uint64_t>(late.rate_bps / rate_cut_when_late, 1);
 }
 
-// --- driving ---------------------------------------------------------------------------------------------------------
+// -- driving ----------------------------------------------------------------------------------------------------------
 
 std::optional<chunk_fetch> fetch_plan::next(core::time_us now) {
   if (unverified_ >= options_.unverified_chunks) return std::nullopt;
@@ -114,7 +114,7 @@ void fetch_plan::on_bad(const chunk_fetch& fetch) {
   lose_source(fetch.source);
 }
 
-// --- state -----------------------------------------------------------------------------------------------------------
+// -- state ------------------------------------------------------------------------------------------------------------
 
 std::vector<uint32_t> fetch_plan::starved_shards() const {
   std::vector<uint32_t> starved;

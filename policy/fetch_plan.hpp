@@ -2,8 +2,8 @@
 //
 // One queue of chunks in layer order; every source has a window. A chunk goes to the holder that would have it first
 // (bytes queued there over its rate); if that holder's window is full the chunk waits. A source that fails, or lies
-// once, gets nothing more in this load; its chunks go back to the queue when their fetches have completed, finished
-// ones stay.
+// once, gets nothing more in this load;
+// its chunks go back to the queue when their fetches have completed, finished ones stay.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,7 @@ class fetch_plan {
 public:
   fetch_plan(const fetch_plan_options& options, std::span<const uint64_t> shard_sizes_bytes);
 
-  // --- sources ---------------------------------------------------------------------------------------------------
+  // -- sources --------------------------------------------------------------------------------------------------------
 
   // Sources are numbered from 0 in the order of this call. rate_bps 0: assumed by kind.
   uint32_t add_source(source_kind kind, uint64_t rate_bps);
@@ -56,7 +56,7 @@ public:
   void give_second_chance(uint32_t source);
   bool is_lost(uint32_t source) const { return sources_[source].lost; }
 
-  // --- driving ---------------------------------------------------------------------------------------------------
+  // -- driving --------------------------------------------------------------------------------------------------------
 
   // The next chunk to ask for, which then counts as in flight; nothing when all windows are full or no holder is left.
   std::optional<chunk_fetch> next(core::time_us now);
@@ -67,7 +67,7 @@ public:
   // It was wrong: the source is quarantined, the chunk goes back to the queue.
   void on_bad(const chunk_fetch& fetch);
 
-  // --- state -----------------------------------------------------------------------------------------------------
+  // -- state ----------------------------------------------------------------------------------------------------------
 
   bool done() const { return verified_chunks_ == chunks_.size(); }
   uint32_t in_flight() const { return in_flight_; }

@@ -13,8 +13,8 @@ inline caf::error to_caf(core::errc code, std::string message) {
   return to_caf(core::error{code, std::move(message)});
 }
 
-// CAF's own errors become: a timeout deadline_exceeded, a dead receiver unavailable, anything else internal with CAF's
-// text.
+// CAF's own errors become: a timeout deadline_exceeded, a dead receiver unavailable,
+// anything else internal with CAF's text.
 core::error from_caf(const caf::error& from);
 
 } // namespace fastptm::protocol

@@ -1,5 +1,4 @@
-// How a message struct lists its fields: integers, strings, bytes, handles and structs of those; never a floating
-// point.
+// How a message struct lists its fields: integers, strings, bytes, handles, structs of those; never floating point.
 #pragma once
 
 #include <array>

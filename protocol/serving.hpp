@@ -1,5 +1,6 @@
-// What requests, models and publishing say to each other. Times are remaining or elapsed microseconds; absolute ones
-// are on the clock of a device's machine, and only comparable with others of that device.
+// What requests, models and publishing say to each other.
+// Times are remaining or elapsed microseconds; absolute ones are on the clock of a device's machine, and only
+// comparable with others of that device.
 #pragma once
 
 #include <cstdint>

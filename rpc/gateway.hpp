@@ -37,7 +37,7 @@ public:
   // The bootstrap capability of one connection; marks it as trusted after a good login.
   capnp::Capability::Client bootstrap(guarded_stream& connection);
 
-  // -- for the capabilities -----------------------------------------------------------------------
+  // -- for the capabilities -------------------------------------------------------------------------------------------
 
   bridge& actors;
   kj::Timer& timer;

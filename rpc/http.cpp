@@ -43,7 +43,7 @@ kj::Promise<void> http_pages::send(Response& response, unsigned status, kj::Stri
   return written.attach(kj::mv(body), kj::mv(text));
 }
 
-// -- connections -------------------------------------------------------------------------------------
+// -- connections ------------------------------------------------------------------------------------------------------
 
 http_connections::http_connections(kj::Own<kj::ConnectionReceiver> listener, kj::HttpServer& server, kj::Timer& timer)
     : listener_(kj::mv(listener)), server_(server), timer_(timer), tasks_(*this) {

@@ -24,8 +24,8 @@ public:
     return std::nullopt;
   }
 
-  // In place of an older value of the card, which two requests may have read at once. The newest stays whatever it
-  // costs.
+  // In place of an older value of the card, which two requests may have read at once.
+  // The newest stays whatever it costs.
   void add(const core::digest& card, T value, size_t cost) {
     forget(card);
     entries_.push_front({card, std::move(value), cost});

@@ -1,5 +1,4 @@
-// A workload of many models against the scheduling core and hundreds of simulated GPUs: who is on time, and how fast
-// the decisions are.
+// A workload of many models against the core and hundreds of simulated GPUs: who is on time, how fast it decides.
 #pragma once
 
 #include <array>

@@ -1,5 +1,4 @@
-// One self-contained page about a replay: what the lanes did, what waited, how long it took, and other policies beside
-// it.
+// One self-contained page about a replay: what the lanes did, what waited and how long, other policies beside it.
 #pragma once
 
 #include <string>

@@ -1,5 +1,4 @@
-// One trace against the scheduling core and lanes that take exactly the given times: what happened, and how good it
-// was.
+// One trace against the core and lanes that take exactly the given times: what happened, and how good it was.
 #pragma once
 
 #include <cstdint>

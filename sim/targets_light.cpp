@@ -70,8 +70,8 @@ core::result<double> sustainable_rate(const light_world& world, uint64_t seed) {
   return low;
 }
 
-// The worst of all wrong estimates, figure by figure. Copies of sets that another GPU has are what a deadline asked
-// for.
+// The worst of all wrong estimates, figure by figure.
+// Copies of sets that another GPU has are what a deadline asked for.
 struct light_figures {
   uint64_t needed_loads = 0, needed_bytes = 0, bytes = 0, copies = 0, on_time_ppm = 1'000'000;
 };

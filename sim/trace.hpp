@@ -28,8 +28,8 @@ struct trace_options {
 };
 
 // A JSON list of [model letter, seconds until the next], or of [time in ms, model(, deadline in ms after it)], or the
-// binary of gen-workload (by its first bytes). Fails with errc::invalid naming the record: unsorted, negative, not
-// finite.
+// binary of gen-workload (by its first bytes).
+// Fails with errc::invalid naming the record: unsorted, negative, not finite.
 core::result<trace> read_trace(const std::filesystem::path& file, const trace_options& chosen);
 
 } // namespace fastptm::sim

@@ -27,8 +27,8 @@ struct variant {
   size_t first_shard = 0; // this one and all after it are changed
 };
 
-// Three times the head (the last layer where there is none), four times the last two layers and the head, four times
-// everything.
+// Three times the head (the last layer where there is none),
+// four times the last two layers and the head, four times everything.
 std::vector<variant> variants_of(const weights::import_plan& plan) {
   const size_t shards = plan.shards.size();
   const bool has_head = plan.shards.back().layout.kind == weights::shard_kind::head;

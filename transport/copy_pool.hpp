@@ -1,5 +1,5 @@
-// A few threads that copy: between mappings and from other processes. Shared by the backends of a node; nicer to other
-// threads than those that compute.
+// A few threads that copy: between mappings and from other processes.
+// Shared by the backends of a node; nicer to other threads than those that compute.
 #pragma once
 
 #include <condition_variable>
@@ -15,8 +15,8 @@
 namespace fastptm::transport {
 
 // Has `fill(offset, length)` fill the target piece by piece and returns the checksum of what it holds then; each piece
-// is read while it is in the cache. Nothing when a fill failed. Given by node/: what a checksum is, is not transport's
-// business.
+// is read while it is in the cache. Nothing when a fill failed.
+// Given by node/: what a checksum is, is not transport's business.
 using checksummed_fill = std::optional<uint64_t> (*)(std::byte* target, uint64_t size_bytes, uint64_t piece_bytes,
                                                      const std::function<bool(uint64_t, uint64_t)>& fill);
 

@@ -46,14 +46,14 @@ public:
   // backend's thread. A reader that hangs delays it by at most the backend's bound on a send. Unknown names are done.
   void withdraw(exported name, std::function<void()> done);
 
-  // --- for backends ----------------------------------------------------------------------------------------------
+  // -- for backends ---------------------------------------------------------------------------------------------------
 
   // The bytes of a range, pinned until unpin(): not_found when withdrawn, invalid when outside of the region.
   core::result<core::memory_region> pin(const remote_range& range);
   void unpin(const remote_range& range);
 
-  // The sealed file of a region and its size; not_found when withdrawn or not mappable. The file stays the exporter's
-  // owner's.
+  // The sealed file of a region and its size; not_found when withdrawn or not mappable.
+  // The file stays the exporter's owner's.
   core::result<exportable> mappable(exported name) const;
 
 private:

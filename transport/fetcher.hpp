@@ -55,8 +55,8 @@ public:
   // busy: too much is in flight here, drive again after a completion. Connects to the peer where needed.
   virtual core::result<fetch_id> fetch(const peer_address& peer, const fetch_request& request, fetch_done done) = 0;
 
-  // Hurries the completion, which still comes (as `cancelled`, or as the success it had become). Unknown ids are
-  // ignored.
+  // Hurries the completion, which still comes (as `cancelled`, or as the success it had become).
+  // Unknown ids are ignored.
   virtual void cancel(fetch_id id) = 0;
 
   // Connects (and maps, where `name` is mappable) ahead of the first fetch. Optional; failures show in fetch().

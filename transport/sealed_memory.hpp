@@ -1,5 +1,4 @@
-// Memory in a sealed memfd: its owner writes, whoever gets the file may map it read-only, nobody can shrink it under a
-// reader.
+// Memory in a sealed memfd: its owner writes, others map it read-only, nobody can shrink it under a reader.
 #pragma once
 
 #include <cstdint>

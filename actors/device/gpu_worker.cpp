@@ -44,8 +44,7 @@ gpu_worker::interface::behavior_type gpu_worker::make_behavior() {
   };
 }
 
-// -- from the supervisor
-// -----------------------------------------------------------------------------------------------
+// -- from the supervisor ----------------------------------------------------------------------------------------------
 
 void gpu_worker::on_attach(const protocol::attach_order& order) {
   const core::error over{core::errc::cancelled, "this node has joined again"};
@@ -75,8 +74,7 @@ void gpu_worker::on_stop() {
   quit_if_empty();
 }
 
-// -- from the scheduler
-// ------------------------------------------------------------------------------------------------
+// -- from the scheduler -----------------------------------------------------------------------------------------------
 
 caf::result<protocol::load_reply> gpu_worker::on_load(const protocol::load_order& order) {
   if (order.registration != registration_ || stopping_) return protocol::to_caf(stale_error());
@@ -166,8 +164,7 @@ void gpu_worker::submit(const set_pointer& of, waiting_run run) {
   runs_[run.order.batch] = {of, run.promise};
 }
 
-// -- completions
-// -------------------------------------------------------------------------------------------------------
+// -- completions ------------------------------------------------------------------------------------------------------
 
 void gpu_worker::on_run_ended(const run_ended& ended) {
   auto entry = runs_.extract(ended.batch);
@@ -226,8 +223,7 @@ void gpu_worker::on_load_ended(const load_ended& ended) {
   start_next_load();
 }
 
-// -- loading
-// -----------------------------------------------------------------------------------------------------------
+// -- loading ----------------------------------------------------------------------------------------------------------
 
 void gpu_worker::drop(queued_load& load, const core::error& why) {
   load.promise.deliver(protocol::to_caf(why));
@@ -356,8 +352,8 @@ void gpu_worker::finish_load(const set_pointer& of) {
   report_device();
 }
 
-// Ends a load that is under way: runs that wait for it fail when its transfer has ended. By value: `of` may be
-// loading_.
+// Ends a load that is under way: runs that wait for it fail when its transfer has ended.
+// By value: `of` may be loading_.
 void gpu_worker::abandon(set_pointer of, const core::error& why) {
   loading_ = nullptr;
   sets_.erase(of->key.id);
@@ -366,8 +362,7 @@ void gpu_worker::abandon(set_pointer of, const core::error& why) {
   leave(of);
 }
 
-// -- leaving
-// -----------------------------------------------------------------------------------------------------------
+// -- leaving ----------------------------------------------------------------------------------------------------------
 
 void gpu_worker::leave(const set_pointer& of) {
   leaving_.insert(of);

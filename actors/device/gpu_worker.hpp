@@ -102,19 +102,19 @@ private:
     caf::typed_response_promise<protocol::run_reply> promise;
   };
 
-  // -- from the supervisor -------------------------------------------------------------------------------------------
+  // -- from the supervisor --------------------------------------------------------------------------------------------
   void on_attach(const protocol::attach_order& order);
   void on_node_lost(const protocol::node_lost& lost);
   void on_stop();
 
-  // -- from the scheduler --------------------------------------------------------------------------------------------
+  // -- from the scheduler ---------------------------------------------------------------------------------------------
   caf::result<protocol::load_reply> on_load(const protocol::load_order& order);
   void on_cancel(core::load_id load);
   caf::result<uint64_t> on_evict(const protocol::evict_order& order);
   void on_inputs(const protocol::batch_inputs& part);
   caf::result<protocol::run_reply> on_run(const protocol::run_order& order);
 
-  // -- completions ---------------------------------------------------------------------------------------------------
+  // -- completions ----------------------------------------------------------------------------------------------------
   void on_load_ended(const load_ended& ended);
   void on_shard_verified(const shard_verified& verified);
   void on_shard_withdrawn(const shard_withdrawn& withdrawn);
@@ -122,7 +122,7 @@ private:
 
   void submit(const set_pointer& of, waiting_run run);
 
-  // -- loading -------------------------------------------------------------------------------------------------------
+  // -- loading --------------------------------------------------------------------------------------------------------
   static void drop(queued_load& load, const core::error& why);
   void start_next_load();
   void start_load(queued_load next);
@@ -134,13 +134,13 @@ private:
   void finish_load(const set_pointer& of);
   void abandon(set_pointer of, const core::error& why);
 
-  // -- leaving -------------------------------------------------------------------------------------------------------
+  // -- leaving --------------------------------------------------------------------------------------------------------
   void leave(const set_pointer& of);
   void release_if_idle(const set_pointer& of);
   void release_shard(const set_pointer& of, const core::digest& shard);
   void quit_if_empty();
 
-  // -- telling -------------------------------------------------------------------------------------------------------
+  // -- telling --------------------------------------------------------------------------------------------------------
   void report_device();
   void report_all_holdings();
   void report_load(set& of, const core::result<void>& outcome, const weights::load_report& report);

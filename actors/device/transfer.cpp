@@ -67,8 +67,7 @@ std::shared_ptr<weights::loader> transfer::make_loader() {
                                *options_.environment->clock, std::move(callbacks));
 }
 
-// -- sources
-// -----------------------------------------------------------------------------------------------------------
+// -- sources ----------------------------------------------------------------------------------------------------------
 
 void transfer::locate() {
   protocol::locate_request request{options_.environment->node, options_.device, options_.load, {}};
@@ -176,8 +175,7 @@ policy::source_kind transfer::cache_kind() const {
                                                                  : policy::source_kind::peer_host;
 }
 
-// -- from the loader
-// ---------------------------------------------------------------------------------------------------
+// -- from the loader --------------------------------------------------------------------------------------------------
 
 void transfer::on_starved(const starved& found) {
   for (const auto shard : found.shards) {
@@ -217,8 +215,7 @@ void transfer::on_ended(const transfer_end& end) {
   self_->quit();
 }
 
-// -- from the gpu_worker, timers
-// ---------------------------------------------------------------------------------------
+// -- from the gpu_worker, timers --------------------------------------------------------------------------------------
 
 void transfer::on_node_lost(const protocol::node_lost& lost) {
   // Its next life may be a source again; one that was slow or lied is not asked again by this load.

@@ -78,17 +78,17 @@ private:
     std::string error; // of the last failed staging
   };
 
-  // -- from the loader -----------------------------------------------------------------------------------------------
+  // -- from the loader ------------------------------------------------------------------------------------------------
   void on_starved(const starved& found);
   void on_source_failed(const source_failed& failed);
   void on_shard_taken(uint32_t shard);
   void on_ended(const transfer_end& end);
 
-  // -- from the gpu_worker -------------------------------------------------------------------------------------------
+  // -- from the gpu_worker --------------------------------------------------------------------------------------------
   void on_node_lost(const protocol::node_lost& lost);
   void on_cancel();
 
-  // -- sources -------------------------------------------------------------------------------------------------------
+  // -- sources --------------------------------------------------------------------------------------------------------
   void locate();
   void on_located(const protocol::holder_list& holders);
   void add_peer(const protocol::holder_row& holder);

@@ -25,8 +25,8 @@ using connected = std::function<void(core::result<caf::strong_actor_ptr>)>;
 
 // Starts one attempt on a thread of its own and returns at once. An attempt ends within `timeout_us` for the connection
 // plus the same for the handshake (remote_actor() may take minutes for a host that is gone, and all other connects with
-// it). `interface` lists the messages that the other side must understand, as system.message_types() has them:
-// otherwise version_mismatch.
+// it). `interface` lists the messages that the other side must understand,
+// as system.message_types() has them: otherwise version_mismatch.
 void connect_async(caf::actor_system& system, endpoint_finder find, std::set<std::string> interface,
                    core::duration_us timeout_us, connected done);
 

@@ -43,8 +43,7 @@ directory::interface::behavior_type directory::make_behavior() {
   };
 }
 
-// -- from nodes
-// --------------------------------------------------------------------------------------------------------
+// -- from nodes -------------------------------------------------------------------------------------------------------
 
 caf::result<std::string> directory::on_hello(uint32_t version, const std::string& node) {
   if (version != protocol::protocol_version) {
@@ -151,8 +150,7 @@ void directory::lose(const std::string& name, node_entry& node, std::string_view
       self_->send(entry.supervisor, protocol::node_lost{name, node.peer.incarnation});
 }
 
-// -- from gpu_workers and transfers
-// ------------------------------------------------------------------------------------
+// -- from gpu_workers and transfers -----------------------------------------------------------------------------------
 
 void directory::on_device(protocol::registration_id registration, const protocol::device_row& row) {
   auto* node = find(registration);
@@ -253,8 +251,7 @@ void directory::on_report(const protocol::load_report& report) {
   if (reports_.size() > options_.kept_reports) reports_.pop_front();
 }
 
-// -- from administrators
-// -----------------------------------------------------------------------------------------------
+// -- from administrators ----------------------------------------------------------------------------------------------
 
 protocol::node_list directory::on_nodes() const {
   protocol::node_list listed;
@@ -298,8 +295,7 @@ caf::result<bool> directory::on_cordon(const std::string& device, bool on) {
   return protocol::to_caf(core::errc::not_found, fmt::format("no device '{}': see fastptm status", device));
 }
 
-// -- timers
-// ------------------------------------------------------------------------------------------------------------
+// -- timers -----------------------------------------------------------------------------------------------------------
 
 void directory::on_tick() {
   const auto now = options_.clock->now_us();

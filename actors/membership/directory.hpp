@@ -59,14 +59,14 @@ private:
     std::map<std::string, device_entry> devices;
   };
 
-  // -- from nodes ----------------------------------------------------------------------------------------------------
+  // -- from nodes -----------------------------------------------------------------------------------------------------
   caf::result<std::string> on_hello(uint32_t version, const std::string& node);
   caf::result<protocol::join_reply> on_join(const protocol::join_request& request);
   caf::result<bool> on_renew(protocol::registration_id registration);
   void on_leave(protocol::registration_id registration);
   void on_down(const caf::actor_addr& ended);
 
-  // -- from gpu_workers and transfers --------------------------------------------------------------------------------
+  // -- from gpu_workers and transfers ---------------------------------------------------------------------------------
   void on_device(protocol::registration_id registration, const protocol::device_row& row);
   void on_holdings_added(const protocol::holdings_added& added);
   void on_holdings_dropped(const protocol::holdings_dropped& dropped);
@@ -74,13 +74,13 @@ private:
   void on_running(const protocol::running_load& load);
   void on_report(const protocol::load_report& report);
 
-  // -- from administrators -------------------------------------------------------------------------------------------
+  // -- from administrators --------------------------------------------------------------------------------------------
   protocol::node_list on_nodes() const;
   protocol::load_list on_loads(uint32_t last, const std::string& tenant) const;
   protocol::running_list on_list_running() const;
   caf::result<bool> on_cordon(const std::string& device, bool on);
 
-  // -- timers --------------------------------------------------------------------------------------------------------
+  // -- timers ---------------------------------------------------------------------------------------------------------
   void on_tick();
   void on_stop();
 

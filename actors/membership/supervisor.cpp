@@ -47,8 +47,7 @@ supervisor::interface::behavior_type supervisor::make_behavior() {
   };
 }
 
-// -- joining
-// -----------------------------------------------------------------------------------------------------------
+// -- joining ----------------------------------------------------------------------------------------------------------
 
 void supervisor::find_head() {
   ++attempt_;
@@ -136,8 +135,7 @@ void supervisor::retry(core::duration_us pause_us) {
   self_->delayed_send(self_, microseconds(std::max(pause_us, first_pause_us)), protocol::tick_atom_v, attempt_);
 }
 
-// -- while joined
-// ------------------------------------------------------------------------------------------------------
+// -- while joined -----------------------------------------------------------------------------------------------------
 
 void supervisor::on_tick(uint64_t attempt) {
   if (attempt != attempt_ || phase_ == phase::stopping) return;
@@ -165,8 +163,7 @@ void supervisor::on_node_lost(const protocol::node_lost& lost) {
   if (options_.on_peer_lost) options_.on_peer_lost(lost.node, lost.incarnation);
 }
 
-// -- ends
-// --------------------------------------------------------------------------------------------------------------
+// -- ends -------------------------------------------------------------------------------------------------------------
 
 void supervisor::on_down(const caf::down_msg& down) {
   if (phase_ == phase::stopping) {

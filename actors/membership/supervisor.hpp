@@ -47,7 +47,7 @@ public:
   interface::behavior_type make_behavior();
 
 private:
-  // -- joining -------------------------------------------------------------------------------------------------------
+  // -- joining --------------------------------------------------------------------------------------------------------
   void find_head();
   void on_connected(const caf::strong_actor_ptr& head);
   void say_hello();
@@ -56,13 +56,13 @@ private:
   void on_attempt_failed(const core::error& why);
   void retry(core::duration_us pause_us);
 
-  // -- while joined --------------------------------------------------------------------------------------------------
+  // -- while joined ---------------------------------------------------------------------------------------------------
   void on_tick(uint64_t attempt);
   void renew();
   void on_renew_failed(const core::error& why);
   void on_node_lost(const protocol::node_lost& lost);
 
-  // -- ends ----------------------------------------------------------------------------------------------------------
+  // -- ends -----------------------------------------------------------------------------------------------------------
   void on_down(const caf::down_msg& down);
   void on_stop();
   void stop_next_group();

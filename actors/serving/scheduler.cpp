@@ -64,8 +64,7 @@ scheduler::interface::behavior_type scheduler::make_behavior() {
   };
 }
 
-// -- from tenants
-// ------------------------------------------------------------------------------------------------------
+// -- from tenants -----------------------------------------------------------------------------------------------------
 
 caf::result<protocol::infer_reply> scheduler::on_request(const protocol::schedule_request& request) {
   const auto model = model_index_.find(request.model);
@@ -102,8 +101,7 @@ void scheduler::on_cancel(core::tenant_id tenant, uint64_t ticket) {
   if (metrics_) metrics_->queued(queued_);
 }
 
-// -- from the weight store and the directory
-// ---------------------------------------------------------------------------
+// -- from the weight store and the directory --------------------------------------------------------------------------
 
 void scheduler::on_model(const protocol::model_added& added) {
   decide();
@@ -183,8 +181,7 @@ void scheduler::on_cordon(const std::string& device, bool on) {
   tell(scheduling::device_cordoned{{index_of(device)}, on});
 }
 
-// -- from gpu_workers
-// --------------------------------------------------------------------------------------------------
+// -- from gpu_workers -------------------------------------------------------------------------------------------------
 
 void scheduler::on_loaded(uint32_t device, uint32_t model, core::load_id load, const protocol::load_reply& reply) {
   auto& loads = devices_[device].loads;
@@ -274,8 +271,7 @@ void scheduler::on_run_failed(core::batch_id id, const core::error& why) {
   tell(scheduling::batch_failed{{device}, id});
 }
 
-// -- from administrators, timers
-// ---------------------------------------------------------------------------------------
+// -- from administrators, timers --------------------------------------------------------------------------------------
 
 caf::result<uint64_t> scheduler::on_evict(const std::string& name, const std::string& model) {
   decide();
@@ -314,8 +310,7 @@ void scheduler::on_stop() {
   self_->quit(caf::exit_reason::user_shutdown);
 }
 
-// -- requests, indices
-// ------------------------------------------------------------------------------------------------
+// -- requests, indices ------------------------------------------------------------------------------------------------
 
 protocol::account scheduler::account_of(const slot& request, const batch_entry& batch,
                                         const protocol::run_reply& reply) const {

@@ -93,18 +93,18 @@ private:
     std::vector<protocol::payload> outputs;
   };
 
-  // -- from tenants --------------------------------------------------------------------------------------------------
+  // -- from tenants ---------------------------------------------------------------------------------------------------
   caf::result<protocol::infer_reply> on_request(const protocol::schedule_request& request);
   void on_cancel(core::tenant_id tenant, uint64_t ticket);
 
-  // -- from the weight store and the directory -----------------------------------------------------------------------
+  // -- from the weight store and the directory ------------------------------------------------------------------------
   void on_model(const protocol::model_added& added);
   caf::result<bool> on_model_removed(const protocol::model_removed& removed);
   void on_device_joined(const protocol::device_joined& joined);
   void on_device_lost(const protocol::device_lost& lost);
   void on_cordon(const std::string& device, bool on);
 
-  // -- from gpu_workers ----------------------------------------------------------------------------------------------
+  // -- from gpu_workers -----------------------------------------------------------------------------------------------
   void on_loaded(uint32_t device, uint32_t model, core::load_id load, const protocol::load_reply& reply);
   void on_load_failed(uint32_t device, uint32_t model, core::load_id load, const core::error& why);
   void on_outputs(const protocol::batch_outputs& part);
@@ -113,14 +113,14 @@ private:
   void on_run(core::batch_id batch, const protocol::run_reply& reply);
   void on_run_failed(core::batch_id batch, const core::error& why);
 
-  // -- from administrators, timers -----------------------------------------------------------------------------------
+  // -- from administrators, timers ------------------------------------------------------------------------------------
   caf::result<uint64_t> on_evict(const std::string& device, const std::string& model);
   caf::result<protocol::explanation> on_explain(const std::string& model);
   protocol::plan_list on_plans();
   void on_timer(uint64_t timer);
   void on_stop();
 
-  // -- the core ------------------------------------------------------------------------------------------------------
+  // -- the core -------------------------------------------------------------------------------------------------------
   // What comes often is only noted: when all messages that wait now have been seen, the core decides once, knowing all.
   void note(const policy::scheduling::event& what);
   // Decides upon what was noted. Every handler that changes what commands rely on, or reads the core, begins with it.

@@ -142,8 +142,8 @@ void scheduler::carry_out(const scheduling::refuse& command) {
   free_slot(index);
 }
 
-// Not answered to anybody: the core counts the bytes as free from now on, and the device puts a following load behind
-// it.
+// Not answered to anybody: the core counts the bytes as free from now on,
+// and the device puts a following load behind it.
 void scheduler::order_evict(uint32_t device, uint32_t model) {
   auto& from = devices_[device];
   ++from.leaving[model];

@@ -57,8 +57,7 @@ tenant::interface::behavior_type tenant::make_behavior() {
   };
 }
 
-// -- from the gateway
-// --------------------------------------------------------------------------------------------------
+// -- from the gateway -------------------------------------------------------------------------------------------------
 
 caf::result<protocol::infer_reply> tenant::on_infer(const protocol::infer_request& request) {
   const auto found = find_model(request.model);
@@ -134,8 +133,7 @@ protocol::model_list tenant::on_list() const {
   return listed;
 }
 
-// -- from the weight store
-// ---------------------------------------------------------------------------------------------
+// -- from the weight store --------------------------------------------------------------------------------------------
 
 void tenant::on_model(const protocol::model_added& added) {
   const auto& name = added.row.name;
@@ -155,8 +153,7 @@ void tenant::on_model_removed(const protocol::model_removed& removed) {
   }
 }
 
-// -- from the scheduler
-// ------------------------------------------------------------------------------------------------
+// -- from the scheduler -----------------------------------------------------------------------------------------------
 
 // Not answered yet, and not cancelled: whoever waits for the reply gets what comes ahead of it.
 void tenant::on_part(protocol::answer_part part) {

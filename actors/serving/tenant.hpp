@@ -40,17 +40,18 @@ private:
     protocol::part_receiver_actor parts; // of its latest try; may be none
   };
 
-  // -- from the gateway ----------------------------------------------------------------------------------------------
+  // -- from the gateway -----------------------------------------------------------------------------------------------
   caf::result<protocol::infer_reply> on_infer(const protocol::infer_request& request);
   void on_cancel(uint64_t call);
   caf::result<protocol::model_row> on_find(const std::string& name) const;
   protocol::model_list on_list() const;
 
-  // -- from the weight store -----------------------------------------------------------------------------------------
+  // -- from the weight store ------------------------------------------------------------------------------------------
   void on_model(const protocol::model_added& added);
   void on_model_removed(const protocol::model_removed& removed);
 
-  // -- from the scheduler --------------------------------------------------------------------------------------------
+  // -- from the scheduler ---------------------------------------------------------------------------------------------
+
   void on_part(protocol::answer_part part);
   void on_reply(uint64_t ticket, protocol::infer_reply reply);
   void on_no_reply(uint64_t ticket, const core::error& why);

@@ -1,5 +1,4 @@
-// PUBLISHER: changes catalogue and store on a thread of its own, one change after the other. Private to the weight
-// store.
+// PUBLISHER: changes catalogue and store on a thread of its own, one change at a time; private to the weight store.
 #pragma once
 
 #include <functional>

@@ -90,8 +90,7 @@ protocol::model_row weight_store::add_model(const weights::catalogue_entry& entr
   return added.row;
 }
 
-// -- from the gateway
-// --------------------------------------------------------------------------------------------------
+// -- from the gateway -------------------------------------------------------------------------------------------------
 
 caf::result<protocol::publish_reply> weight_store::on_publish(const protocol::publish_request& request) {
   const auto tenant = std::find_if(options_.tenants.begin(), options_.tenants.end(),
@@ -138,8 +137,7 @@ caf::result<std::string> weight_store::on_card(core::model_id model) const {
   return options_.store->object_path(found->second.row.card).string();
 }
 
-// -- from transfers
-// ----------------------------------------------------------------------------------------------------
+// -- from transfers ---------------------------------------------------------------------------------------------------
 
 caf::result<protocol::stage_reply> weight_store::on_stage(const protocol::stage_request& request) {
   const auto* shard = find_shard(request);

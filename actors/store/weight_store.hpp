@@ -67,13 +67,13 @@ private:
   };
   using removal_pointer = std::shared_ptr<removal>;
 
-  // -- from the gateway ----------------------------------------------------------------------------------------------
+  // -- from the gateway -----------------------------------------------------------------------------------------------
   caf::result<protocol::publish_reply> on_publish(const protocol::publish_request& request);
   caf::result<protocol::unpublish_reply> on_unpublish(const protocol::unpublish_request& request);
   protocol::model_list on_list() const;
   caf::result<std::string> on_card(core::model_id model) const;
 
-  // -- from transfers ------------------------------------------------------------------------------------------------
+  // -- from transfers -------------------------------------------------------------------------------------------------
   caf::result<protocol::stage_reply> on_stage(const protocol::stage_request& request);
   void on_staging_ended(staging_ended& ended);
   void on_release(const core::digest& shard);
@@ -82,7 +82,7 @@ private:
   uint64_t on_drop();
   void on_stop();
 
-  // -- taking back ---------------------------------------------------------------------------------------------------
+  // -- taking back ----------------------------------------------------------------------------------------------------
   core::result<std::vector<core::model_id>> owned_models(const protocol::unpublish_request& request) const;
   void on_rows_removed(const removal_pointer& of);
   void on_unused(const removal_pointer& of);

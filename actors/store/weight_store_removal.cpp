@@ -1,5 +1,4 @@
-// Taking models back: after the rows nobody finds them, after the scheduler's word nobody uses them, then their bytes
-// go.
+// Taking models back: rows go first, bytes when the scheduler says that nobody uses them any more.
 #include <algorithm>
 #include <chrono>
 
@@ -110,8 +109,8 @@ void weight_store::free_bytes(const removal_pointer& of) {
           [of](caf::error& failure) { of->promise.deliver(std::move(failure)); });
 }
 
-// Forgets what only these models needed, in memory at once; the disk's part is the publisher's, who knows what has been
-// published meanwhile.
+// Forgets what only these models needed, in memory at once;
+// the disk's part is the publisher's, who knows what has been published meanwhile.
 weights::leftovers weight_store::let_go(const std::vector<model_entry>& models) {
   weights::leftovers left;
   left.newest_known = newest_;

@@ -22,7 +22,7 @@ int print(const core::json_writer& values) {
   return 0;
 }
 
-// -- switch ---------------------------------------------------------------------------------------
+// -- switch -----------------------------------------------------------------------------------------------------------
 
 int run_switch(const switch_bench_options& options) {
   const auto got = run_switch_bench(options);
@@ -53,7 +53,7 @@ void add_switch(CLI::App& bench, invocation& chosen) {
   command->callback([options, &chosen] { chosen = [options] { return run_switch(*options); }; });
 }
 
-// -- fetch ----------------------------------------------------------------------------------------
+// -- fetch ------------------------------------------------------------------------------------------------------------
 
 struct fetch_options {
   std::string path = "map";
@@ -104,7 +104,7 @@ void add_fetch(CLI::App& bench, invocation& chosen) {
   command->callback([options, &chosen] { chosen = [options] { return run_fetch(*options); }; });
 }
 
-// -- engine ---------------------------------------------------------------------------------------
+// -- engine -----------------------------------------------------------------------------------------------------------
 
 int run_engine(const bench::engine_bench_options& options) {
   const auto got = bench::run_engine_bench(options);
@@ -135,7 +135,7 @@ void add_engine(CLI::App& bench, invocation& chosen) {
   command->callback([options, &chosen] { chosen = [options] { return run_engine(*options); }; });
 }
 
-// -- rpc ------------------------------------------------------------------------------------------
+// -- rpc --------------------------------------------------------------------------------------------------------------
 
 constexpr std::string_view rpc_config = R"(@0xa7f2b8e1c45d9037;
 using Config = import "/schemas/config.capnp";
@@ -191,7 +191,7 @@ void add_rpc(CLI::App& bench, invocation& chosen) {
   command->callback([options, &chosen] { chosen = [options] { return run_rpc(*options); }; });
 }
 
-// -- publish --------------------------------------------------------------------------------------
+// -- publish ----------------------------------------------------------------------------------------------------------
 
 int run_publish(const std::string& model) {
   const auto scratch = scratch_folder::make();
@@ -214,7 +214,7 @@ void add_publish_bench(CLI::App& bench, invocation& chosen) {
   command->callback([model, &chosen] { chosen = [model] { return run_publish(*model); }; });
 }
 
-// -- scheduler ------------------------------------------------------------------------------------
+// -- scheduler --------------------------------------------------------------------------------------------------------
 
 constexpr uint64_t scheduler_limit_rps = 100'000; // what the scheduler must take on two cores
 

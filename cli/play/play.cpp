@@ -111,8 +111,8 @@ core::time_us stage_end_us(schema::LoadReport::Reader report, const char* name, 
   return otherwise_us;
 }
 
-// Loads of the trace's models. A load begins when nothing leaves the device any more and is there when its last part is
-// verified.
+// Loads of the trace's models. A load begins when nothing leaves the device any
+// more and is there when its last part is verified.
 std::vector<ran_load> loads_of(capnp::List<schema::LoadReport>::Reader reports,
                                const std::vector<std::string>& models) {
   std::vector<ran_load> out;

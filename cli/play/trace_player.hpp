@@ -1,5 +1,4 @@
-// Sends the requests of a trace to a cluster at their times, whether or not earlier ones are answered, and keeps what
-// came of each.
+// Sends the requests of a trace to a cluster at their times, answered or not, and keeps what came of each.
 #pragma once
 
 #include <string>

@@ -27,7 +27,7 @@ std::shared_ptr<event_loop> make_event_loop() {
   return std::make_shared<event_loop>();
 }
 
-// -- connecting -----------------------------------------------------------------------------------
+// -- connecting -------------------------------------------------------------------------------------------------------
 
 tenant_client::tenant_client(std::unique_ptr<state> given) : state_(std::move(given)) {}
 tenant_client::~tenant_client() = default;
@@ -51,7 +51,7 @@ core::result<session_pointer> tenant_client::state::session() {
   return sessions.last().session;
 }
 
-// -- small calls ----------------------------------------------------------------------------------
+// -- small calls ------------------------------------------------------------------------------------------------------
 
 core::result<response<schema::Tenant::ModelsResults>> tenant_client::models() {
   return state_->finish([](auto& tenant) { return tenant.modelsRequest().send(); });
@@ -126,7 +126,7 @@ core::result<std::vector<core::duration_us>> tenant_client::ping_many(size_t cou
   return latencies;
 }
 
-// -- publishing -----------------------------------------------------------------------------------
+// -- publishing -------------------------------------------------------------------------------------------------------
 
 namespace {
 

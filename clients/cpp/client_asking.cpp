@@ -15,8 +15,8 @@ namespace {
 
 // Until a session tells the cluster's own.
 constexpr core::duration_us assumed_deadline_us = 3'000'000;
-// A request that breaks whatever reads it must not do so until its deadline; a head that dies more often has other
-// troubles.
+// A request that breaks whatever reads it must not do so until its deadline;
+// a head that dies more often has other troubles.
 constexpr uint32_t most_breaks = 8;
 
 answer not_answered(std::string status, std::string error) {

@@ -51,7 +51,7 @@ struct tenant_client::state : private kj::TaskSet::ErrorHandler {
     return core::fail(from_kj(exception));
   }
 
-  // -- asking (client_asking.cpp)
+  // -- asking (client_asking.cpp) -------------------------------------------------------------------------------------
   kj::Promise<void> ask(asked_pointer of);
   kj::Promise<void> send(asked_pointer of, session_pointer on);
   kj::Promise<void> send_to(asked_pointer of, session_pointer on, std::shared_ptr<found_model> model);

@@ -18,8 +18,8 @@ struct failed_try {
 
 // Of one call, until its deadline. What is `unavailable` (a broken connection is, too) comes again after a pause that
 // doubles; what was refused with a hint comes again when the hint says, unless that is after the deadline or the caller
-// wants to see refusals. Everything else is final. Pauses are spread at random, so that many clients do not come at
-// once.
+// wants to see refusals. Everything else is final.
+// Pauses are spread at random, so that many clients do not come at once.
 class repetition {
 public:
   repetition(uint64_t seed, bool waits_when_refused) : random_(seed), waits_when_refused_(waits_when_refused) {}

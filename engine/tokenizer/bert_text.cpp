@@ -1,5 +1,5 @@
-// Character classes from ICU; the rules are those of the tokenizers library (normalizers/bert.rs,
-// pre_tokenizers/bert.rs).
+// Character classes from ICU, and the rules of the tokenizers library.
+// The library's sources of them: normalizers/bert.rs, pre_tokenizers/bert.rs.
 #include "engine/tokenizer/bert_text.hpp"
 
 #include <algorithm>

@@ -1,5 +1,4 @@
-// Splits text into words as BERT models were trained to see it: clean, space CJK, strip accents, lower-case, split
-// punctuation.
+// Splits text as BERT models were trained to see it: clean, space CJK, strip accents, lower-case, split at marks.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// The order of everything here decides ids, so it is the library's (tokenization_utils_base.py,
-// tokenization_utils_fast.py).
+// The order of everything here decides ids, so it is the library's.
+// Its sources: tokenization_utils_base.py, tokenization_utils_fast.py.
 #include "engine/tokenizer/declared_tokens.hpp"
 
 #include <algorithm>

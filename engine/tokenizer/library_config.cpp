@@ -1,5 +1,5 @@
-// Classes of transformers 4.57 and 5.24. What only other classes read (MeCab's settings, say) is refused too: a folder
-// that has it was made for one of them.
+// Classes of transformers 4.57 and 5.24.
+// What only other classes read (MeCab's settings, say) is refused too: a folder that has it was made for one of them.
 #include "engine/tokenizer/library_config.hpp"
 
 #include <algorithm>

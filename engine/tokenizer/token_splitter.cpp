@@ -1,5 +1,5 @@
-// The rules for what stands beside a token are those of the tokenizers library (added_vocabulary.rs), its classes of
-// characters those of the regular expressions \w and \s.
+// The rules for what stands beside a token are those of the tokenizers library (added_vocabulary.rs).
+// Its classes of characters are those of the regular expressions \w and \s.
 #include "engine/tokenizer/token_splitter.hpp"
 
 #include <algorithm>

@@ -17,8 +17,8 @@ struct text_part {
   std::optional<int32_t> id;
 };
 
-// Looks for one kind of tokens: those of the text as it came, or those of the normalised text. Made once, then only
-// read.
+// Looks for one kind of tokens: those of the text as it came, or those of the normalised text.
+// Made once, then only read.
 class token_splitter {
 public:
   // What is looked for instead of a token's content is in `patterns`, one a token. With special_is_text the special

@@ -1,5 +1,5 @@
-// The match; where the options come from is wordpiece_files.cpp's business. Every step is linear in the text: a
-// vocabulary is as hostile as a text.
+// The match; where the options come from is wordpiece_files.cpp's business.
+// Every step is linear in the text: a vocabulary is as hostile as a text.
 #include "engine/tokenizer/wordpiece.hpp"
 
 #include <algorithm>

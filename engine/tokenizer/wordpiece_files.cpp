@@ -115,8 +115,8 @@ core::result<void> add_tokens(const json_value* tokenizer_json, const declared_t
   return check_normalised(options.added, options.added_text);
 }
 
-// The library's version 4 normalises added tokens by the rules of tokenizer.json before a class sets its own, and so
-// they stay.
+// The library's version 4 normalises added tokens by the rules of
+// tokenizer.json before a class sets its own, and so they stay.
 void apply(const library_config& config, bool has_json, wordpiece_options& options) {
   options.added_text = options.text;
   if (config.is_bert || !has_json) {

@@ -15,8 +15,8 @@ constexpr std::string_view to_string(isa set) noexcept {
   return set == isa::avx512 ? "avx512" : set == isa::avx2 ? "avx2" : "portable";
 }
 
-// A part of out = act(in * weight^T + bias [+ out]): panels [first_panel, last_panel) x outputs [first_output,
-// last_output).
+// A part of out = act(in * weight^T + bias [+ out]):
+// panels [first_panel, last_panel) x outputs [first_output, last_output).
 struct product_block {
   const float* in = nullptr; // panels of `inputs` features
   const float* weight = nullptr;

@@ -67,7 +67,7 @@ mapping::~mapping() {
   if (region_.address != nullptr) munmap(region_.address, region_.size_bytes);
 }
 
-// -- pages ----------------------------------------------------------------------------------------
+// -- pages ------------------------------------------------------------------------------------------------------------
 
 void populate(core::memory_region region) {
   madvise(region.address, region.size_bytes, MADV_POPULATE_WRITE);

@@ -1,5 +1,4 @@
-// The layout of activations on the host: panels of 16 rows, feature by feature, so that a vector holds one feature of
-// many rows.
+// The layout of activations on the host: panels of 16 rows, so that a vector holds one feature of many rows.
 #pragma once
 
 #include <cstddef>

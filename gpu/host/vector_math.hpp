@@ -1,5 +1,5 @@
-// exp and the activations on vectors of floats. The coefficients are our own minimax fits (weighted least squares in
-// double).
+// exp and the activations on vectors of floats.
+// The coefficients are our own minimax fits (weighted least squares in double).
 #pragma once
 
 namespace fastptm::gpu::host {

@@ -26,7 +26,7 @@ namespace {
 constexpr uint64_t max_config_bytes = 1_MiB;
 constexpr uint32_t largest_share = 10'000; // as scheduling::tenant_added takes them
 
-// -- text to struct -------------------------------------------------------------------------------
+// -- text to struct ---------------------------------------------------------------------------------------------------
 
 core::duration_us from_ms(uint32_t ms) {
   return core::duration_us{ms} * 1000;
@@ -134,7 +134,7 @@ cluster_config cluster_of(schema::Cluster::Reader in) {
   return out;
 }
 
-// -- checks ---------------------------------------------------------------------------------------
+// -- checks -----------------------------------------------------------------------------------------------------------
 
 // The line of the n-th occurrence (from 1) of `"name"`; 0 when there are fewer. Values carry no positions of their own.
 unsigned line_of(std::string_view text, const std::string& name, unsigned occurrence = 1) {
@@ -308,7 +308,7 @@ std::string joined(const std::vector<text_fault>& faults, std::string_view displ
 
 } // namespace
 
-// -- the struct -----------------------------------------------------------------------------------
+// -- the struct -------------------------------------------------------------------------------------------------------
 
 std::vector<std::string> node_config::roles() const {
   std::vector<std::string> out;
@@ -337,7 +337,7 @@ uint64_t cluster_config::largest_arena_bytes() const {
   return largest;
 }
 
-// -- reading --------------------------------------------------------------------------------------
+// -- reading ----------------------------------------------------------------------------------------------------------
 
 core::result<cluster_config> parse_config(std::string_view text, std::string_view display_name) {
   capnp::MallocMessageBuilder message;

@@ -105,8 +105,8 @@ struct cluster_config {
   uint64_t largest_arena_bytes() const;
 };
 
-// Every fault is one line `file:line: what`, several joined by newlines; errc::invalid, or the reason the file cannot
-// be read.
+// Every fault is one line `file:line: what`, several joined by newlines;
+// errc::invalid, or the reason the file cannot be read.
 core::result<cluster_config> load_config(const std::filesystem::path& file);
 
 // The same from text; `display_name` stands in front of the messages.

@@ -18,8 +18,8 @@ struct text_fault {
   std::string message;
 };
 
-// Parses `text` and copies its constant `cluster` into `target`. Empty when all is well, else every fault the parser
-// found.
+// Parses `text` and copies its constant `cluster` into `target`.
+// Empty when all is well, else every fault the parser found.
 std::vector<text_fault> read_config_text(std::string_view text, std::string_view display_name,
                                          capnp::MallocMessageBuilder& target);
 

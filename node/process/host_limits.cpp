@@ -30,8 +30,8 @@ namespace {
 constexpr unsigned files_of_node = 64;
 constexpr unsigned files_of_peer = 4; // control and data, both ways
 constexpr unsigned threads_of_node = 24;
-// Stacks, heaps and what is loaded later; with a quarter less a head still starts, with a third less its threads do
-// not.
+// Stacks, heaps and what is loaded later;
+// with a quarter less a head still starts, with a third less its threads do not.
 constexpr uint64_t address_of_node_bytes = 768_MiB;
 
 core::result<void> raise_open_files(const host_needs& needs) {

@@ -1,5 +1,5 @@
-// What a process will need of this machine, asked before anything is started: a limit is named in one line and nothing
-// has to be torn down.
+// What a process will need of this machine, asked before anything is started.
+// So a limit is named in one line, and nothing has to be torn down.
 #pragma once
 
 #include <cstdint>
@@ -25,13 +25,13 @@ host_needs needs_of(const cluster_config& config, const node_config& self);
 // and the way out. Starts and ends as many threads as will be needed: before any other thread.
 core::result<void> check_host(const host_needs& needs);
 
-// What an exception of a library means for whoever started this process: most likely a thread or memory that the
-// machine refuses.
+// What an exception of a library means for whoever started this process:
+// most likely a thread or memory that the machine refuses.
 std::string plain_reason(const std::exception& cause);
 
 // Process-wide, first of all. An exception that nobody catches ends the process with its plain reason on stderr and
-// exit code 1 instead of an abort; a file that would become longer than `ulimit -f` is an error of its write and no
-// signal.
+// exit code 1 instead of an abort;
+// a file that would become longer than `ulimit -f` is an error of its write and no signal.
 void meet_limits_plainly();
 
 } // namespace fastptm::node

@@ -7,8 +7,8 @@
 
 namespace fastptm::node {
 
-// One per node. A node that served comes back at once; one that dies again and again before it serves waits longer each
-// time.
+// One per node. A node that served comes back at once;
+// one that dies again and again before it serves waits longer each time.
 class restart_policy {
 public:
   static constexpr core::duration_us first_delay_us = 20'000;

@@ -11,8 +11,8 @@
 
 namespace fastptm::node {
 
-// Blocks SIGTERM, SIGINT, SIGHUP and its own wake-up signal in the calling thread; construct it before any other
-// thread.
+// Blocks SIGTERM, SIGINT, SIGHUP and its own wake-up signal in the calling thread;
+// construct it before any other thread.
 class stop_signal {
 public:
   stop_signal();

@@ -75,7 +75,7 @@ node_keeper::~node_keeper() {
   if (signals_ >= 0) ::close(signals_);
 }
 
-// -- one node -------------------------------------------------------------------------------------
+// -- one node ---------------------------------------------------------------------------------------------------------
 
 void node_keeper::launch(kept_node& node) {
   node.restart_at_us = 0;
@@ -137,7 +137,7 @@ void node_keeper::fail_start(std::string why) {
   if (!start_failure_) start_failure_ = std::move(why);
 }
 
-// -- the loop -------------------------------------------------------------------------------------
+// -- the loop ---------------------------------------------------------------------------------------------------------
 
 void node_keeper::reap() {
   int status = 0;

@@ -87,7 +87,7 @@ class board {
 public:
   explicit board(const options& chosen);
 
-  // ---- the situation ----
+  // -- the situation --------------------------------------------------------------------------------------------------
   time_us now() const { return now_us_; }
   const options& chosen() const { return options_; }
   const core_counters& counters() const { return counters_; }
@@ -113,7 +113,7 @@ public:
   time_us head_deadline_us(model_index x) const { return requests_[live_head(x)].deadline_us; }
   time_us head_arrival_us(model_index x) const { return requests_[live_head(x)].arrival_us; }
 
-  // ---- estimates ----
+  // -- estimates ------------------------------------------------------------------------------------------------------
   duration_us execution_us(model_index x, device_index d, uint32_t batch) const {
     return costs_.execution_us(models_[x].cost_class, d, batch);
   }
@@ -135,7 +135,7 @@ public:
   bool holds(request_ref r) const; // Is the slot the core's, and for this request?
   bool tenant_ahead(model_index x) const { return shares_.ahead(models_[x].tenant); }
 
-  // ---- actions ----
+  // -- actions --------------------------------------------------------------------------------------------------------
   void queue_live(uint32_t slot);
   void unqueue(uint32_t slot);    // Out of the live or late queue: the strategy puts it elsewhere.
   void queue_late(uint32_t slot); // Or refuses it, if that is the tenant's rule.
@@ -157,7 +157,7 @@ public:
 private:
   friend class scheduling_core;
 
-  // ---- events (board_events.cpp): all or nothing ----
+  // -- events (board_events.cpp): all or nothing ----------------------------------------------------------------------
   rejection apply(const tenant_added& e);
   rejection apply(const model_added& e);
   rejection apply(const model_removed& e);
@@ -191,7 +191,7 @@ private:
   void drop_oldest(device_index d);
   void drop_if_retired(device_index d, model_index x);
 
-  // ---- actions ----
+  // -- actions --------------------------------------------------------------------------------------------------------
   void add_live(model_index x);
   void drop_live(model_index x);
   void add_late(model_index x);

@@ -8,8 +8,7 @@
 
 namespace fastptm::policy::scheduling {
 
-// ---- queues
-// ------------------------------------------------------------------------------------------------------------
+// -- queues -----------------------------------------------------------------------------------------------------------
 
 void board::queue_live(uint32_t slot) {
   request_entry& r = requests_[slot];
@@ -99,8 +98,7 @@ void board::unqueue(uint32_t slot) {
   }
 }
 
-// ---- loads
-// -------------------------------------------------------------------------------------------------------------
+// -- loads ------------------------------------------------------------------------------------------------------------
 
 bool board::load_set(device_index d, model_index x, load_reason reason) {
   return plan_load(d, x, reason) != nullptr;
@@ -132,8 +130,7 @@ const planned_load* board::plan_load(device_index d, model_index x, load_reason 
   return &device.loads.back();
 }
 
-// ---- runs
-// --------------------------------------------------------------------------------------------------------------
+// -- runs -------------------------------------------------------------------------------------------------------------
 
 bool board::start(lane_index z, model_index x, queue_kind from, uint32_t most) {
   if (!prepare(z, x)) return false;

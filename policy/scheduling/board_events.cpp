@@ -23,8 +23,7 @@ bool sane(const execution_cost& c) {
 }
 } // namespace
 
-// ---- tenants and models
-// ------------------------------------------------------------------------------------------------
+// -- tenants and models -----------------------------------------------------------------------------------------------
 
 rejection board::apply(const tenant_added& e) {
   if (e.tenant.value >= most_tenants || e.share == 0 || e.share > most_share) return rejection::absurd;
@@ -84,8 +83,7 @@ rejection board::apply(const model_removed& e) {
   return rejection::none;
 }
 
-// ---- devices
-// -----------------------------------------------------------------------------------------------------------
+// -- devices ----------------------------------------------------------------------------------------------------------
 
 rejection board::apply(const device_joined& e) {
   if (e.device.value >= options_.max_devices || e.arena_bytes == 0 || e.arena_bytes > most_bytes || e.lanes == 0 ||
@@ -176,8 +174,7 @@ rejection board::apply(const device_cordoned& e) {
   return rejection::none;
 }
 
-// ---- requests
-// ----------------------------------------------------------------------------------------------------------
+// -- requests ---------------------------------------------------------------------------------------------------------
 
 rejection board::apply(const arrival& e) {
   if (!knows(e.model)) return rejection::unknown_model;
@@ -237,8 +234,7 @@ void board::give_back(uint32_t slot) {
   strategy_->take(*this, slot);
 }
 
-// ---- batches
-// -----------------------------------------------------------------------------------------------------------
+// -- batches ----------------------------------------------------------------------------------------------------------
 
 lane_index board::lane_running(device_index d, core::batch_id batch) const {
   const device_state& device = devices_[d];
@@ -310,8 +306,7 @@ void board::free_lane(lane_index z) {
   strategy_->lane_idle(*this, z);
 }
 
-// ---- loads and sets
-// ----------------------------------------------------------------------------------------------------
+// -- loads and sets ---------------------------------------------------------------------------------------------------
 
 rejection board::apply(const load_done& e) {
   if (!knows(e.device)) return rejection::unknown_device;
@@ -418,8 +413,7 @@ void board::drop_if_retired(device_index d, model_index x) {
   ++counters_.evictions;
 }
 
-// ---- the frame of one decision
-// -----------------------------------------------------------------------------------------
+// -- the frame of one decision ----------------------------------------------------------------------------------------
 
 void board::begin(time_us now, commands& out) {
   out_ = &out;

@@ -1,6 +1,6 @@
-// The scheduling core: every decision of when to load, switch, run and refuse, as a function of events. No effects, no
-// clock, no threads, no allocation once its tables have grown. The live actor, the replays and the tests drive this
-// object.
+// The scheduling core: every decision of when to load, switch, run and refuse, as a function of events.
+// No effects, no clock, no threads, no allocation once its tables have grown: the live actor, the replays and the tests
+// drive this one object.
 //
 // How to drive it. One owner, one thread at a time.
 //   auto core = make_core(options).value();

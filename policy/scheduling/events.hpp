@@ -33,8 +33,7 @@ enum class late_rule : uint8_t {
   refuse // `refuse{late}` as soon as it is known.
 };
 
-// ---- events
-// ------------------------------------------------------------------------------------------------------------
+// -- events -----------------------------------------------------------------------------------------------------------
 
 struct tenant_added { // Also changes an existing tenant. A tenant that was never added has share 1 and `serve`.
   tenant_index tenant{};
@@ -144,8 +143,7 @@ enum class rejection : uint8_t {
 constexpr size_t rejection_count = 8;
 std::string_view to_string(rejection reason) noexcept;
 
-// ---- commands
-// ----------------------------------------------------------------------------------------------------------
+// -- commands ---------------------------------------------------------------------------------------------------------
 
 enum class load_reason : uint8_t { request, prefetch, replica };
 std::string_view to_string(load_reason reason) noexcept;

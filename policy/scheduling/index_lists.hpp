@@ -1,5 +1,5 @@
-// Many short lists of devices in one pool: blocks of 2, 4, 8, ... entries that are used again, so nothing is allocated
-// once the pool has grown.
+// Many short lists of devices in one pool, which allocates nothing once it has grown.
+// The pool is cut into blocks of 2, 4, 8, ... entries that are used again.
 #pragma once
 
 #include <array>

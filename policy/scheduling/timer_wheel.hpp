@@ -11,8 +11,8 @@
 
 namespace fastptm::policy::scheduling {
 
-// Times are rounded up to ticks, and those beyond the wheel's span fire at its end: the owner looks again and sets
-// anew.
+// Times are rounded up to ticks, and those beyond the wheel's span fire at its end:
+// the owner looks again and sets anew.
 class timer_wheel {
 public:
   static constexpr core::duration_us tick_us = 512;

@@ -1,5 +1,5 @@
-// Small tokenizer folders, and what the transformers library makes of texts with them: library_cases.json, written by
-// library_cases.py, says by which versions.
+// Small tokenizer folders, and what the transformers library makes of texts with them.
+// library_cases.json holds both, written by library_cases.py; it says by which versions.
 #include <fstream>
 #include <sstream>
 

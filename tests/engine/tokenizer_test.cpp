@@ -88,8 +88,7 @@ protected:
   fs::path folder_;
 };
 
-// ---- words and pieces
-// -----------------------------------------------------------------------------------------------------
+// -- words and pieces -------------------------------------------------------------------------------------------------
 
 TEST_F(Tokenizer, TakesTheLongestPieceFirst) {
   EXPECT_THAT(encode("unaffable"), ElementsAre(7, 8, 9));
@@ -198,8 +197,7 @@ TEST_F(Tokenizer, GivesNothingForNothing) {
   EXPECT_TRUE(encode(" \t\r\n\u2003 ").empty());
 }
 
-// ---- special tokens and length
-// --------------------------------------------------------------------------------------------
+// -- special tokens and length ----------------------------------------------------------------------------------------
 
 TEST_F(Tokenizer, PutsSpecialTokensAroundTheText) {
   put("vocab.txt", vocabulary_text());
@@ -297,8 +295,7 @@ TEST_F(Tokenizer, IsUsedByManyThreadsAtOnce) {
   EXPECT_EQ(wrong, 0);
 }
 
-// ---- the two forms of files
-// -----------------------------------------------------------------------------------------------
+// -- the two forms of files -------------------------------------------------------------------------------------------
 
 TEST_F(Tokenizer, ReadsTheSameFromBothForms) {
   const std::string text = "Hello, CAFÉ 中文 unaffable ﬀ [MASK]";
@@ -356,8 +353,7 @@ TEST_F(Tokenizer, IsNotFoundInAFolderWithoutOne) {
   EXPECT_EQ(made.error().code, core::errc::not_found);
 }
 
-// ---- refusals
-// -------------------------------------------------------------------------------------------------------------
+// -- refusals ---------------------------------------------------------------------------------------------------------
 
 TEST_F(Tokenizer, RefusesWhatIsNoTokenizer) {
   std::string bytes;
@@ -471,8 +467,7 @@ TEST_F(Tokenizer, RefusesAVocabularyWithoutItsSpecialTokens) {
   EXPECT_THAT(refusal(), HasSubstr("UTF-8"));
 }
 
-// ---- the card
-// -------------------------------------------------------------------------------------------------------------
+// -- the card ---------------------------------------------------------------------------------------------------------
 
 TEST_F(Tokenizer, TravelsAsACard) {
   put("vocab.txt", vocabulary_text());
@@ -509,8 +504,8 @@ std::string record(char place, const std::string& text) {
   return place + size + text;
 }
 
-// What was published with the first form of cards goes on as it was: special tokens are text, tokenizer.json decides
-// alone.
+// What was published with the first form of cards goes on as it was:
+// special tokens are text, tokenizer.json decides alone.
 TEST_F(Tokenizer, KeepsTheIdsOfTheFirstCards) {
   const std::string added = R"([{"id": 4, "content": "[MASK]", "special": true}])";
   const std::string json = tokenizer_json(R"({"type": "BertNormalizer", "lowercase": false})", added);

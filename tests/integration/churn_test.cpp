@@ -1,5 +1,4 @@
-// Tenants that publish, ask and take back at the same time, models that share shards, and a head that is killed
-// meanwhile.
+// Tenants that publish, ask and take back at the same time while the head is killed; their models share shards.
 #include <csignal>
 #include <cstring>
 #include <fstream>

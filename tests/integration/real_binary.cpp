@@ -57,7 +57,7 @@ bool refuse(const std::vector<int>& calls) {
 
 } // namespace
 
-// -- one process ----------------------------------------------------------------------------------
+// -- one process ------------------------------------------------------------------------------------------------------
 
 std::vector<core::json_value> ended::json_lines() const {
   std::vector<core::json_value> lines;
@@ -125,7 +125,7 @@ std::optional<ended> running::wait(std::chrono::milliseconds most) {
   return result;
 }
 
-// -- workspace ------------------------------------------------------------------------------------
+// -- workspace --------------------------------------------------------------------------------------------------------
 
 workspace::workspace(surroundings around) : around_(std::move(around)), mark_(std::to_string(core::true_random_u64())) {
   auto pattern = (fs::temp_directory_path() / "fastptm-integration-XXXXXX").string();
@@ -190,7 +190,7 @@ bool workspace::all_gone(std::chrono::milliseconds within) const {
   return true;
 }
 
-// -- cluster --------------------------------------------------------------------------------------
+// -- cluster ----------------------------------------------------------------------------------------------------------
 
 std::string config_text(unsigned workers, unsigned arena_mib, const std::string& rest, const std::string& head) {
   std::string nodes = "    (name = \"head\", roles = [head, store], hostCacheMib = 16" + head + "),\n";

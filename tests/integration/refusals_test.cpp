@@ -128,7 +128,7 @@ TEST(Refusals, ANodeWithAnotherSecretDoesNotJoin) {
   EXPECT_EQ(c.state_of("worker-0"), "ready");
 }
 
-// -- requests -------------------------------------------------------------------------------------
+// -- requests ---------------------------------------------------------------------------------------------------------
 
 class Requests : public testing::Test {
 protected:

@@ -173,8 +173,8 @@ TEST(FetchPlan, StopsFetchingWhileVerificationIsBehind) {
   EXPECT_TRUE(plan.next(4));
 }
 
-// Random failures, lies and arrivals: every chunk ends verified exactly once, no window is exceeded, no liar is asked
-// again.
+// Random failures, lies and arrivals: every chunk ends verified exactly once, no window is exceeded,
+// no liar is asked again.
 TEST(FetchPlan, HoldsItsPromisesUnderRandomTrouble) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     SCOPED_TRACE(seed);

@@ -101,8 +101,7 @@ TEST_P(Rules, NobodyStarvesUnderAFlood) {
 INSTANTIATE_TEST_SUITE_P(EveryStrategy, Rules, testing::ValuesIn(strategy_names()),
                          [](const auto& tested) { return std::string(tested.param); });
 
-// ---- planted faults: each rule must notice its own
-// -----------------------------------------------------------------------
+// -- planted faults: each rule must notice its own --------------------------------------------------------------------
 
 using change = std::function<void(std::vector<command>&, std::vector<request_ref>&)>;
 

@@ -1,5 +1,4 @@
-// A scheduling core under watch: whatever it is told and answers is checked against a picture of the cluster kept
-// apart.
+// A scheduling core under watch: what it is told and answers is checked against a picture of the cluster kept apart.
 #pragma once
 
 #include <functional>

@@ -41,7 +41,7 @@ clients::answer ask(clients::tenant_client& client, const std::string& model, co
   return out;
 }
 
-// -- login ----------------------------------------------------------------------------------------
+// -- login ------------------------------------------------------------------------------------------------------------
 
 TEST(Gateway, RefusesAnUnknownToken) {
   const fake_cluster cluster;
@@ -70,7 +70,7 @@ TEST(Gateway, TheOperatorsTokenIsNoTenants) {
   EXPECT_TRUE(cluster.connect_admin());
 }
 
-// -- requests -------------------------------------------------------------------------------------
+// -- requests ---------------------------------------------------------------------------------------------------------
 
 TEST(Gateway, CarriesIdsToTheTenantAndItsAnswerBack) {
   const fake_cluster cluster;
@@ -149,7 +149,7 @@ TEST(Gateway, PingGoesThroughTheTenant) {
   EXPECT_EQ((*client)->ping_many(500, 16)->size(), 500u);
 }
 
-// -- uploads --------------------------------------------------------------------------------------
+// -- uploads ----------------------------------------------------------------------------------------------------------
 
 class Uploads : public testing::Test {
 protected:
@@ -240,7 +240,7 @@ TEST_F(Uploads, NoticeAFileThatHasShrunk) {
   EXPECT_THAT(done.error().message, HasSubstr("shorter"));
 }
 
-// -- strangers ------------------------------------------------------------------------------------
+// -- strangers --------------------------------------------------------------------------------------------------------
 
 class stranger {
 public:
@@ -316,7 +316,7 @@ TEST(Connections, OfTenantsStayOpenBeyondTheLoginTime) {
   EXPECT_EQ(ask(**client, "m", of_ids({1})).status, "ok");
 }
 
-// -- http -----------------------------------------------------------------------------------------
+// -- http -------------------------------------------------------------------------------------------------------------
 
 std::string get(const std::string& address, const std::string& path) {
   const int socket = ::socket(AF_INET, SOCK_STREAM, 0);

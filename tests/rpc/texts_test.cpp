@@ -1,5 +1,5 @@
-// Texts at the gateway: prompts, pairs, what was cut, names of labels; a real tokenizer in front of doubles of the
-// actors.
+// Texts at the gateway: prompts, pairs, what was cut, names of labels.
+// A real tokenizer in front of doubles of the actors.
 #include <fstream>
 
 #include <gmock/gmock.h>

@@ -90,8 +90,7 @@ TEST_P(EveryPolicy, DoesTheSameAgain) {
 INSTANTIATE_TEST_SUITE_P(Replay, EveryPolicy, testing::ValuesIn(policies),
                          [](const auto& tested) { return std::string(tested.param); });
 
-// ---- the checker itself must be able to say no
-// ---------------------------------------------------------------------------
+// -- the checker itself must be able to say no ------------------------------------------------------------------------
 
 class CheckerOfSchedules : public testing::Test {
 protected:
@@ -165,8 +164,8 @@ TEST_F(CheckerOfSchedules, NoticesMetricsThatFlatter) {
 
 TEST_F(CheckerOfSchedules, AResultBelowTheBoundIsABrokenMeasurement) {
   // 40 requests of 8 models at once, one lane, one second. Of four models: three loads leave 550 ms, 18 requests; of
-  // three there are only 15, of five 400 ms are left. Nothing does better, and dxv not as well: its first model is a
-  // load, too.
+  // three there are only 15, of five 400 ms are left.
+  // Nothing does better, and dxv not as well: its first model is a load, too.
   trace t;
   t.models = 8;
   for (uint32_t i = 0; i < 40; ++i) t.requests.push_back({0, i % 8, 1000});
@@ -181,8 +180,7 @@ TEST_F(CheckerOfSchedules, AResultBelowTheBoundIsABrokenMeasurement) {
   EXPECT_LT(broken->metrics.overtime, 22u);
 }
 
-// ---- what it says of itself
-// ---------------------------------------------------------------------------------------
+// -- what it says of itself -------------------------------------------------------------------------------------------
 
 TEST(Replay, RefusesCostsThatCannotBe) {
   const trace t{{{0, 0, 3000}}, 0, 1};

@@ -1,5 +1,5 @@
-// A small BERT as a Hugging Face folder whose every part a test can change before it is written. Its writer shares no
-// code with the product's reader.
+// A small BERT as a Hugging Face folder whose every part a test can change before it is written.
+// Its writer shares no code with the product's reader.
 #pragma once
 
 #include <cstdint>

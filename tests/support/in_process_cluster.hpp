@@ -1,5 +1,4 @@
-// A whole cluster in one process: real actors, middleman, store, devices and engine; only the byte transport is a
-// double.
+// A whole cluster in one process: real actors, middleman, store, devices, engine; only the transport is a double.
 #pragma once
 
 #include <chrono>

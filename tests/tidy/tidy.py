@@ -9,6 +9,8 @@ from rules import BANNED, BANNED_CPP, EXCEPTIONS, FOLDERS, LIBRARIES, MOST_LINES
 
 CPP = (".hpp", ".cpp", ".cu", ".cuh")
 COMMENTED = (*CPP, ".capnp", ".cmake")
+COLUMNS = 120  # as in .clang-format
+WRAPPED = 100  # a comment line this long was broken because it was full
 CHECKED_TEXT = (*COMMENTED, ".py", ".txt", ".sh", "")  # "": the scripts of tools/
 
 
@@ -51,14 +53,16 @@ def includes(lines):
             yield number, *found.groups()
 
 
-# ---- the rules: each yields (path, line number, what) --------------------------------------------------------------------
+# -- the rules: each yields (path, line number, what) ------------------------------------------------------------------
 
 
 def first_lines(tree):
-    """Every source says in its first line what it is for; a script in its second, after the interpreter."""
+    """Every source says in its first line, in one sentence, what it is for; a script in its second, after the interpreter."""
     for path, lines in tree.of(*COMMENTED):
         if not lines or not re.match(r"(//|#) \S", lines[0]):
             yield path, 1, "the first line must be a comment with the file's responsibility"
+        elif not lines[0].endswith(".") or len(lines[0]) > COLUMNS:
+            yield path, 1, f"the first line must be a whole sentence within {COLUMNS} columns: details go below it"
     for path, lines in tree.files.items():
         if lines and lines[0].startswith("#!"):
             if len(lines) < 2 or not re.match(r'(# |""")\S', lines[1]):
@@ -66,6 +70,25 @@ def first_lines(tree):
     for path, lines in tree.of(".hpp"):
         if not any(line.strip() == "#pragma once" for line in lines):
             yield path, 1, "no #pragma once"
+
+
+def comments(tree):
+    """A section's ruler is one line of one form, and no comment ends in a line of one word."""
+    for path, lines in tree.of(*COMMENTED, ".py"):
+        mark = "//" if path.endswith(CPP) else "#"
+        whole = [re.match(rf"( *){mark} ?(.*)$", line) for line in lines]
+        for number, (line, here) in enumerate(zip(lines, whole), 1):
+            if not here:
+                continue
+            if re.search(r"[-=~*_]{4,}$", here[2]) or re.match(r"-{2,4} (?!-)\S", here[2]):
+                if not re.match(r"-- \S(.*\S)? -+$", here[2]) or len(line) != COLUMNS:
+                    yield path, number, f"a ruler is one line: {mark} -- what comes ---- up to column {COLUMNS}"
+                continue
+            above = whole[number - 2] if number > 1 else None
+            below = whole[number] if number < len(lines) else None
+            goes_on = above and above[1] == here[1] and len(above[0]) > WRAPPED
+            if goes_on and " " not in here[2].strip() and here[2].strip() and not (below and below[2]):
+                yield path, number, f"a line for one word, {here[2]!r}: break the comment elsewhere"
 
 
 def include_directions(tree):
@@ -136,7 +159,7 @@ def banned_text(tree):
                     yield path, number, f"{found.group()!r}: {reason}"
 
 
-RULES = {rule.__name__: rule for rule in (first_lines, include_directions, libraries, forgotten_files, file_sizes, banned_text)}
+RULES = {rule.__name__: rule for rule in (first_lines, comments, include_directions, libraries, forgotten_files, file_sizes, banned_text)}
 
 
 def main(root, rule):

@@ -37,6 +37,26 @@ class Tidy(unittest.TestCase):
         self.assertEqual(len(self.findings("first_lines", core__error_dot_hpp="// Errors.\n")), 1)
         self.assertEqual(len(self.findings("first_lines", tools__x="#!/bin/sh\nexit\n")), 1)
 
+    def test_a_first_line_that_is_no_whole_sentence_is_found(self):
+        for first in ("// Errors as values and whoever\n// makes them.", "// Errors: " + "long " * 30 + "line."):
+            self.assertIn("sentence", self.findings("first_lines", core__error_dot_hpp=first + "\n#pragma once\n")[0])
+
+    def comment_findings(self, *comment):
+        return self.findings("comments", core__error_dot_hpp="\n".join(["// Errors.", "#pragma once", *comment, "int a;"]))
+
+    def test_a_broken_ruler_is_found(self):
+        good = "// -- making " + "-" * 107
+        self.assertEqual(self.comment_findings(good), [])
+        for bad in (good + "-", "// -- making", "// ---- making ----", "// --- making " + "-" * 106, "// " + "-" * 117):
+            self.assertEqual(len(self.comment_findings(bad)), 1, bad)
+        self.assertEqual(len(self.comment_findings("  // -- making", "  // " + "-" * 110)), 2)
+
+    def test_an_orphan_is_found(self):
+        full = "// " + "many words " * 10
+        self.assertEqual(len(self.comment_findings(full, "// orphan.")), 1)
+        self.assertEqual(self.comment_findings(full, "// no orphan."), [])
+        self.assertEqual(self.comment_findings("// A list:", "// one", "", full, "// word", "// and more."), [])
+
     def test_an_include_against_the_direction_is_found(self):
         bad = '// Errors.\n#pragma once\n#include "policy/a.hpp"\n'
         self.assertIn("core must not include policy/a.hpp", self.findings("include_directions", core__error_dot_hpp=bad)[0])

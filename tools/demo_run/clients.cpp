@@ -69,8 +69,8 @@ struct ledger {
   }
 };
 
-// One client's part of the trace: every request is sent when its time has come, whether or not earlier ones are
-// answered.
+// One client's part of the trace: every request is sent when its time has come,
+// whether or not earlier ones are answered.
 core::result<void> play_part(const target& where, const std::string& tenant, const std::vector<planned_request>& part,
                              const reference_answers& expected, core::time_us start_us, ledger& entries,
                              std::atomic<uint64_t>& progress) {

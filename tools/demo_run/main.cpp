@@ -1,5 +1,4 @@
-// The demo: publishes twelve models into a real cluster, sends a stream of sentences, kills a source in the middle,
-// counts.
+// The demo: publishes twelve models, sends a stream of sentences, kills a source in the middle, counts.
 //
 // fastptm_demo --fastptm BINARY --models DIR --sentences FILE --work DIR --config FILE --reload-config FILE
 // Every folder in DIR is a model; they are dealt to the four tenants in turn. tools/demo prepares all of it.

@@ -77,7 +77,7 @@ core::result<fetched> network::deliver(const flight& one) {
   return fetched{range.length_bytes, clock_.now_us() - one.called_us, path::loopback, std::nullopt};
 }
 
-// --- backend ---------------------------------------------------------------------------------------------------------
+// -- backend ----------------------------------------------------------------------------------------------------------
 
 core::result<fetch_id> backend::fetch(const peer_address& peer, const fetch_request& request, fetch_done done) {
   core::check(request.timeout_us > 0, "a fetch has a deadline");

@@ -41,7 +41,7 @@ backend::~backend() {
   for (auto& one : left) finish(one, core::fail(core::errc::cancelled, "this node is stopping"));
 }
 
-// --- callers ---------------------------------------------------------------------------------------------------------
+// -- callers ----------------------------------------------------------------------------------------------------------
 
 core::result<fetch_id> backend::fetch(const peer_address& peer, const fetch_request& request, fetch_done done) {
   core::check(request.timeout_us > 0, "a fetch has a deadline");
@@ -105,7 +105,7 @@ void backend::close_peer(std::string_view node) {
   for (auto& one : left) finish(one, core::fail(core::errc::unavailable, fmt::format("{} was declared lost", node)));
 }
 
-// --- threads ---------------------------------------------------------------------------------------------------------
+// -- threads ----------------------------------------------------------------------------------------------------------
 
 void backend::run_mapper() {
   std::unique_lock lock(mutex_);

@@ -30,8 +30,8 @@ private:
   int file_ = -1;
 };
 
-// The conversation: the asker says hello, the owner challenges, the asker answers and names a region, the owner hands
-// it over.
+// The conversation: the asker says hello, the owner challenges, the asker answers and names a region,
+// the owner hands it over.
 inline constexpr uint32_t version = 1;
 
 struct hello {

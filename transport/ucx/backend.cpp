@@ -60,7 +60,7 @@ public:
   ~engine() override;
   core::result<void> start();
 
-  // --- any thread
+  // -- any thread -----------------------------------------------------------------------------------------------------
   core::result<transport::fetch_id> fetch(const peer_address& peer, const fetch_request& request, fetch_done done);
   void post(command what);
   path path_to(const peer_address& peer) const;
@@ -68,7 +68,7 @@ public:
   uint16_t port() const { return port_; }
   bool cma_allowed() const { return cma_allowed_; }
 
-  // --- the pump
+  // -- the pump -------------------------------------------------------------------------------------------------------
   bool progress() override;
   unsigned spin_rounds() const override { return fetching_.receives_here() ? rounds_while_busy : rounds_while_idle; }
   bool arm() override { return !has_posted_.load(std::memory_order_acquire) && worker_->arm(); }
@@ -203,7 +203,7 @@ core::duration_us backend::engine::sleep_limit_us() const {
   return std::min(serving_.until_deadline_us(now), fetching_.until_deadline_us(now));
 }
 
-// --- backend ---------------------------------------------------------------------------------------------------------
+// -- backend ----------------------------------------------------------------------------------------------------------
 
 core::result<std::unique_ptr<backend>> backend::create(backend_options options, exporter& exports) {
   const only_address scope(options.listen_host);

@@ -15,8 +15,8 @@ namespace {
 
 constexpr core::duration_us check_every_us = 2'000;
 
-// Whether the kernel lets this process read that one, and whether it is the one we talk to: its session number lies
-// there.
+// Whether the kernel lets this process read that one, and whether it is the one we talk to:
+// its session number lies there.
 bool can_read(int64_t pid, uint64_t address, uint64_t expected) {
   uint64_t found = 0;
   iovec local{&found, sizeof found};
@@ -72,7 +72,7 @@ core::result<void> fetching::start() {
   return worker_.set_handler(wire::data_id, on_data, this);
 }
 
-// --- connections -----------------------------------------------------------------------------------------------------
+// -- connections ------------------------------------------------------------------------------------------------------
 
 core::result<fetching::connection*> fetching::connection_to(const peer_address& peer) {
   if (const auto found = connections_.find(peer.node); found != connections_.end()) {
@@ -154,7 +154,7 @@ ucs_status_t fetching::on_verdict(void* self, const void* header, size_t header_
   return UCS_OK;
 }
 
-// --- fetches ---------------------------------------------------------------------------------------------------------
+// -- fetches ----------------------------------------------------------------------------------------------------------
 
 void fetching::fetch(wanted_fetch what) {
   const auto from = connection_to(what.peer);
@@ -279,7 +279,7 @@ void fetching::cancel(transport::fetch_id id) {
   finish(*found->second, core::fail(core::errc::cancelled, "the fetch was cancelled"));
 }
 
-// --- ends ------------------------------------------------------------------------------------------------------------
+// -- ends -------------------------------------------------------------------------------------------------------------
 
 // Fetches that UCX does not know of fail now; those it receives for fail when it lets go of their targets.
 void fetching::fail(connection& which, core::error why) {

@@ -31,7 +31,7 @@ core::result<uint16_t> serving::listen(const std::string& host, uint16_t port) {
   return worker_.listen(host, port, on_connection, this);
 }
 
-// --- handshake -------------------------------------------------------------------------------------------------------
+// -- handshake --------------------------------------------------------------------------------------------------------
 
 void serving::on_connection(ucp_conn_request_h request, void* self) {
   auto& here = *static_cast<serving*>(self);
@@ -95,7 +95,7 @@ serving::session* serving::find(uint64_t number) {
   return found == sessions_.end() || found->second->to.failed() ? nullptr : found->second.get();
 }
 
-// --- fetches ---------------------------------------------------------------------------------------------------------
+// -- fetches ----------------------------------------------------------------------------------------------------------
 
 ucs_status_t serving::on_fetch(void* self, const void* header, size_t header_bytes, void*, size_t,
                                const ucp_am_recv_param_t*) {
@@ -192,7 +192,7 @@ void serving::expire_grants(session& who, core::time_us before_us) {
   for (const auto id : expired) end(who, id);
 }
 
-// --- ends ------------------------------------------------------------------------------------------------------------
+// -- ends -------------------------------------------------------------------------------------------------------------
 
 void serving::cut_off(uint64_t number) {
   const auto found = sessions_.find(number);

@@ -53,8 +53,8 @@ struct challenge {
   uint64_t session = 0;
   nonce source{};
   proof proven{};
-  // One read of these 8 bytes shows whether the kernel lets the asker read this process: the session's number lies
-  // there.
+  // One read of these 8 bytes shows whether the kernel lets the asker read this process:
+  // the session's number lies there.
   int64_t pid = 0;
   uint64_t probe_address = 0;
 };

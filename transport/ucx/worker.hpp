@@ -35,8 +35,8 @@ public:
   core::result<void> connect(ucp_worker_h worker, const sockaddr_storage& address, std::function<void()> on_error);
   core::result<void> accept(ucp_worker_h worker, ucp_conn_request_h request, std::function<void()> on_error);
 
-  // Sends an active message; payload null: header only. `done` is called when neither is needed any more, unless the
-  // call fails.
+  // Sends an active message; payload null: header only.
+  // `done` is called when neither is needed any more, unless the call fails.
   template <class Header>
   core::result<void> send(unsigned id, const Header& header, std::function<void(ucs_status_t)> done = {}) {
     return send_bytes(id, &header, sizeof header, {}, std::move(done));

@@ -25,8 +25,8 @@ struct architecture {
 using core::task_kind;
 enum class pooling : uint8_t { mean = 0, cls = 1, max = 2, mean_sqrt_len = 3 };
 
-// What is computed from the last layer. It is no part of the architecture: tenants with different label counts share a
-// skeleton.
+// What is computed from the last layer. It is no part of the architecture:
+// tenants with different label counts share a skeleton.
 struct task {
   task_kind kind = task_kind::embed;
   pooling pool = pooling::mean; // embed only

@@ -17,8 +17,8 @@ namespace fastptm::weights {
 inline constexpr uint64_t chunk_bytes = 4 << 20;
 
 // The checksum of a chunk is XXH3-64 over the little-endian sequence of the XXH3-64 of its 16 KiB blocks (the last may
-// be shorter), so that a device can hash the blocks in parallel. It finds faults; it does not resist somebody who wants
-// to deceive.
+// be shorter), so that a device can hash the blocks in parallel.
+// It finds faults; it does not resist somebody who wants to deceive.
 inline constexpr uint64_t checksum_block_bytes = 16 << 10;
 
 // Requires: size_bytes <= chunk_bytes. At memory speed; any thread.

@@ -1,5 +1,5 @@
-// Where every tensor lies in the shards of a weight set: fixed by architecture and task alone. docs/weight_format.md
-// specifies it; the layout of a family is worked out in models/.
+// Where every tensor lies in the shards of a weight set: fixed by architecture and task alone.
+// docs/weight_format.md specifies it; the layout of a family is worked out in models/.
 #pragma once
 
 #include <cstdint>

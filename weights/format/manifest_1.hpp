@@ -8,8 +8,8 @@ namespace fastptm::weights {
 
 architecture read_format_1(schema::Architecture::Reader from);
 
-// Requires: `arch` is what read_format_1 returned. Numbers that it cannot have had become zero, so that the encoding
-// differs.
+// Requires: `arch` is what read_format_1 returned.
+// Numbers that it cannot have had become zero, so that the encoding differs.
 void write_format_1(schema::Architecture::Builder to, const architecture& arch);
 
 } // namespace fastptm::weights

@@ -1,5 +1,5 @@
-// The card: a magic line, the size of the usage (64 bits, little-endian), the usage as a Cap'n Proto message, the
-// tokenizer's part. Cap'n Proto's exceptions end here.
+// The card: a magic line, the size of the usage, the usage as a Cap'n Proto message, the tokenizer's part.
+// The size has 64 bits, little-endian. Cap'n Proto's exceptions end here.
 #include "weights/format/usage.hpp"
 
 #include <algorithm>

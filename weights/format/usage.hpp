@@ -42,8 +42,8 @@ inline constexpr size_t max_use_name_bytes = 256;   // of a prompt or a label
 inline constexpr size_t max_labels_bytes = 1 << 20; // all names together
 
 // The text that stands before an input: of the prompt of that name, or the default for an empty name. The library gives
-// every model the prompts "query" and "document", empty if its files do not say otherwise. errc::invalid lists the
-// names.
+// every model the prompts "query" and "document", empty if its files do not say otherwise.
+// errc::invalid lists the names.
 core::result<std::string_view> prompt_named(const usage& of, std::string_view name);
 
 // A label's score by its logit.

@@ -1,5 +1,4 @@
-// The long-input loop of XXH3-64 (Yann Collet, xxHash 0.8) for one fixed size, with a streaming store behind every
-// load.
+// XXH3-64's loop (Yann Collet, xxHash 0.8) for long inputs of one size, with a streaming store behind every load.
 #include "weights/format/xxh3_copy_avx2.hpp"
 
 #include <cstdlib>

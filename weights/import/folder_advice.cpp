@@ -53,7 +53,7 @@ std::string first_like(const names& in, std::string_view beginning, std::string_
   return at == in.end() ? std::string() : core::printable(*at, 100);
 }
 
-// ---- a level too high
+// -- a level too high -------------------------------------------------------------------------------------------------
 
 // The snapshot that the cache calls main, else the only one.
 std::string snapshot_of(const fs::path& root) {
@@ -93,7 +93,7 @@ std::string level_advice(const fs::path& folder, const names& in) {
   return fmt::format("the model is in a folder of this one: give {}", shown(folder / nearest));
 }
 
-// ---- other formats
+// -- other formats ----------------------------------------------------------------------------------------------------
 
 struct foreign_format {
   std::string_view beginning, end; // of a file's or folder's name

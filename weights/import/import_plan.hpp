@@ -1,5 +1,4 @@
-// How a Hugging Face model folder becomes shards: found out from names, headers and config.json, without reading a
-// weight.
+// How a Hugging Face folder becomes shards: found out from names, headers and config.json; no weight is read.
 #pragma once
 
 #include <cstdint>
@@ -59,8 +58,8 @@ using tokenizer_check = std::function<core::result<void>(const std::filesystem::
 
 // Everything that can be checked without reading the data, in little memory and time however large or hostile the files
 // are: config.json, the headers against the architecture (exact names, dtypes, shapes), pooling, prompts, labels,
-// tokenizer (if a check is given). errc::invalid or not_found with one line that names the file and what is wrong with
-// it.
+// tokenizer (if a check is given). errc::invalid or not_found with one line
+// that names the file and what is wrong with it.
 core::result<import_plan> inspect(const std::filesystem::path& folder, const tokenizer_check& check_tokenizer = {});
 
 } // namespace fastptm::weights

@@ -1,5 +1,4 @@
-// What a sentence-transformers folder says about its model beyond config.json: pooling, normalisation, longest input,
-// prompts.
+// What a sentence-transformers folder says beyond config.json: pooling, normalisation, longest input, prompts.
 #pragma once
 
 #include <cstdint>

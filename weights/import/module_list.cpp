@@ -1,5 +1,5 @@
-// File format: sentence-transformers' modules.json, as its versions 0.3 to 6 write it: types are Python classes, whose
-// last name stayed the same while the packages moved.
+// File format: sentence-transformers' modules.json, as its versions 0.3 to 6 write it.
+// Types are Python classes, whose last name stayed the same while the packages moved.
 #include "weights/import/module_list.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Keys as sentence-transformers 2.4 to 6 writes them: prompts {"query": "query: ", ...}, default_prompt_name,
-// model_type.
+// Keys as sentence-transformers 2.4 to 6 writes them.
+// They are: prompts {"query": "query: ", ...}, default_prompt_name, model_type.
 #include "weights/import/prompts.hpp"
 
 #include <fmt/format.h>

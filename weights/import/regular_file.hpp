@@ -1,5 +1,4 @@
-// Opens and reads files that somebody else put there: regular ones only, without ever blocking or following a size on
-// trust.
+// Opens and reads files that somebody else put there: regular ones only, never blocking, no size taken on trust.
 #pragma once
 
 #include <cstddef>

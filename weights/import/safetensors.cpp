@@ -1,5 +1,5 @@
-// The checks follow the format's own reader (README and tensor.rs of huggingface/safetensors); limits of ours are
-// stricter.
+// The checks follow the format's own reader; limits of ours are stricter.
+// That reader is in the README and tensor.rs of huggingface/safetensors.
 #include "weights/import/safetensors.hpp"
 
 #include <algorithm>

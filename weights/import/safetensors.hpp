@@ -38,8 +38,8 @@ struct safetensor_source {
   uint64_t size_bytes = 0;
 };
 
-// The header of a file that holds these tensors in this order: length prefix included, padded with spaces to a multiple
-// of 8.
+// The header of a file that holds these tensors in this order:
+// length prefix included, padded with spaces to a multiple of 8.
 std::string make_safetensors_header(std::span<const safetensor_source> tensors);
 
 // Text of a shape for messages: "[3, 4]".

@@ -1,5 +1,5 @@
-// Keys of the library's Transformer module: max_seq_length and do_lower_case for ever, *_args since 2, the task and its
-// outputs since 6.
+// Keys of the library's Transformer module: those of all versions, then those that came later.
+// max_seq_length and do_lower_case for ever, *_args since 2, the task and its outputs since 6.
 #include "weights/import/sentence_config.hpp"
 
 #include <algorithm>

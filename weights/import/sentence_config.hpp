@@ -20,8 +20,8 @@ struct sentence_config {
 // tokenizer that would change what they compute, outputs other than those of `kind`, fields that are not known.
 core::result<sentence_config> parse_sentence_config(const core::json_value& config, task_kind kind);
 
-// A length as these files write it: nothing for null; "no limit" is 1e30 in some versions. errc::invalid naming the
-// key.
+// A length as these files write it: nothing for null; "no limit" is 1e30 in some versions.
+// errc::invalid naming the key.
 core::result<std::optional<uint32_t>> length_in(const core::json_value& config, std::string_view file,
                                                 std::string_view key);
 

@@ -16,8 +16,8 @@ namespace {
 // A source that is busy is asked again, but not for ever.
 constexpr uint32_t retries_per_source = 64;
 
-// On a busy machine a healthy source may be late: before a load has nobody left, those that were only late are asked
-// again.
+// On a busy machine a healthy source may be late:
+// before a load has nobody left, those that were only late are asked again.
 constexpr uint32_t second_chances_per_source = 2;
 
 std::vector<uint64_t> sizes_of(const std::vector<shard_to_load>& shards) {
@@ -60,7 +60,7 @@ loader::loader(loader_options options, std::vector<shard_to_load> shards, verifi
   core::check(options_.plan.chunk_bytes == chunk_bytes, "chunks are what the checksums were made of");
 }
 
-// --- from the owner --------------------------------------------------------------------------------------------------
+// -- from the owner ---------------------------------------------------------------------------------------------------
 
 uint32_t loader::add_source(load_source source) {
   std::unique_lock lock(mutex_);
@@ -129,7 +129,7 @@ void loader::give_up(core::error why) {
   run(std::move(lock), std::move(out));
 }
 
-// --- completions -----------------------------------------------------------------------------------------------------
+// -- completions ------------------------------------------------------------------------------------------------------
 
 void loader::on_fetched(uint64_t token, core::result<transport::fetched> result) {
   std::unique_lock lock(mutex_);
@@ -157,7 +157,7 @@ void loader::on_checked(const policy::chunk_fetch& fetch, uint64_t checksum) {
   run(std::move(lock), std::move(out));
 }
 
-// --- locked ----------------------------------------------------------------------------------------------------------
+// -- locked -----------------------------------------------------------------------------------------------------------
 
 void loader::note_landed(const policy::chunk_fetch& fetch, const transport::fetched& got, actions& out) {
   const auto now = clock_.now_us();
@@ -267,7 +267,7 @@ void loader::look_for_starved(actions& out) {
   for (uint32_t i = 0; i < sources_.size(); ++i) doom_flights_of(i, out);
 }
 
-// --- unlocked --------------------------------------------------------------------------------------------------------
+// -- unlocked ---------------------------------------------------------------------------------------------------------
 
 // Callbacks of different threads may overlap, `done` comes after all of them: whoever leaves last finishes.
 void loader::run(std::unique_lock<std::mutex> lock, actions what) {
@@ -333,7 +333,7 @@ void loader::finish(std::unique_lock<std::mutex> lock) {
   callbacks_.done(std::move(outcome), std::move(report));
 }
 
-// --- report ----------------------------------------------------------------------------------------------------------
+// -- report -----------------------------------------------------------------------------------------------------------
 
 load_report loader::make_report() const {
   load_report report;
@@ -359,8 +359,8 @@ load_report loader::make_report() const {
   return report;
 }
 
-// The path that needed the longest for its bytes if it ran at its calibrated rate; what the fetch took is held against
-// it.
+// The path that needed the longest for its bytes if it ran at its calibrated rate;
+// what the fetch took is held against it.
 link_limit loader::slowest_link() const {
   std::map<std::string, uint64_t> bytes_by_path;
   for (const auto& source : sources_)

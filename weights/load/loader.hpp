@@ -62,8 +62,8 @@ struct loader_callbacks {
 };
 
 // Thread-safe: completions drive it on the thread they arrive on, so the next chunk is asked for without a detour
-// through an actor. Everything handed in (targets, fetchers, verifier) stays valid until `done`; the loader keeps
-// itself alive.
+// through an actor. Everything handed in (targets, fetchers, verifier) stays valid until `done`;
+// the loader keeps itself alive.
 class loader : public std::enable_shared_from_this<loader> {
 public:
   static std::shared_ptr<loader> make(loader_options options, std::vector<shard_to_load> shards, verifier& checker,
@@ -115,11 +115,11 @@ private:
   loader(loader_options options, std::vector<shard_to_load> shards, verifier& checker, const core::clock& clock,
          loader_callbacks callbacks);
 
-  // --- completions
+  // -- completions ----------------------------------------------------------------------------------------------------
   void on_fetched(uint64_t token, core::result<transport::fetched> result);
   void on_checked(const policy::chunk_fetch& fetch, uint64_t checksum);
 
-  // --- locked: change state, note what to call
+  // -- locked: change state, note what to call ------------------------------------------------------------------------
   void note_landed(const policy::chunk_fetch& fetch, const transport::fetched& got, actions& out);
   void note_failed(const flight& one, const core::error& why, actions& out);
   void note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, actions& out);
@@ -129,7 +129,7 @@ private:
   bool give_second_chances();
   void look_for_starved(actions& out);
 
-  // --- unlocked: call, then look whether that was the end
+  // -- unlocked: call, then look whether that was the end -------------------------------------------------------------
   void run(std::unique_lock<std::mutex> lock, actions what);
   void launch(uint64_t token);
   bool is_over() const;

@@ -61,7 +61,7 @@ core::result<garbage> sweep(const fs::path& part, const auto& goes) {
 
 } // namespace
 
-// ---- object_writer ----------------------------------------------------------------------------------------
+// -- object_writer ----------------------------------------------------------------------------------------------------
 
 object_writer::object_writer(int descriptor, fs::path temporary, fs::path objects)
     : descriptor_(descriptor), temporary_(std::move(temporary)), objects_(std::move(objects)) {}
@@ -101,8 +101,8 @@ core::result<stored_object> object_writer::commit() {
   };
   if (is_there()) return found;
   if (::fsync(descriptor_) != 0) return core::fail(os_error(temporary_, "sync"));
-  // A link refuses to replace: of two writers of the same bytes, one brings them. The destructor removes the other
-  // name.
+  // A link refuses to replace: of two writers of the same bytes, one brings them.
+  // The destructor removes the other name.
   if (::link(temporary_.c_str(), target.c_str()) != 0) {
     if (errno == EEXIST && is_there()) return found;
     // What is there has another size than its name promises: a damaged disk. It is replaced.
@@ -112,7 +112,7 @@ core::result<stored_object> object_writer::commit() {
   return stored_object{found.digest, size_bytes_, true};
 }
 
-// ---- content_store ----------------------------------------------------------------------------------------
+// -- content_store ----------------------------------------------------------------------------------------------------
 
 content_store::content_store(fs::path folder)
     : folder_(std::move(folder)), publishing_(std::make_unique<std::mutex>()),

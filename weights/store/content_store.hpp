@@ -1,5 +1,4 @@
-// The store's folder on disk: shards and manifests under the names of their content, written so that a crash leaves no
-// half.
+// The store's folder on disk: shards and manifests under their contents' names; a crash leaves nothing half.
 #pragma once
 
 #include <cstddef>
@@ -65,7 +64,7 @@ public:
   // Makes the folder and its parts if they are missing: objects/, sets/, temp/, spool/.
   static core::result<content_store> open(const std::filesystem::path& folder);
 
-  // ---- reading
+  // -- reading --------------------------------------------------------------------------------------------------------
   bool has_object(const core::digest& name) const;
   // The object's file: its bytes and nothing else.
   std::filesystem::path object_path(const core::digest& name) const;
@@ -74,7 +73,7 @@ public:
   // A small object, verified against its name.
   core::result<std::string> read_object(const core::digest& name, uint64_t most_bytes) const;
 
-  // ---- writing
+  // -- writing --------------------------------------------------------------------------------------------------------
   std::unique_lock<std::mutex> publishing() const { return std::unique_lock(*publishing_); }
   core::result<object_writer> begin_object();
   core::result<stored_object> put_object(std::string_view bytes);
@@ -85,7 +84,7 @@ public:
   void discard_object(const core::digest& name);
   void discard_manifest(const core::digest& name);
 
-  // ---- housekeeping
+  // -- housekeeping ---------------------------------------------------------------------------------------------------
   // Removes objects and sets, what is there of them; a file that cannot be removed is garbage for the next start.
   // Requires: publishing() is held, and no model needs any of them.
   garbage remove(std::span<const core::digest> objects, std::span<const core::digest> sets);

@@ -1,5 +1,4 @@
-// Reads shards from the store's disk into memory with io_uring and O_DIRECT, several chunks in flight, each verified as
-// it lands.
+// Reads shards from disk with io_uring and O_DIRECT, several chunks in flight, each verified as it lands.
 #pragma once
 
 #include <condition_variable>

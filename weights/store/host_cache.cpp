@@ -23,7 +23,7 @@ constexpr int grower_niceness = 5;                   // a third of the weight of
 
 } // namespace
 
-// --- leases ----------------------------------------------------------------------------------------------------------
+// -- leases -----------------------------------------------------------------------------------------------------------
 
 cache_lease& cache_lease::operator=(cache_lease&& other) noexcept {
   std::swap(cache_, other.cache_);
@@ -42,7 +42,7 @@ void host_cache::release(const core::digest& shard) {
   if (--leased.leases == 0 && leased.unneeded) forget(shard);
 }
 
-// --- life ------------------------------------------------------------------------------------------------------------
+// -- life -------------------------------------------------------------------------------------------------------------
 
 core::result<std::unique_ptr<host_cache>> host_cache::create(uint64_t size_bytes, disk_reader& disk) {
   auto memory = transport::sealed_memory::reserve("fastptm-host-cache", size_bytes);
@@ -68,7 +68,7 @@ host_cache::~host_cache() {
   if (grower_.joinable()) grower_.join();
 }
 
-// --- growing ---------------------------------------------------------------------------------------------------------
+// -- growing ----------------------------------------------------------------------------------------------------------
 
 void host_cache::grow() {
   pthread_setname_np(pthread_self(), "cache-grower");
@@ -108,7 +108,7 @@ uint64_t host_cache::present_bytes() const {
   return present_bytes_;
 }
 
-// --- staging ---------------------------------------------------------------------------------------------------------
+// -- staging ----------------------------------------------------------------------------------------------------------
 
 void host_cache::stage(stage_request request, std::function<void(staged)> done) {
   std::unique_lock lock(mutex_);
@@ -196,7 +196,7 @@ bool host_cache::holds(const core::digest& shard) const {
   return found != entries_.end() && !found->second.reading;
 }
 
-// --- space (locked) --------------------------------------------------------------------------------------------------
+// -- space (locked) ---------------------------------------------------------------------------------------------------
 
 // Evicts the least recently used shards until a hole is large enough. What cannot be met evicts nothing but what was
 // looked at before it was known: leased shards may lie in the way.

@@ -1,5 +1,5 @@
-// One pass over the data: read, check, checksum, hash and write chunk by chunk, a few shards at a time. The catalogue's
-// row comes last.
+// One pass over the data: read, check, checksum, hash and write chunk by chunk, a few shards at a time.
+// The catalogue's row comes last.
 #include "weights/store/publisher.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
-// affinity: a request is bound to a lane when it comes, to one that has its model if that will be in time, else to the
-// one with the least work, which loads (in the manner of Clockwork, Gujarati et al. 2020). Lanes serve in order of
-// arrival.
+// affinity: a request is bound to a lane when it comes (in the manner of Clockwork, Gujarati et al. 2020).
+// The lane is one that has its model if that will be in time, else the one with the least work, which loads. Lanes
+// serve in order of arrival.
 #include <algorithm>
 
 #include "policy/scheduling/registry.hpp"

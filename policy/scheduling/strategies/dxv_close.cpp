@@ -159,8 +159,8 @@ bool dxv_close::has_failed(lane_index z) const {
   return std::find(failed_.begin(), failed_.end(), z) != failed_.end();
 }
 
-// Of the idle lanes that have the set, or, if none has, of those that will: the one that is through with a request
-// first.
+// Of the idle lanes that have the set, or, if none has, of those that will:
+// the one that is through with a request first.
 lane_index dxv_close::first_holder(const board& b, model_index x) const {
   lane_index best = no_lane;
   std::pair<bool, duration_us> best_key;

@@ -59,8 +59,7 @@ void dxv_wide::decide(board& b) {
   if (const time_us next = timers_.next_us(); next != 0) b.wake_at(next);
 }
 
-// ---- a model with new work
-// ---------------------------------------------------------------------------------------------
+// -- a model with new work --------------------------------------------------------------------------------------------
 
 void dxv_wide::serve_model(board& b, model_index x) {
   while (!b.model(x).live.empty() && run_on_idle_holder(b, x)) {
@@ -159,8 +158,7 @@ bool dxv_wide::valid(const board& b, const post& p) const {
   return models_[p.model].epoch == p.epoch && !b.model(p.model).live.empty();
 }
 
-// ---- a lane without work
-// -----------------------------------------------------------------------------------------------
+// -- a lane without work ----------------------------------------------------------------------------------------------
 
 void dxv_wide::serve_lane(board& b, lane_index z) {
   while (b.idle().has(z)) {

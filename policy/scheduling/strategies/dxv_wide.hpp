@@ -1,5 +1,6 @@
-// DXV for many lanes and models: no decision looks at all of them. A model with live work is posted at a few of its
-// holders; a lane that becomes idle compares what is posted at its device; loads, rescues and dooms come by timers.
+// DXV for many lanes and models: no decision looks at all of them.
+// A model with live work is posted at a few of its holders; a lane that becomes idle compares what is posted at its
+// device; loads, rescues and dooms come by timers.
 #pragma once
 
 #include <array>
@@ -45,8 +46,8 @@ private:
   struct device_work {
     std::vector<post> posts;
     uint32_t host = 0;
-    // Share of their time that requests have left when they start here, smoothed: 1 nothing waits, 0 all is nearly
-    // lost.
+    // Share of their time that requests have left when they start here, smoothed:
+    // 1 nothing waits, 0 all is nearly lost.
     double ease = 1.0;
   };
   struct pick {

@@ -1,5 +1,5 @@
-// fcfs: requests go to the lanes in turn, in order of arrival, whatever the lanes have. With poll_us as published: the
-// dispatcher hands out one request per sleep, and a lane sleeps before each request.
+// fcfs: requests go to the lanes in turn, in order of arrival, whatever the lanes have.
+// With poll_us as published: the dispatcher hands out one request per sleep, and a lane sleeps before each request.
 #include <algorithm>
 
 #include "policy/scheduling/registry.hpp"

@@ -1,7 +1,7 @@
-// omls as published (OMLS of the FastPTM paper), with its quirks: it looks every poll_us; the cache of next requests is
-// refilled only when empty, with one request per model, in order of models, skipping those active on any lane; one
-// urgent request per look, to the first idle lane even if another has its weights; meanwhile no lane serves its own
-// list.
+// omls as published (OMLS of the FastPTM paper), with its quirks.
+// It looks every poll_us; the cache of next requests is refilled only when empty, with one request per model, in order
+// of models, skipping those active on any lane; one urgent request per look, to the first idle lane even if another
+// has its weights; meanwhile no lane serves its own list.
 #include <algorithm>
 
 #include "policy/scheduling/registry.hpp"

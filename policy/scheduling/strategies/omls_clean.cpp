@@ -1,5 +1,6 @@
-// omls_clean: the idea of OMLS without its quirks: event driven, no cache; an urgent request goes to a lane that has
-// its model; else a lane goes on with what its device holds; else it takes the oldest model that nobody holds.
+// omls_clean: the idea of OMLS without its quirks: event driven, no cache.
+// An urgent request goes to a lane that has its model; else a lane goes on with what its device holds; else it takes
+// the oldest model that nobody holds.
 #include <algorithm>
 
 #include "policy/scheduling/registry.hpp"

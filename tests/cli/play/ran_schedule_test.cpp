@@ -1,5 +1,5 @@
-// From answers and accounts of loads back to a schedule: whatever ran is drawn up so that a checker finds nothing wrong
-// with it, and what did not happen that way is noticed.
+// From answers and accounts of loads back to a schedule.
+// Whatever ran is drawn up so that a checker finds nothing wrong with it; what did not happen that way is noticed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -39,7 +39,7 @@ std::string refusal_of(const std::string& config, uint32_t rows = 2) {
 
 } // namespace
 
-// ---- the card
+// -- the card ---------------------------------------------------------------------------------------------------------
 
 TEST(Card, BringsBackUsageAndTokenizer) {
   const auto card = join_card(some_usage(), "tokenizer files");
@@ -85,7 +85,7 @@ TEST(Card, CutOffOrDamagedIsCorrupt) {
   }
 }
 
-// ---- labels
+// -- labels -----------------------------------------------------------------------------------------------------------
 
 TEST(Labels, HaveTheNamesOfTheConfigurationByTheirIds) {
   const auto how = labels_of(R"({"id2label": {"1": "positive", "0": "negative", "2": 7}})", 3);

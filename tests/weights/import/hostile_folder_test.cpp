@@ -46,7 +46,7 @@ void PrintTo(const hostile_case& value, std::ostream* out) {
 
 class HostileFolder : public testing::TestWithParam<hostile_case> {};
 
-// ---- ways to spoil ----------------------------------------------------------------------------------------
+// -- ways to spoil ----------------------------------------------------------------------------------------------------
 
 fs::path weights_of(const checkpoint_folder& model) {
   return model.path() / "model.safetensors";
@@ -152,7 +152,7 @@ void poison(checkpoint_folder& model, const std::string& name, float value) {
   tensor = tests::f32_tensor(tensor.shape, values);
 }
 
-// ---- the cases --------------------------------------------------------------------------------------------
+// -- the cases --------------------------------------------------------------------------------------------------------
 
 std::vector<hostile_case> file_cases() {
   const auto length_case = [](std::string name, uint64_t length) {

@@ -245,7 +245,7 @@ TEST_F(ModelCard, ALinkWhoseFileHasNotComeIsNoMissingFile) {
   EXPECT_THAT(refusal(), HasSubstr("the download is not complete"));
 }
 
-// ---- prompts
+// -- prompts ----------------------------------------------------------------------------------------------------------
 
 TEST_F(ModelCard, KnowsThePromptsOfItsFolder) {
   put("config_sentence_transformers.json",

@@ -179,7 +179,7 @@ double value_of_f16(uint16_t bits) {
 
 } // namespace
 
-// ---- the image --------------------------------------------------------------------------------------------
+// -- the image --------------------------------------------------------------------------------------------------------
 
 TEST(Publisher, ImageHoldsEveryTensorAtItsPlace) {
   tests::temporary_folder home;
@@ -357,7 +357,7 @@ TEST(Publisher, AShardOfSeveralChunksIsWhole) {
   expect_encoder(image_of(at, *done), model, "", "weight", "bias");
 }
 
-// ---- sharing, versions, refusals --------------------------------------------------------------------------
+// -- sharing, versions, refusals --------------------------------------------------------------------------------------
 
 TEST(Publisher, FineTunesShareTheObjectsOfEqualLayers) {
   tests::temporary_folder home;
@@ -498,7 +498,7 @@ TEST(Publisher, SyntheticModelsAreModels) {
   EXPECT_FALSE(synthetic_shape_named("gpt-9"));
 }
 
-// ---- crashes and a full disk ------------------------------------------------------------------------------
+// -- crashes and a full disk ------------------------------------------------------------------------------------------
 
 TEST(Publisher, AKillAtAnyStepLeavesEarlierModelsWholeAndGarbageThatIsCollected) {
   tests::temporary_folder home;
