@@ -1,5 +1,6 @@
-// Whether an input can be answered by a model: checked once where strangers' inputs arrive, and once more where a wrong
-// one would read beyond a table.
+// Whether an input can be answered by a model.
+//
+// Checked once where strangers' inputs arrive, and once more where a wrong one would read beyond a table.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,8 @@ struct input_limits {
   uint32_t token_types = 0; // 0: the model knows none
 };
 
-// `unpooled`: of the first tokens, that a pooling leaves out. errc::invalid saying what is wrong, where, and what to
-// do.
+// `unpooled`: of the first tokens, that a pooling leaves out.
+// errc::invalid says what is wrong, where, and what to do.
 result<void> check_input(const input_limits& limits, std::span<const int32_t> ids, std::span<const int32_t> token_types,
                          uint32_t unpooled);
 

@@ -1,5 +1,6 @@
-// How long each of those who wait for an answer waits beyond the deadline of the request: whoever stands further from
-// the device waits longer, so that the answer of the one before it arrives.
+// How long each of those who wait for an answer waits beyond the deadline of the request.
+//
+// Whoever stands further from the device waits longer, so that the answer of the one before it arrives.
 #pragma once
 
 #include "core/clock.hpp"

@@ -51,7 +51,6 @@ private:
   void on_model_removed(const protocol::model_removed& removed);
 
   // -- from the scheduler ---------------------------------------------------------------------------------------------
-
   void on_part(protocol::answer_part part);
   void on_reply(uint64_t ticket, protocol::infer_reply reply);
   void on_no_reply(uint64_t ticket, const core::error& why);

@@ -133,8 +133,8 @@ public:
   // clients/cpp/repetition says; "unavailable": so it went on until the deadline. "deadline_exceeded": no answer came
   // within a second after it.
   //
-  // `take_part` gets pieces of a generated answer as they are computed, in order, ahead of `done`, which has
-  // everything.
+  // `take_part` gets pieces of a generated answer as they are computed, in order.
+  // They come ahead of `done`, which has everything.
   void infer(const std::string& model, core::task_kind task, const input& what, core::duration_us deadline_us,
              answered done, part_taken take_part = {});
   // Runs callbacks until then.
