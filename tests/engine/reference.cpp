@@ -41,6 +41,7 @@ row sum(const row& a, const row& b) {
 }
 
 double activate(models::encoder::activation act, double x) {
+  if (act == models::encoder::activation::tanh) return std::tanh(x);
   if (act == models::encoder::activation::relu) return std::fmax(x, 0);
   if (act == models::encoder::activation::gelu_erf) return 0.5 * x * std::erfc(-x * std::sqrt(0.5));
   return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * std::pow(x, 3))));
@@ -55,8 +56,8 @@ rows embed(const model& of, const sequence& input) {
     const size_t type = input.token_types.empty() ? 0 : static_cast<size_t>(input.token_types[t]);
     row x(width);
     for (size_t i = 0; i < width; ++i) {
-      x[i] = double{from.at("word")[id * width + i]} + from.at("position")[t * width + i] +
-             from.at("token_type")[type * width + i];
+      x[i] = double{from.at("word")[id * width + i]} + from.at("position")[t * width + i];
+      if (of.arch.token_types > 0) x[i] += from.at("token_type")[type * width + i];
     }
     hidden.push_back(norm(x, from, "norm", of.arch.layer_norm_eps));
   }
@@ -116,7 +117,7 @@ row pool(const weights::task& job, const rows& all, size_t unpooled) {
 row head(const model& of, const row& pooled) {
   if (of.job.kind == weights::task_kind::classify) {
     row x = linear(pooled, of.shards.back(), "pooler");
-    for (double& v : x) v = std::tanh(v);
+    for (double& v : x) v = activate(of.arch.pooler_act, v);
     return linear(x, of.shards.back(), "classifier");
   }
   row x = pooled;
@@ -151,7 +152,7 @@ model random_model(const models::encoder::config& arch, const weights::task& job
   tensors& embeddings = made.shards.emplace_back();
   embeddings["word"] = uniform(size_t{arch.vocabulary} * arch.hidden, 0, 1, random);
   embeddings["position"] = uniform(size_t{arch.positions} * arch.hidden, 0, 0.5, random);
-  embeddings["token_type"] = uniform(size_t{arch.token_types} * arch.hidden, 0, 0.5, random);
+  if (arch.token_types > 0) embeddings["token_type"] = uniform(size_t{arch.token_types} * arch.hidden, 0, 0.5, random);
   add_norm(embeddings, "norm", arch.hidden, random);
   for (uint32_t i = 0; i < arch.layers; ++i) {
     tensors& layer = made.shards.emplace_back();

@@ -180,6 +180,21 @@ TEST_F(Runner, IgnoresAPoolerThatAnEmbeddingModelBrings) {
   EXPECT_LT(distance(run(placed, {input})[0], reference::run(model, input)), tolerance);
 }
 
+// As DistilBERT has it.
+TEST_F(Runner, ComputesEncodersWithoutTypesAndWithAnotherPoolerAsTheReference) {
+  auto numbers = shape(64, 2);
+  numbers.token_types = 0;
+  numbers.pooler_act = models::encoder::activation::relu;
+  for (const auto& job : {classification(3), embedding(weights::pooling::mean, true)}) {
+    const auto model = reference::random_model(numbers, job, random_);
+    const placed_model placed(*device_, model);
+    for (const size_t length : {1, 17, 200}) {
+      const auto input = random_sequence(length);
+      EXPECT_LT(distance(run(placed, {input})[0], reference::run(model, input)), tolerance) << length;
+    }
+  }
+}
+
 TEST_F(Runner, GivesASequenceTheSameBitsAloneAndInAnyBatch) {
   const auto model = reference::random_model(shape(64, 2), embedding(weights::pooling::mean, true), random_);
   const placed_model placed(*device_, model);

@@ -143,7 +143,7 @@ TEST_F(Scheduler, LoadsRunsAndAnswers) {
   ASSERT_TRUE(answered(0));
   const auto reply = answer(0);
   EXPECT_EQ(reply.end, protocol::status::ok);
-  EXPECT_EQ(reply.spent.worker, "worker-0");
+  EXPECT_EQ(reply.spent.node, "worker-0");
   EXPECT_EQ(protocol::decode_output(reply.output), std::vector<float>{7});
 }
 
@@ -158,7 +158,7 @@ TEST_F(Scheduler, QueuesTheRequestsOfALostDeviceAgainAtOnce) {
   ASSERT_EQ(devices_[1].loads.size(), 1u) << "nothing happened although a device is free";
   finish_load(1);
   finish_run(1);
-  EXPECT_EQ(answer(0).spent.worker, "worker-1");
+  EXPECT_EQ(answer(0).spent.node, "worker-1");
 }
 
 TEST_F(Scheduler, GivesUpARequestWhoseDevicesKeepDying) {

@@ -62,10 +62,10 @@ protected:
 TEST_F(Tenant, PassesTheAnswerOnWithItsAccount) {
   told_.reply =
       protocol::infer_reply{protocol::status::ok, {}, 0, protocol::encode_output(std::vector<float>{1, 2}), {}};
-  told_.reply->spent.worker = "worker-0";
+  told_.reply->spent.node = "worker-0";
   const auto reply = infer(ask_for("acme/m@1", {1, 2}));
   EXPECT_EQ(reply.end, protocol::status::ok);
-  EXPECT_EQ(reply.spent.worker, "worker-0");
+  EXPECT_EQ(reply.spent.node, "worker-0");
   EXPECT_EQ(protocol::decode_output(reply.output), (std::vector<float>{1, 2}));
 }
 

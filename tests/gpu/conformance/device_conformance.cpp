@@ -222,6 +222,24 @@ TEST_P(device_conformance, EmbedsWordTypeAndPlaceOfEverySequence) {
   EXPECT_LT(relative_error(download(out).values, expected), 1e-7);
 }
 
+TEST_P(device_conformance, EmbedsWordAndPlaceWhereThereAreNoTypes) {
+  const matrix word = random_matrix(50, 24), position = random_matrix(16, 24);
+  const auto sequences = spans_of({3, 16});
+  std::vector<int32_t> ids;
+  std::vector<double> expected;
+  for (const row_span& rows : sequences) {
+    for (uint32_t i = 0; i < rows.count; ++i) {
+      ids.push_back(static_cast<int32_t>(random_.below(50)));
+      for (uint32_t f = 0; f < 24; ++f)
+        expected.push_back(double{word.at(static_cast<uint32_t>(ids.back()), f)} + position.at(i, f));
+    }
+  }
+  const activations out = empty(19, 24);
+  const embedding_tables tables{upload(word.values), upload(position.values), nullptr};
+  on_device([&](kernels& compute) { compute.embed(ids, std::vector<int32_t>(ids.size()), sequences, tables, out); });
+  EXPECT_LT(relative_error(download(out).values, expected), 1e-7);
+}
+
 TEST_P(device_conformance, MultipliesMatricesOfAnyShape) {
   struct shape {
     uint32_t rows, inputs, outputs;
