@@ -32,7 +32,9 @@ core::result<std::string> environment_token() {
   const auto text = node::read_file(file);
   if (!text) return core::fail("FASTPTM_TOKEN_FILE", text.error());
   auto token = node::trimmed(*text);
-  if (token.empty()) return core::fail(core::errc::permission_denied, "FASTPTM_TOKEN_FILE: " + file + " is empty");
+  if (token.empty())
+    return core::fail(core::errc::permission_denied,
+                      "FASTPTM_TOKEN_FILE: " + file + " is empty: put the token into it");
   return token;
 }
 
@@ -62,7 +64,7 @@ std::function<core::result<std::string>()> address_finder(const node::state_fold
     const bool is_kept = node::file_lock::holder(folder.lock_file()).has_value();
     auto head = node::find_head(folder.run());
     if (head && (is_kept || tries++ == 0)) return (*head).*address_of;
-    if (is_kept) return core::fail(core::errc::unavailable, "the head is being started");
+    if (is_kept) return core::fail(core::errc::unavailable, "the head is being started: try again in a second");
     return core::fail(core::errc::not_found,
                       fmt::format("no cluster runs from {}: start one with `fastptm up`", folder.path().string()));
   };

@@ -91,7 +91,9 @@ int run(const std::string& state) {
   if (process.wait_end(patience_us)) return 0;
   process.signal(SIGKILL); // the kernel kills its children with it
   if (process.wait_end(kill_patience_us)) return 0;
-  return failed({core::errc::internal, fmt::format("pid {} does not end, not even by SIGKILL", *pid)});
+  return failed(
+      {core::errc::internal,
+       fmt::format("pid {} does not end, not even by SIGKILL: look what it waits for in /proc/{}/stack", *pid, *pid)});
 }
 
 } // namespace

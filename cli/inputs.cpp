@@ -29,7 +29,7 @@ core::result<std::string> read_whole(const std::string& file) {
     errno = 0;
     in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
     text.append(piece.data(), static_cast<size_t>(in.gcount()));
-    if (text.size() > max_file_bytes) return core::fail(core::errc::invalid, file + ": longer than 64 MiB");
+    if (text.size() > max_file_bytes) return core::fail(core::errc::invalid, file + ": longer than 64 MiB: split it");
   }
   if (!in.eof()) return core::fail(core::from_errno(errno == 0 ? EIO : errno, file));
   return text;
@@ -49,7 +49,8 @@ core::result<std::vector<int32_t>> integers(const core::json_value& from, const 
   for (const auto& each : *from.array()) {
     const auto value = each.integer();
     if (!value || *value < INT32_MIN || *value > INT32_MAX) {
-      return core::fail(core::errc::invalid, fmt::format("{}: element {} is no 32-bit integer", where, out.size()));
+      return core::fail(core::errc::invalid,
+                        fmt::format("{}: element {} is no 32-bit integer, expected a token id", where, out.size()));
     }
     out.push_back(static_cast<int32_t>(*value));
   }

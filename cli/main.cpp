@@ -36,6 +36,7 @@ void add_all(CLI::App& app, invocation& chosen) {
   add_tokenize(app, chosen);
   add_play(app, chosen);
   add_bench(app, chosen);
+  add_errors(app, chosen);
   add_version(app, chosen);
   cli::add_replay_commands(app);
 }

@@ -38,7 +38,9 @@ int run(const options& chosen) {
   if (!client) return failed(client.error());
   const auto done = (*client)->unpublish(chosen.model, chosen.all);
   if (!done) return failed(done.error());
-  if (done->models.empty()) return failed({core::errc::internal, "the cluster names no model that it took back"});
+  if (done->models.empty())
+    return failed(
+        {core::errc::internal, "the cluster names no model that it took back: `fastptm models` shows what is left"});
   if (chosen.cluster.json) {
     print_line(to_json(*done, chosen.all));
   } else {

@@ -1,46 +1,16 @@
-// Names of error codes and the translation of errno.
+// Names of codes and the translation of errno.
 #include "core/error.hpp"
 
 #include <cerrno>
 #include <system_error>
 #include <utility>
 
+#include "core/error_table.hpp"
+
 namespace fastptm::core {
 
 std::string_view to_string(errc code) noexcept {
-  switch (code) {
-    case errc::invalid:
-      return "invalid";
-    case errc::not_found:
-      return "not_found";
-    case errc::already_exists:
-      return "already_exists";
-    case errc::permission_denied:
-      return "permission_denied";
-    case errc::quota_exceeded:
-      return "quota_exceeded";
-    case errc::does_not_fit:
-      return "does_not_fit";
-    case errc::unavailable:
-      return "unavailable";
-    case errc::deadline_exceeded:
-      return "deadline_exceeded";
-    case errc::busy:
-      return "busy";
-    case errc::corrupt:
-      return "corrupt";
-    case errc::cancelled:
-      return "cancelled";
-    case errc::io:
-      return "io";
-    case errc::disk_full:
-      return "disk_full";
-    case errc::version_mismatch:
-      return "version_mismatch";
-    case errc::internal:
-      return "internal";
-  }
-  return "unknown";
+  return row_of(code).name;
 }
 
 namespace {

@@ -43,7 +43,7 @@ result<void> check_input(const input_limits& limits, std::span<const int32_t> id
     return refuse(fmt::format("the input has {} tokens, {} reads at most {}: shorten it", ids.size(), limits.model,
                               limits.max_tokens));
   if (const auto at = first_outside(ids, limits.vocabulary); at != ids.size())
-    return refuse(fmt::format("token id {} at place {} is outside of the vocabulary of {}: 0 to {}", ids[at], at,
+    return refuse(fmt::format("token id {} at place {} is outside of the vocabulary of {}: use 0 to {}", ids[at], at,
                               limits.model, limits.vocabulary - 1));
   if (auto ok = check_types(limits, token_types, ids.size()); !ok) return ok;
   if (unpooled >= ids.size()) return refuse("the prompt leaves no token of the text: shorten the prompt");

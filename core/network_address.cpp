@@ -75,7 +75,7 @@ result<network_address> parse_network_address(std::string_view text) {
   const auto* end = text.data() + text.size();
   const auto [stop, trouble] = std::from_chars(text.data() + colon + 1, end, out.port);
   if (trouble != std::errc() || stop != end || out.port == 0)
-    return fail(errc::invalid, fmt::format("'{}': the port is no number from 1 to 65535", shown(text)));
+    return fail(errc::invalid, fmt::format("'{}': the port must be a number from 1 to 65535", shown(text)));
   return out;
 }
 
@@ -143,7 +143,8 @@ result<std::string> resolve_own(const std::string& host) {
   if (!all) return fail(all.error());
   for (const auto& each : *all)
     if (!interface_of(each).empty()) return each;
-  return fail(errc::unavailable, fmt::format("'{}' is no address of this machine", shown(host)));
+  return fail(errc::unavailable,
+              fmt::format("'{}' is no address of this machine: `ip address` lists them", shown(host)));
 }
 
 namespace {

@@ -1,5 +1,7 @@
-// Names of statuses, and what errors mean to who asked.
+// Names of statuses.
 #include "core/status.hpp"
+
+#include "core/error_table.hpp"
 
 namespace fastptm::core {
 
@@ -28,31 +30,7 @@ std::string_view to_string(status of) noexcept {
 }
 
 status status_of(errc code) noexcept {
-  switch (code) {
-    case errc::invalid:
-    case errc::already_exists:
-      return status::invalid;
-    case errc::not_found:
-      return status::not_found;
-    case errc::permission_denied:
-      return status::permission_denied;
-    case errc::quota_exceeded:
-      return status::quota_exceeded;
-    case errc::deadline_exceeded:
-    case errc::cancelled:
-      return status::deadline_exceeded;
-    case errc::does_not_fit:
-    case errc::busy:
-      return status::refused;
-    case errc::unavailable:
-    case errc::corrupt:
-    case errc::io:
-    case errc::disk_full:
-    case errc::version_mismatch:
-    case errc::internal:
-      return status::unavailable;
-  }
-  return status::unavailable;
+  return row_of(code).seen_as;
 }
 
 } // namespace fastptm::core

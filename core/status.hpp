@@ -23,7 +23,7 @@ enum class status : uint8_t {
 
 std::string_view to_string(status of) noexcept;
 
-// What an error means to who asked: the only place that says so.
+// What an error means to who asked, by core/error_table.
 status status_of(errc code) noexcept;
 
 } // namespace fastptm::core

@@ -137,9 +137,10 @@ core::result<std::string> state_folder::tenant_token(std::string_view tenant) co
   const auto file = path_ / "tokens" / std::string(tenant);
   std::error_code trouble;
   if (tenant.empty() || tenant.find('/') != tenant.npos || !fs::exists(file, trouble)) {
-    return core::fail(core::errc::not_found,
-                      fmt::format("tenant '{}' is not in this cluster: its token would be {}",
-                                  core::printable(tenant, 60), core::printable(file.string(), 200)));
+    return core::fail(
+        core::errc::not_found,
+        fmt::format("tenant '{}' is not in this cluster: its token would be {}; the configuration must name it",
+                    core::printable(tenant, 60), core::printable(file.string(), 200)));
   }
   return read_secret(file, "token");
 }
@@ -175,7 +176,7 @@ core::result<file_lock> file_lock::take(const fs::path& file, core::duration_us 
   if (!lock_within(descriptor, patience_us)) {
     ::close(descriptor);
     return core::fail(core::errc::already_exists,
-                      fmt::format("{} is held by pid {}", file.string(), holder(file).value_or(0)));
+                      fmt::format("{} is held by pid {}: stop that first", file.string(), holder(file).value_or(0)));
   }
   return file_lock(descriptor);
 }

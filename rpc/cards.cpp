@@ -26,7 +26,8 @@ core::result<std::string> read_beginning(const std::string& path, size_t most_by
   std::ifstream in(path, std::ios::binary);
   std::string bytes(unknown ? 0 : std::min<uintmax_t>(most_bytes, file_bytes), '\0');
   in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  if (in.bad() || in.gcount() == 0) return core::fail(core::errc::io, "the model's card cannot be read");
+  if (in.bad() || in.gcount() == 0)
+    return core::fail(core::errc::io, "the model's card cannot be read: publish the model again");
   bytes.resize(static_cast<size_t>(in.gcount()));
   return bytes;
 }

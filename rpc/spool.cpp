@@ -52,7 +52,9 @@ core::result<int> spooled_folder::create(std::string_view relative, uint64_t siz
                       fmt::format("file name '{}': use FILE or FOLDER/FILE", core::printable(relative, 100)));
   }
   if (++files_ > max_files) {
-    return core::fail(core::errc::invalid, fmt::format("more than {} files in one upload", max_files));
+    return core::fail(
+        core::errc::invalid,
+        fmt::format("more than {} files in one upload: leave out what is no part of the model", max_files));
   }
   if (size_bytes > most_bytes_ - announced_bytes_) {
     return core::fail(core::errc::quota_exceeded,

@@ -69,7 +69,8 @@ scheduler::interface::behavior_type scheduler::make_behavior() {
 caf::result<protocol::infer_reply> scheduler::on_request(const protocol::schedule_request& request) {
   const auto model = model_index_.find(request.model);
   if (model == model_index_.end())
-    return refused(protocol::status::not_found, "the model is not known to the scheduler");
+    return refused(protocol::status::not_found,
+                   "the model is not there any more: `fastptm models` lists what there is");
   if (tickets_.size() >= options_.queued) return refused(scheduling::rejection::full);
   const auto index = take_slot();
   auto& taken = slots_[index];
@@ -306,7 +307,8 @@ void scheduler::on_timer(uint64_t timer) {
 
 void scheduler::on_stop() {
   for (uint32_t index = 0; index < slots_.size(); ++index)
-    if (slots_[index].used) answer(index, refused(protocol::status::unavailable, "the cluster is stopping"));
+    if (slots_[index].used)
+      answer(index, refused(protocol::status::unavailable, "the cluster is stopping: ask again when it has started"));
   self_->quit(caf::exit_reason::user_shutdown);
 }
 

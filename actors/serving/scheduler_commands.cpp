@@ -120,7 +120,8 @@ void scheduler::carry_out(const scheduling::set_timer& command) {
 void scheduler::carry_out(const scheduling::refuse& command) {
   const auto index = command.request.slot;
   if (const auto& of = models_[slots_[index].model]; of.is_removed) {
-    answer(index, refused(protocol::status::not_found, of.row.name + " was taken back"));
+    answer(index,
+           refused(protocol::status::not_found, of.row.name + " was taken back: `fastptm models` lists what there is"));
     return free_slot(index);
   }
   const auto& load_error = models_[slots_[index].model].load_error;
@@ -128,15 +129,18 @@ void scheduler::carry_out(const scheduling::refuse& command) {
   const auto& model = models_[slots_[index].model].row.name;
   switch (command.reason) {
     case scheduling::refusal::late:
-      answer(index, refused(protocol::status::deadline_exceeded, model + ": not served before its deadline" + why,
+      answer(index, refused(protocol::status::deadline_exceeded,
+                            model + ": not served before its deadline: ask again or give it more time" + why,
                             command.retry_after_us));
       break;
     case scheduling::refusal::unservable:
-      answer(index, refused(protocol::status::refused, model + ": no device can hold it" + why));
+      answer(index,
+             refused(protocol::status::refused, model + ": no device can hold it: give one a larger arena" + why));
       break;
     case scheduling::refusal::unavailable:
-      answer(index,
-             refused(protocol::status::unavailable, model + ": no device could answer" + why, command.retry_after_us));
+      answer(index, refused(protocol::status::unavailable,
+                            model + ": no device could answer: ask again, `fastptm status` shows what is up" + why,
+                            command.retry_after_us));
       break;
   }
   free_slot(index);

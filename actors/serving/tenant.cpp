@@ -67,7 +67,8 @@ caf::result<protocol::infer_reply> tenant::on_infer(const protocol::infer_reques
     return refused(protocol::status::invalid,
                    fmt::format("{} is asked by `fastptm {}`", model.name, to_string(model.task)));
   if (request.deadline_us < 0)
-    return refused(protocol::status::deadline_exceeded, "the deadline had passed before the request came");
+    return refused(protocol::status::deadline_exceeded,
+                   "the deadline had passed before the request came: give it more time");
   if (const auto known = keys_.find(request.key); known != keys_.end()) return take_over(known->second, request);
   const auto now = options_.clock->now_us();
   const auto wanted_us = request.deadline_us == 0 ? options_.default_deadline_us : request.deadline_us;
@@ -171,12 +172,14 @@ void tenant::on_no_reply(uint64_t ticket, const core::error& why) {
   if (why.code != core::errc::deadline_exceeded)
     return answer(ticket, refused(protocol::status::unavailable, why.message));
   self_->send(options_.scheduler, protocol::cancel_atom_v, options_.id, ticket);
-  answer(ticket, refused(protocol::status::deadline_exceeded, "no answer within the deadline and one second"));
+  answer(ticket, refused(protocol::status::deadline_exceeded,
+                         "no answer within the deadline and one second: ask again or give it more time"));
 }
 
 void tenant::on_stop() {
   while (!pending_.empty())
-    answer(pending_.begin()->first, refused(protocol::status::unavailable, "the cluster is stopping"));
+    answer(pending_.begin()->first,
+           refused(protocol::status::unavailable, "the cluster is stopping: ask again when it has started"));
   self_->quit(caf::exit_reason::user_shutdown);
 }
 
@@ -202,8 +205,8 @@ tenant::pending tenant::forget(uint64_t ticket) {
 core::result<const protocol::model_row*> tenant::find_model(const std::string& name) const {
   const auto slash = name.find('/');
   if (slash != std::string::npos && name.substr(0, slash) != options_.name)
-    return core::fail(core::errc::permission_denied,
-                      fmt::format("{} is not a model of tenant {}", core::printable(name, 100), options_.name));
+    return core::fail(core::errc::permission_denied, fmt::format("{} is not a model of tenant {}: ask as its owner",
+                                                                 core::printable(name, 100), options_.name));
   const auto full = slash == std::string::npos ? fmt::format("{}/{}", options_.name, name) : name;
   const auto versioned = newest_.find(full);
   const auto found = models_.find(versioned == newest_.end() ? full : versioned->second);

@@ -26,8 +26,9 @@ std::string base_of(const std::string& full_name) {
 core::result<std::vector<core::model_id>> weight_store::owned_models(const protocol::unpublish_request& request) const {
   const auto slash = request.model.find('/');
   if (slash != std::string::npos && request.model.substr(0, slash) != request.tenant)
-    return core::fail(core::errc::permission_denied,
-                      fmt::format("{} is not a model of tenant {}", request.model, request.tenant));
+    return core::fail(
+        core::errc::permission_denied,
+        fmt::format("{} is not a model of tenant {}: only its owner takes it back", request.model, request.tenant));
   const auto wanted = slash == std::string::npos ? request.tenant + "/" + request.model : request.model;
   const bool has_version = wanted.find('@') != std::string::npos;
   if (has_version == request.all)
@@ -41,7 +42,7 @@ core::result<std::vector<core::model_id>> weight_store::owned_models(const proto
   if (found.empty())
     return core::fail(core::errc::not_found, fmt::format("no model {}: `fastptm models` lists what there is", wanted));
   if (std::ranges::any_of(found, [&](const auto id) { return leaving_.contains(id); }))
-    return core::fail(core::errc::busy, fmt::format("{} is being taken back already", wanted));
+    return core::fail(core::errc::busy, fmt::format("{} is being taken back already: wait for that to end", wanted));
   return found;
 }
 

@@ -37,18 +37,22 @@ core::result<plan> plan_of(const switch_bench_options& options) {
     if (options.path == "tcp") return plan{"peer_device", "tcp", "peerDevice", "tcp", true};
     if (options.path.empty() || options.path == "cma") return plan{"peer_device", "cma", "peerDevice", "tcp,cma", true};
     if (options.path == "cuda_ipc")
-      return core::fail(core::errc::unavailable, "path cuda_ipc: this build has no CUDA devices");
+      return core::fail(core::errc::unavailable, "path cuda_ipc: this build has no CUDA devices, use cma or tcp");
   } else if (options.source == "host_cache") {
     if (options.path.empty() || options.path == "map")
       return plan{"host_cache", "map", "hostCache, disk", "tcp,cma", false};
-    if (options.path == "pcie") return core::fail(core::errc::unavailable, "path pcie: this build has no CUDA devices");
+    if (options.path == "pcie")
+      return core::fail(core::errc::unavailable, "path pcie: this build has no CUDA devices, use map");
   } else if (options.source == "disk") {
     if (options.path.empty() || options.path == "io_uring") return plan{"disk", "io_uring", "disk", "tcp,cma", false};
   } else {
     return core::fail(core::errc::invalid, fmt::format("source '{}': use peer, host_cache or disk", options.source));
   }
-  return core::fail(core::errc::invalid,
-                    fmt::format("path '{}' does not lead to source {}", options.path, options.source));
+  return core::fail(
+      core::errc::invalid,
+      fmt::format(
+          "path '{}' does not lead to source {}: use cma or tcp to a peer, map to the host cache, io_uring to the disk",
+          options.path, options.source));
 }
 
 std::string config_text(const plan& how, uint64_t mib, const std::string& device) {
@@ -169,8 +173,8 @@ private:
       if (source.getBytes() == 0) continue;
       if (source.getKind() == how_.kind.c_str() && source.getPath() == how_.path.c_str()) continue;
       return core::fail(core::errc::unavailable,
-                        fmt::format("bytes came from {} over {}, not from {} over {}", source.getKind().cStr(),
-                                    source.getPath().cStr(), how_.kind, how_.path));
+                        fmt::format("bytes came from {} over {}, not from {} over {}: try again on a quiet machine",
+                                    source.getKind().cStr(), source.getPath().cStr(), how_.kind, how_.path));
     }
     return {};
   }

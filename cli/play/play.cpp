@@ -55,7 +55,7 @@ core::result<std::vector<std::string>> read_models(const std::string& file, uint
     }
     if (name == nullptr || name->string() == nullptr) {
       return core::fail(core::errc::invalid,
-                        fmt::format("{}: names no model for number {} of the trace ({})", file, i,
+                        fmt::format("{}: names no model for number {} of the trace ({}): add one", file, i,
                                     i < 26 ? std::string(1, static_cast<char>('A' + i)) : std::to_string(i)));
     }
     out[i] = *name->string();
@@ -184,7 +184,8 @@ int run(const options& chosen) {
   const auto trace = sim::read_trace(
       chosen.trace, {.rate = chosen.rate, .oversleep_ms = 0, .deadline_ms = static_cast<double>(*deadline_us) / 1000});
   if (!trace) return failed(trace.error());
-  if (trace->requests.empty()) return failed({core::errc::invalid, chosen.trace + ": has no requests"});
+  if (trace->requests.empty())
+    return failed({core::errc::invalid, chosen.trace + ": has no requests: give a trace with at least one"});
   auto models = read_models(chosen.models, trace->models);
   if (!models) return failed(models.error());
   auto client = connect_tenant(chosen.cluster, refusals::told);

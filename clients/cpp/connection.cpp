@@ -67,8 +67,11 @@ kj::Promise<void> connection::open(const std::string& address) {
 core::result<void> connection::connect(const std::string& address, core::duration_us timeout_us) {
   const auto trouble = kj::runCatchingExceptions([&] { within(open(address), timeout_us).wait(scope()); });
   KJ_IF_MAYBE (exception, trouble) {
-    return core::fail(core::errc::unavailable, fmt::format("nobody answers at {}: is the cluster running? ({})",
-                                                           address, exception->getDescription().cStr()));
+    return core::fail(
+        core::errc::unavailable,
+        fmt::format(
+            "nobody answers at {}: is the cluster running, and is that its address? Check with `fastptm status` ({})",
+            address, exception->getDescription().cStr()));
   }
   return {};
 }

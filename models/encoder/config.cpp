@@ -32,10 +32,10 @@ core::result<void> validate(const config& of) {
   }
   if (of.hidden % of.heads != 0) {
     return core::fail(core::errc::invalid,
-                      fmt::format("the hidden size {} is not divisible by {} attention heads", of.hidden, of.heads));
+                      fmt::format("the hidden size {} must be divisible by {} attention heads", of.hidden, of.heads));
   }
   if (of.act > activation::tanh || of.pooler_act > activation::tanh)
-    return core::fail(core::errc::invalid, "unknown activation");
+    return core::fail(core::errc::invalid, "unknown activation: gelu, gelu_new and relu are served");
   if (!(of.layer_norm_eps > 0 && of.layer_norm_eps < 1))
     return core::fail(core::errc::invalid, "the epsilon of the layer norms must be a number between 0 and 1");
   return {};

@@ -364,11 +364,14 @@ policy::scheduling::options scheduling_options(const scheduling_config& from) {
 core::result<cluster_config> load_config(const std::filesystem::path& file) {
   std::error_code trouble;
   if (!std::filesystem::is_regular_file(file, trouble)) {
-    return core::fail(core::errc::not_found, fmt::format("{}: no such file, or not a regular one", file.string()));
+    return core::fail(
+        core::errc::not_found,
+        fmt::format("{}: no such file, or not a regular one: give the path of a configuration", file.string()));
   }
   if (std::filesystem::file_size(file, trouble) > max_config_bytes) {
-    return core::fail(core::errc::invalid,
-                      fmt::format("{}: larger than 1 MiB: this is no configuration", file.string()));
+    return core::fail(
+        core::errc::invalid,
+        fmt::format("{}: larger than 1 MiB: this is no configuration, give the path of one", file.string()));
   }
   std::ifstream in(file, std::ios::binary);
   std::ostringstream text;

@@ -205,7 +205,7 @@ core::result<void> node_keeper::start() {
   while (!all_ready() && !start_failure_) {
     if (!step(deadline)) {
       stop();
-      return core::fail(core::errc::cancelled, "stopped by a signal before all nodes were ready");
+      return core::fail(core::errc::cancelled, "stopped by a signal before all nodes were ready: start it again");
     }
     if (core::monotonic_now_us() >= deadline) {
       const auto late =

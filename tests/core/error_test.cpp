@@ -1,5 +1,7 @@
 // Errors as values.
-#include "core/error.hpp"
+#include "core/error_table.hpp"
+
+#include <fstream>
 
 #include <cerrno>
 #include <set>
@@ -28,6 +30,23 @@ TEST(Error, ContextIsPutInFront) {
   const result<int> outer = fail("a.json", inner.error());
   EXPECT_EQ(outer.error().code, errc::invalid);
   EXPECT_EQ(outer.error().message, "a.json: no comma");
+}
+
+TEST(ErrorTable, SaysOfEveryCodeWhatItMeansAndWhatToDo) {
+  for (const auto& row : error_table()) {
+    EXPECT_EQ(to_string(row.code), row.name);
+    EXPECT_TRUE(row.meaning.ends_with('.')) << row.name;
+    EXPECT_TRUE(row.remedy.ends_with('.')) << row.name;
+    EXPECT_EQ(status_of(row.code), row.seen_as);
+    EXPECT_NE(row.seen_as, status::ok) << row.name;
+    EXPECT_NE(row.seen_as, status::late) << row.name;
+  }
+}
+
+TEST(ErrorTable, IsThePageOfTheDocumentation) {
+  std::ifstream page(FASTPTM_SOURCE "/docs/errors.md");
+  const std::string text{std::istreambuf_iterator<char>(page), {}};
+  EXPECT_EQ(text, errors_as_markdown()) << "write it again: fastptm errors --markdown > docs/errors.md";
 }
 
 } // namespace fastptm::core

@@ -30,8 +30,8 @@ TEST(InputLimits, TakeWhatTheModelReads) {
 TEST(InputLimits, SayWhatIsWrongWhereAndWhatToDo) {
   EXPECT_EQ(refusal({}), "the input has no tokens: give at least one id");
   EXPECT_EQ(refusal({1, 2, 3, 4, 5}), "the input has 5 tokens, acme/m@1 reads at most 4: shorten it");
-  EXPECT_EQ(refusal({1, 100}), "token id 100 at place 1 is outside of the vocabulary of acme/m@1: 0 to 99");
-  EXPECT_EQ(refusal({-1}), "token id -1 at place 0 is outside of the vocabulary of acme/m@1: 0 to 99");
+  EXPECT_EQ(refusal({1, 100}), "token id 100 at place 1 is outside of the vocabulary of acme/m@1: use 0 to 99");
+  EXPECT_EQ(refusal({-1}), "token id -1 at place 0 is outside of the vocabulary of acme/m@1: use 0 to 99");
   EXPECT_EQ(refusal({1, 2}, {0}), "1 token types for 2 ids: give one for each id, or none");
   EXPECT_EQ(refusal({1, 2}, {0, 2}), "token type 2 at place 1: acme/m@1 knows 0 to 1");
   EXPECT_EQ(refusal({1, 2}, {}, 2), "the prompt leaves no token of the text: shorten the prompt");

@@ -68,12 +68,14 @@ BANNED = {
 BANNED_CPP = {
     r"\b(src|dst)\b": "say source and target",
     r"\bstd::this_thread::sleep": "wait for an event or a timer, not for time",
+    r"\btesting::TempDir\(\)": "tests run beside each other: tests/support/temporary_folder gives each its own",
     r"\busing namespace std\s*;": "name what you use",
     r"^#\s*(if|ifdef|ifndef)\b.*\b(USE_|HAVE_|WITH_)": "backends are files chosen by CMake, not #ifdef",
 }
 
 # (beginning of a path, beginning of what was found): exceptions to the above, each with its reason.
 EXCEPTIONS = {
+    ("tests/support/temporary_folder", "testing::TempDir"): "makes the folders of the others",
     ("node/", "std::this_thread::sleep"): "processes and locks of others, which tell nobody when they end",
     ("cli/", "std::this_thread::sleep"): "commands poll other processes, which tell nobody when they end",
     ("tests/integration/real_binary.cpp", "std::this_thread::sleep"): "real processes tell nobody when their state changes",
@@ -82,3 +84,25 @@ EXCEPTIONS = {
 }
 
 MOST_LINES = 600
+
+# Where texts of errors reach users as they are: the command line, clients, tenants, publishers.
+ERROR_TEXT_FOLDERS = ("cli/", "clients/", "rpc/", "actors/serving/", "actors/store/", "core/input_limits", "core/names",
+                      "core/network_address", "node/config/", "node/state_folder", "node/process/", "models/")
+
+# What a text looks like that tells its reader what to do or what would be right.
+SAYS_WHAT_TO_DO = (r"`|expected|at most|at least|instead|again|one of|between|\bmust\b|\bonly\b|limit|are served|there (are|is)|\{\} to \{\}"
+                   r"|\b(use|give|run|try|raise|remove|shorten|add|send|ask|publish|wait|choose|look|restart|start|stop|set|make|write|say"
+                   r"|leave|put|split|free|enlarge|lower|mend|close|take|resize|check|configure|needs|knows|convert)\b")
+
+# Texts that need none: (a part of it): why.
+ERROR_TEXT_EXCEPTIONS = {
+    ("tests/support/temporary_folder", "testing::TempDir"): "makes the folders of the others",
+    "nobody waits for the answer": "nobody reads it",
+    "the load was not reported": "of a benchmark: a fault of the program",
+    "is no canonical text": "damage, whose remedy stands in core/error_table",
+    "{} has {} shards, {} given": "a fault of the program",
+    "shard {} of {} is {} bytes": "a fault of the program",
+    "config.json: {}": "puts the file before a text that does",
+    "bytes in {} chunks": "damage, whose remedy stands in core/error_table",
+    "{} shards, expected": "damage, whose remedy stands in core/error_table",
+}

@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rules import BANNED, BANNED_CPP, EXCEPTIONS, FOLDERS, LIBRARIES, MOST_LINES
+from rules import (BANNED, BANNED_CPP, ERROR_TEXT_EXCEPTIONS, ERROR_TEXT_FOLDERS, EXCEPTIONS, FOLDERS, LIBRARIES, MOST_LINES,
+                   SAYS_WHAT_TO_DO)
 
 CPP = (".hpp", ".cpp", ".cu", ".cuh")
 COMMENTED = (*CPP, ".capnp", ".cmake")
@@ -159,7 +160,38 @@ def banned_text(tree):
                     yield path, number, f"{found.group()!r}: {reason}"
 
 
-RULES = {rule.__name__: rule for rule in (first_lines, comments, include_directions, libraries, forgotten_files, file_sizes, banned_text)}
+def literals_of(text, start):
+    """The string literals of the call whose bracket opens at `start`, joined."""
+    depth, at, found = 0, start, []
+    while at < len(text):
+        if text[at] == '"':
+            end = re.compile(r'(?:[^"\\\\]|\\\\.)*"').match(text, at + 1)
+            if end is None:
+                break
+            found.append(end.group()[:-1])
+            at = end.end()
+            continue
+        depth += {"(": 1, "{": 1, ")": -1, "}": -1}.get(text[at], 0)
+        if depth == 0:
+            break
+        at += 1
+    return " ".join(found)
+
+
+def error_texts(tree):
+    """A text that users meet says what to do or what is expected, not only what is wrong."""
+    for path, lines in tree.of(".cpp", ".hpp"):
+        if not path.startswith(ERROR_TEXT_FOLDERS):
+            continue
+        text = "\n".join(line.split("//")[0] if '"' not in line else line for line in lines)
+        for call in re.finditer(r"\b(fail|failed|refuse|refused|refuse_usage)\s*\([^;]*?(errc|status)::\w+|\brefuse\s*\(", text):
+            said = literals_of(text, text.index("(", call.start()))
+            if len(said) > 12 and not re.search(SAYS_WHAT_TO_DO, said) and not any(each in said for each in ERROR_TEXT_EXCEPTIONS):
+                yield path, text[: call.start()].count("\n") + 1, f"'{said[:80]}' does not say what to do"
+
+
+RULES = {rule.__name__: rule for rule in (first_lines, comments, include_directions, libraries, forgotten_files, file_sizes,
+                                      banned_text, error_texts)}
 
 
 def main(root, rule):

@@ -85,6 +85,13 @@ class Tidy(unittest.TestCase):
         self.assertEqual(len(self.findings("banned_text", policy__CMakeLists_dot_txt="-march=" + "native")), 1)
 
 
+    def test_an_error_that_does_not_say_what_to_do_is_found(self):
+        bare = '// Rpc.\nreturn core::fail(core::errc::invalid, "the text is empty");\n'
+        helpful = '// Rpc.\nreturn core::fail(core::errc::invalid, "the text is empty: give at least one character");\n'
+        self.assertEqual(len(self.findings("error_texts", rpc__texts_dot_cpp=bare)), 1)
+        self.assertEqual(len(self.findings("error_texts", rpc__texts_dot_cpp=helpful)), 0)
+
+
 class RunTests(unittest.TestCase):
     def summary(self, cases, ctest_failed=False, steady_alone=frozenset()):
         return run_tests.summary(xml.fromstring(f"<testsuite>{cases}</testsuite>"), ctest_failed, steady_alone)
