@@ -9,6 +9,7 @@
 
 #include "core/random.hpp"
 #include "tests/sim/schedule_checker.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace fastptm::sim {
 
@@ -242,7 +243,8 @@ TEST(Replay, ExportsOneRowALineThatReadsBack) {
   trace t{{{0, 0, 3000}, {5.5, 1, 3005.5}}, 10, 2};
   const auto r = replay(t, "dxv", 1, {.exec_ms = 10, .switch_ms = 100});
   ASSERT_TRUE(r);
-  const auto file = std::filesystem::path(testing::TempDir()) / "schedule.jsonl";
+  const tests::temporary_folder folder;
+  const auto file = folder / "schedule.jsonl";
   ASSERT_TRUE(export_schedule(r->log, file.string()));
   std::ifstream in(file);
   std::vector<std::string> lines;

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "sim/targets.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace fastptm::sim {
 
@@ -53,7 +54,8 @@ TEST(Targets, SetsThatFitAreLoadedOnceAtLowRates) {
 }
 
 TEST(Targets, SpeedIsMeasuredForEverySizeAndPlotted) {
-  const auto plot = std::filesystem::path(testing::TempDir()) / "speed.svg";
+  const tests::temporary_folder folder;
+  const auto plot = folder / "speed.svg";
   const auto t = decision_speed(3, 2000, plot);
   ASSERT_TRUE(t) << t.error().message;
   EXPECT_EQ(t->details.size(), 7u); // Headings and six sizes; whether the limits are met depends on the machine.
@@ -64,9 +66,8 @@ TEST(Targets, SpeedIsMeasuredForEverySizeAndPlotted) {
 }
 
 TEST(Targets, HeadlinesNeedPublishedTraces) {
-  const auto folder = std::filesystem::path(testing::TempDir()) / "no_traces";
-  std::filesystem::create_directories(folder);
-  EXPECT_THAT(paper_headlines(folder).error().message, testing::HasSubstr("no published traces"));
+  const tests::temporary_folder folder;
+  EXPECT_THAT(paper_headlines(folder.path()).error().message, testing::HasSubstr("no published traces"));
   EXPECT_THAT(paper_headlines("/nowhere").error().message, testing::HasSubstr("/nowhere"));
 }
 

@@ -8,13 +8,19 @@
 
 #include "sim/trace.hpp"
 #include "sim/workload.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace fastptm::sim {
 
 namespace {
 
+std::filesystem::path scratch(const std::string& name) {
+  static const tests::temporary_folder folder; // of this process: tests run beside each other
+  return folder / name;
+}
+
 std::filesystem::path file_with(const std::string& text) {
-  const auto file = std::filesystem::path(testing::TempDir()) / "trace_test.json";
+  const auto file = scratch("trace.json");
   std::ofstream(file, std::ios::binary | std::ios::trunc) << text;
   return file;
 }
@@ -51,7 +57,7 @@ TEST(Trace, AsATimedListMayBringDeadlines) {
 
 TEST(Trace, IsTakenFromAWorkloadByItsFirstBytes) {
   const auto w = generate({.models = 7, .requests = 100, .rate = 50, .seed = 3});
-  const auto file = std::filesystem::path(testing::TempDir()) / "trace_test.bin";
+  const auto file = scratch("trace.bin");
   ASSERT_TRUE(w && write_workload(file, *w));
   const auto t = read_trace(file, {.rate = 4});
   ASSERT_TRUE(t) << t.error().message;

@@ -8,13 +8,15 @@
 #include <limits>
 
 #include "sim/workload.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace fastptm::sim {
 
 namespace {
 
 std::filesystem::path scratch(const std::string& name) {
-  return std::filesystem::path(testing::TempDir()) / ("workload_test_" + name);
+  static const tests::temporary_folder folder; // of this process: tests run beside each other
+  return folder / name;
 }
 
 std::string bytes_of(const std::filesystem::path& file) {
