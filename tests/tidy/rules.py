@@ -96,7 +96,6 @@ SAYS_WHAT_TO_DO = (r"`|expected|at most|at least|instead|again|one of|between|\b
 
 # Texts that need none: (a part of it): why.
 ERROR_TEXT_EXCEPTIONS = {
-    ("tests/support/temporary_folder", "testing::TempDir"): "makes the folders of the others",
     "nobody waits for the answer": "nobody reads it",
     "the load was not reported": "of a benchmark: a fault of the program",
     "is no canonical text": "damage, whose remedy stands in core/error_table",

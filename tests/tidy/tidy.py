@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mirrors import MIRRORS
 from rules import (BANNED, BANNED_CPP, ERROR_TEXT_EXCEPTIONS, ERROR_TEXT_FOLDERS, EXCEPTIONS, FOLDERS, LIBRARIES, MOST_LINES,
                    SAYS_WHAT_TO_DO)
 
@@ -160,6 +161,24 @@ def banned_text(tree):
                     yield path, number, f"{found.group()!r}: {reason}"
 
 
+def mirror_tests(tree):
+    """Every source has a test of its name, or a row of mirrors.py that says where it is tested and why there."""
+    used = set()
+    for path, _ in tree.of(".cpp"):
+        if path.startswith(("tests/", "tools/", "cmake/")) or f"tests/{path[:-4]}_test.cpp" in tree.files:
+            continue
+        row = max((row for row in MIRRORS if path.startswith(row)), key=len, default=None)
+        if row is None:
+            yield path, 1, f"no tests/{path[:-4]}_test.cpp, and no row of tests/tidy/mirrors.py"
+            continue
+        used.add(row)
+        if MIRRORS[row][0] not in tree.files:
+            yield path, 1, f"mirrors.py names {MIRRORS[row][0]}, which does not exist"
+    if "tests/tidy/mirrors.py" in tree.files:
+        for row in MIRRORS.keys() - used:
+            yield "tests/tidy/mirrors.py", 1, f"the row {row} is for no source: remove it"
+
+
 def literals_of(text, start):
     """The string literals of the call whose bracket opens at `start`, joined."""
     depth, at, found = 0, start, []
@@ -191,7 +210,7 @@ def error_texts(tree):
 
 
 RULES = {rule.__name__: rule for rule in (first_lines, comments, include_directions, libraries, forgotten_files, file_sizes,
-                                      banned_text, error_texts)}
+                                      banned_text, error_texts, mirror_tests)}
 
 
 def main(root, rule):

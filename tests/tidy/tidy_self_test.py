@@ -15,6 +15,8 @@ GOOD = {
     "core/error.hpp": "// Errors.\n#pragma once\n",
     "policy/residency.cpp": '// Decides.\n#include "core/error.hpp"\n',
     "policy/CMakeLists.txt": "fastptm_library(policy\n  SOURCES\n    residency.cpp)\n",
+    "tests/policy/residency_test.cpp": "// Residency.\n",
+    "tests/policy/CMakeLists.txt": "fastptm_tests(policy_tests SOURCES residency_test.cpp)\n",
 }
 
 
@@ -84,6 +86,11 @@ class Tidy(unittest.TestCase):
             self.assertEqual(len(self.findings("banned_text", core__error_dot_hpp="// Errors.\n" + line + "\n")), 1, line)
         self.assertEqual(len(self.findings("banned_text", policy__CMakeLists_dot_txt="-march=" + "native")), 1)
 
+
+    def test_a_source_without_a_test_or_a_reason_is_found(self):
+        self.assertEqual(len(self.findings("mirror_tests", attic__ghost_dot_cpp="// A ghost.\n")), 1)
+        self.assertEqual(len(self.findings("mirror_tests", attic__ghost_dot_cpp="// A ghost.\n",
+                                           tests__attic__ghost_test_dot_cpp="// Its test.\n")), 0)
 
     def test_an_error_that_does_not_say_what_to_do_is_found(self):
         bare = '// Rpc.\nreturn core::fail(core::errc::invalid, "the text is empty");\n'
