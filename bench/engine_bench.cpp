@@ -40,8 +40,8 @@ core::result<models::encoder::config> configuration_named(const engine_bench_opt
                                  .token_types = 2};
 }
 
-void fill(const weights::shard_layout& shard, std::byte* at, core::prng& random) {
-  for (const weights::tensor_slot& tensor : shard.tensors) {
+void fill(const models::shard_layout& shard, std::byte* at, core::prng& random) {
+  for (const models::tensor_slot& tensor : shard.tensors) {
     const float mean = tensor.name.ends_with("norm.weight") ? 1.0f : 0.0f;
     float* const values = reinterpret_cast<float*>(at + tensor.offset_bytes);
     for (uint64_t i = 0; i < tensor.size_bytes / sizeof(float); ++i) {
@@ -107,7 +107,7 @@ core::result<engine_bench_result> run_engine_bench(const engine_bench_options& o
   const auto numbers = configuration_named(options);
   if (!numbers) return core::fail(numbers.error());
   const auto arch = models::encoder::architecture_of("bert", *numbers);
-  const weights::task job{.max_tokens = numbers->positions};
+  const models::task job{.max_tokens = numbers->positions};
   const auto shards = models::layout_of(arch, job);
   uint64_t arena_bytes = 0;
   for (const auto& shard : shards) arena_bytes += shard.size_bytes;

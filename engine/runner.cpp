@@ -20,7 +20,7 @@ constexpr size_t skeletons_kept = 16;
 constexpr size_t largest_batch = 1024;
 
 // Wherever the bytes of an input came from, none of its numbers reads beyond a table.
-core::result<void> check_inputs(const weights::model_facts& facts, const std::vector<sequence>& inputs) {
+core::result<void> check_inputs(const models::model_facts& facts, const std::vector<sequence>& inputs) {
   const core::input_limits limits{facts.name, facts.positions, facts.vocabulary, facts.token_types};
   if (inputs.empty() || inputs.size() > largest_batch) {
     return core::fail(core::errc::invalid, fmt::format("{} inputs: give 1 to {}", inputs.size(), largest_batch));
@@ -46,7 +46,7 @@ private:
   core::result<run_result> run(const run_request& request);
   core::result<void> run_passes(models::skeleton& with, const run_request& request, models::binding& weights,
                                 run_result& result);
-  models::skeleton& skeleton_of(const weights::architecture& arch);
+  models::skeleton& skeleton_of(const models::architecture& arch);
   void finished();
 
   gpu::device& device_;
@@ -119,7 +119,7 @@ core::result<void> runner::state::run_passes(models::skeleton& with, const run_r
   return {};
 }
 
-models::skeleton& runner::state::skeleton_of(const weights::architecture& arch) {
+models::skeleton& runner::state::skeleton_of(const models::architecture& arch) {
   const auto found = std::ranges::find(skeletons_, arch, [](const auto& s) { return s->architecture(); });
   if (found != skeletons_.end()) {
     skeletons_.splice(skeletons_.begin(), skeletons_, found);

@@ -9,8 +9,8 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "gpu/device.hpp"
+#include "models/architecture.hpp"
 #include "models/skeleton/sequence.hpp"
-#include "weights/format/architecture.hpp"
 
 namespace fastptm::engine {
 
@@ -18,9 +18,9 @@ using models::sequence;
 using models::shard_address;
 
 struct run_request {
-  weights::architecture arch;
-  weights::model_facts facts; // of it
-  weights::task job;
+  models::architecture arch;
+  models::model_facts facts; // of it
+  models::task job;
   std::vector<shard_address> shards; // as in the manifest; the caller keeps the regions leased until `done`
   std::vector<sequence> inputs;      // at least one
   core::time_us give_up_at_us = 0;   // bound on waiting for shards, on core::monotonic_now_us()'s clock

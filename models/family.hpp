@@ -10,15 +10,15 @@
 
 #include "core/error.hpp"
 #include "core/json.hpp"
+#include "models/architecture.hpp"
+#include "models/layout.hpp"
 #include "models/skeleton/skeleton.hpp"
-#include "weights/format/architecture.hpp"
-#include "weights/format/layout.hpp"
 
 namespace fastptm::models {
 
 // What config.json says.
 struct described_model {
-  weights::architecture arch;
+  models::architecture arch;
   core::task_kind kind = core::task_kind::embed; // by the class that `architectures` names
   std::vector<std::string> defaults; // "hidden_size 768": keys that are not there, with the library's values
 };
@@ -32,7 +32,7 @@ public:
   virtual std::string_view prefix() const = 0;
 
   // The tensors that fill a slot of the layout, one below the other: three for "qkv.*" of some families, else one.
-  virtual std::vector<std::string> sources_of(const weights::shard_layout& shard, const weights::tensor_slot& slot,
+  virtual std::vector<std::string> sources_of(const models::shard_layout& shard, const models::tensor_slot& slot,
                                               std::string_view prefix) const = 0;
 
   // An older name of the same tensor; empty if there is none.
@@ -63,14 +63,14 @@ public:
   virtual const tensor_names& names() const = 0;
 
   // errc::invalid naming the first number that is out of bounds; errc::corrupt for a text that is not canonical.
-  virtual core::result<weights::model_facts> describe(const weights::architecture& arch) const = 0;
+  virtual core::result<models::model_facts> describe(const models::architecture& arch) const = 0;
 
   // All shards in the order in which a run needs them. Requires: describe(arch) succeeded.
-  virtual std::vector<weights::shard_layout> layout_of(const weights::architecture& arch,
-                                                       const weights::task& job) const = 0;
+  virtual std::vector<models::shard_layout> layout_of(const models::architecture& arch,
+                                                      const models::task& job) const = 0;
 
   // Requires: describe(arch) succeeded.
-  virtual std::unique_ptr<skeleton> make_skeleton(const weights::architecture& arch) const = 0;
+  virtual std::unique_ptr<skeleton> make_skeleton(const models::architecture& arch) const = 0;
 };
 
 } // namespace fastptm::models

@@ -10,7 +10,6 @@
 #include "core/log.hpp"
 #include "models/bert/family.hpp"
 #include "models/distilbert/family.hpp"
-#include "weights/format/hash.hpp"
 
 namespace fastptm::models {
 
@@ -21,39 +20,23 @@ const distilbert::family distilbert_family;
 
 constexpr std::array<const family*, 2> table{&bert_family, &distilbert_family};
 
-const family& family_of(const weights::architecture& arch) {
+const family& family_of(const models::architecture& arch) {
   const auto* found = find_family(arch.family);
   core::check(found != nullptr, "an architecture of a known family");
   return *found;
 }
 
-core::result<void> check_task(const weights::model_facts& facts, const weights::task& job) {
+core::result<void> check_task(const models::model_facts& facts, const models::task& job) {
   const bool classifies = job.kind == core::task_kind::classify;
   if (classifies && !job.has_pooler) return core::fail(core::errc::invalid, "a classifier needs the pooler's tensors");
-  if (classifies ? job.labels < 1 || job.labels > weights::max_labels : job.labels != 0) {
+  if (classifies ? job.labels < 1 || job.labels > models::max_labels : job.labels != 0) {
     return core::fail(core::errc::invalid,
                       fmt::format("{} labels, expected {}", job.labels,
-                                  classifies ? fmt::format("1 to {}", weights::max_labels) : "none"));
+                                  classifies ? fmt::format("1 to {}", models::max_labels) : "none"));
   }
   if (job.max_tokens < 1 || job.max_tokens > facts.positions) {
     return core::fail(core::errc::invalid, fmt::format("longest input of {} tokens, expected 1 to {} (positions)",
                                                        job.max_tokens, facts.positions));
-  }
-  return {};
-}
-
-core::result<void> check_shards(const weights::manifest& set) {
-  const auto expected = layout_of(set.arch, set.job);
-  if (set.shards.size() != expected.size()) {
-    return core::fail(core::errc::corrupt, fmt::format("{} shards, expected {}", set.shards.size(), expected.size()));
-  }
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const auto& shard = set.shards[i];
-    const auto chunks = weights::chunk_count(expected[i].size_bytes);
-    if (shard.size_bytes == expected[i].size_bytes && shard.chunk_checksums.size() == chunks) continue;
-    return core::fail(core::errc::corrupt,
-                      fmt::format("{} has {} bytes in {} chunks, expected {} in {}", name_of(expected[i]),
-                                  shard.size_bytes, shard.chunk_checksums.size(), expected[i].size_bytes, chunks));
   }
   return {};
 }
@@ -75,35 +58,26 @@ const family* find_family(std::string_view name) {
   return at == table.end() ? nullptr : *at;
 }
 
-core::result<weights::model_facts> describe(const weights::architecture& arch) {
+core::result<models::model_facts> describe(const models::architecture& arch) {
   const auto* found = find_family(arch.family);
   if (found != nullptr) return found->describe(arch);
   return core::fail(core::errc::invalid, fmt::format("unknown family '{}': {} are served",
                                                      core::printable(arch.family, 60), family_names()));
 }
 
-core::result<weights::model_facts> describe(const weights::architecture& arch, const weights::task& job) {
+core::result<models::model_facts> describe(const models::architecture& arch, const models::task& job) {
   auto facts = describe(arch);
   if (!facts) return facts;
   if (auto ok = check_task(*facts, job); !ok) return core::fail(ok.error());
   return facts;
 }
 
-std::vector<weights::shard_layout> layout_of(const weights::architecture& arch, const weights::task& job) {
+std::vector<models::shard_layout> layout_of(const models::architecture& arch, const models::task& job) {
   return family_of(arch).layout_of(arch, job);
 }
 
-std::unique_ptr<skeleton> make_skeleton(const weights::architecture& arch) {
+std::unique_ptr<skeleton> make_skeleton(const models::architecture& arch) {
   return family_of(arch).make_skeleton(arch);
-}
-
-core::result<weights::manifest> decode_manifest(std::span<const std::byte> bytes) {
-  const auto fail = [](const core::error& cause) { return core::fail("manifest", cause); };
-  auto set = weights::decode_unchecked(bytes);
-  if (!set) return fail(set.error());
-  if (auto ok = describe(set->arch, set->job); !ok) return fail({core::errc::corrupt, ok.error().message});
-  if (auto ok = check_shards(*set); !ok) return fail(ok.error());
-  return set;
 }
 
 } // namespace fastptm::models

@@ -9,7 +9,6 @@
 
 #include "core/error.hpp"
 #include "models/family.hpp"
-#include "weights/format/manifest.hpp"
 
 namespace fastptm::models {
 
@@ -22,17 +21,13 @@ std::string family_names();
 const family* find_family(std::string_view name);
 
 // errc::invalid: no such family, or numbers out of bounds.
-core::result<weights::model_facts> describe(const weights::architecture& arch);
+core::result<models::model_facts> describe(const models::architecture& arch);
 
 // The same, and whether the task suits it.
-core::result<weights::model_facts> describe(const weights::architecture& arch, const weights::task& job);
+core::result<models::model_facts> describe(const models::architecture& arch, const models::task& job);
 
 // Requires: describe(arch) succeeded.
-std::vector<weights::shard_layout> layout_of(const weights::architecture& arch, const weights::task& job);
-std::unique_ptr<skeleton> make_skeleton(const weights::architecture& arch);
-
-// Reads a manifest and checks everything: bounds, shard count and sizes against the layout, chunk counts, and that the
-// bytes are canonical. errc::corrupt otherwise.
-core::result<weights::manifest> decode_manifest(std::span<const std::byte> bytes);
+std::vector<models::shard_layout> layout_of(const models::architecture& arch, const models::task& job);
+std::unique_ptr<skeleton> make_skeleton(const models::architecture& arch);
 
 } // namespace fastptm::models

@@ -16,7 +16,7 @@ struct Manifest {
   layoutTag @7 :UInt32;   # 0: plain row-major
 }
 
-# Numbers of dtype, task and pooling are those of weights/format/architecture.hpp and core/task.hpp.
+# Numbers of dtype, task and pooling are those of models/architecture.hpp and core/task.hpp.
 
 # The family is 0, bert; its activation as in models/encoder/config.hpp.
 struct Architecture {

@@ -31,7 +31,7 @@ struct variant {
 // four times the last two layers and the head, four times everything.
 std::vector<variant> variants_of(const weights::import_plan& plan) {
   const size_t shards = plan.shards.size();
-  const bool has_head = plan.shards.back().layout.kind == weights::shard_kind::head;
+  const bool has_head = plan.shards.back().layout.kind == models::shard_kind::head;
   const size_t layers = shards - has_head - 1; // the first shard holds the embeddings
   const size_t first_of_last_two = shards - has_head - std::min<size_t>(2, layers);
   std::vector<variant> list;
@@ -97,9 +97,9 @@ core::result<void> make_all(const fs::path& from, const fs::path& to, uint64_t s
   for (const auto& made : variants_of(*plan)) {
     if (auto ok = make(from, *plan, made, to / made.name, seeds.next()); !ok) return ok;
     const auto& first = plan->shards[made.first_shard].layout;
-    const bool same_answers = first.kind == weights::shard_kind::head && plan->job.kind == weights::task_kind::embed;
+    const bool same_answers = first.kind == models::shard_kind::head && plan->job.kind == models::task_kind::embed;
     fmt::print("{}: changed from {} on, shares {} of {} shards with the original{}\n", (to / made.name).string(),
-               weights::name_of(first), made.first_shard, plan->shards.size(),
+               models::name_of(first), made.first_shard, plan->shards.size(),
                same_answers ? "; its embeddings are the original's: they are taken before the head" : "");
   }
   return {};

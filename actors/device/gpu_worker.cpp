@@ -239,7 +239,7 @@ void gpu_worker::start_next_load() {
 }
 
 void gpu_worker::start_load(queued_load next) {
-  auto manifest = models::decode_manifest(as_bytes(next.order.manifest));
+  auto manifest = weights::decode(as_bytes(next.order.manifest));
   if (!manifest) return drop(next, manifest.error());
   if (const auto held = sets_.find(next.order.model); held != sets_.end()) {
     next.promise.deliver(protocol::load_reply{});

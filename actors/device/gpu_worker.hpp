@@ -64,7 +64,7 @@ public:
   struct set {
     protocol::model_key key;
     weights::manifest manifest;
-    weights::model_facts facts; // of its architecture
+    models::model_facts facts; // of its architecture
     core::digest digest;
     std::vector<gpu::held_shard> shards; // as in the manifest
     std::vector<uint32_t> missing;       // positions of those that this load brings

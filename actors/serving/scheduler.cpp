@@ -11,6 +11,7 @@
 #include "core/log.hpp"
 #include "models/registry.hpp"
 #include "protocol/errors.hpp"
+#include "weights/format/manifest.hpp"
 
 namespace fastptm::actors {
 
@@ -20,7 +21,7 @@ using std::chrono::microseconds;
 namespace {
 
 // What a run is assumed to cost until one was measured: 64 tokens at 50 GFLOP/s.
-policy::execution_cost assumed_cost(const weights::model_facts& facts) {
+policy::execution_cost assumed_cost(const models::model_facts& facts) {
   const uint64_t per_token = 2 * facts.weights_per_token; // a product and a sum
   return {500, std::max<core::duration_us>(50, static_cast<core::duration_us>(per_token * 64 / 50'000))};
 }
@@ -107,7 +108,7 @@ void scheduler::on_cancel(core::tenant_id tenant, uint64_t ticket) {
 void scheduler::on_model(const protocol::model_added& added) {
   decide();
   if (model_index_.contains(added.row.id)) return;
-  const auto set = models::decode_manifest(as_bytes(added.manifest));
+  const auto set = weights::decode(as_bytes(added.manifest));
   if (!set) return core::log::error("scheduler", "bad-manifest", "{}: {}", added.row.name, set.error().message);
   const auto index = take_model();
   auto& model = models_[index];

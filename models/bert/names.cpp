@@ -25,16 +25,16 @@ constexpr std::array<name_pair, 5> layer_names{{{"attention_output", "attention.
 
 } // namespace
 
-std::vector<std::string> names::sources_of(const weights::shard_layout& shard, const weights::tensor_slot& slot,
+std::vector<std::string> names::sources_of(const models::shard_layout& shard, const models::tensor_slot& slot,
                                            std::string_view prefix) const {
   const auto [module, field] = module_and_field(slot.name);
   switch (shard.kind) {
-    case weights::shard_kind::embeddings:
+    case models::shard_kind::embeddings:
       return {fmt::format("{}{}.{}", prefix, theirs(embeddings_names, module), field)};
-    case weights::shard_kind::head:
+    case models::shard_kind::head:
       if (module == "pooler") return {fmt::format("{}pooler.dense.{}", prefix, field)};
       return {fmt::format("classifier.{}", field)};
-    case weights::shard_kind::layer:
+    case models::shard_kind::layer:
       break;
   }
   const std::string layer = fmt::format("{}encoder.layer.{}.", prefix, shard.index);

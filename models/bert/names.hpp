@@ -8,7 +8,7 @@ namespace fastptm::models::bert {
 class names final : public tensor_names {
 public:
   std::string_view prefix() const override { return "bert."; }
-  std::vector<std::string> sources_of(const weights::shard_layout& shard, const weights::tensor_slot& slot,
+  std::vector<std::string> sources_of(const models::shard_layout& shard, const models::tensor_slot& slot,
                                       std::string_view prefix) const override;
   // LayerNorm.gamma and beta of 2018.
   std::string old_name_of(std::string_view name) const override;

@@ -24,12 +24,12 @@ constexpr std::array<name_pair, 5> layer_names{{{"attention_output", "attention.
 
 } // namespace
 
-std::vector<std::string> names::sources_of(const weights::shard_layout& shard, const weights::tensor_slot& slot,
+std::vector<std::string> names::sources_of(const models::shard_layout& shard, const models::tensor_slot& slot,
                                            std::string_view prefix) const {
   const auto [module, field] = module_and_field(slot.name);
-  if (shard.kind == weights::shard_kind::embeddings)
+  if (shard.kind == models::shard_kind::embeddings)
     return {fmt::format("{}{}.{}", prefix, theirs(embeddings_names, module), field)};
-  if (shard.kind == weights::shard_kind::head)
+  if (shard.kind == models::shard_kind::head)
     return {fmt::format("{}.{}", module == "pooler" ? "pre_classifier" : "classifier", field)};
   const std::string layer = fmt::format("{}transformer.layer.{}.", prefix, shard.index);
   if (module != "qkv") return {fmt::format("{}{}.{}", layer, theirs(layer_names, module), field)};

@@ -8,7 +8,7 @@ namespace fastptm::models::distilbert {
 class names final : public tensor_names {
 public:
   std::string_view prefix() const override { return "distilbert."; }
-  std::vector<std::string> sources_of(const weights::shard_layout& shard, const weights::tensor_slot& slot,
+  std::vector<std::string> sources_of(const models::shard_layout& shard, const models::tensor_slot& slot,
                                       std::string_view prefix) const override;
   std::string old_name_of(std::string_view) const override { return {}; }
   // Masked words.

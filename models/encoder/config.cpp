@@ -41,11 +41,11 @@ core::result<void> validate(const config& of) {
   return {};
 }
 
-weights::architecture architecture_of(std::string_view family, const config& of) {
+models::architecture architecture_of(std::string_view family, const config& of) {
   return {.family = std::string(family), .configuration = to_canonical(of)};
 }
 
-weights::model_facts facts_of(std::string_view family, const config& of) {
+models::model_facts facts_of(std::string_view family, const config& of) {
   const uint64_t hidden = of.hidden;
   return {.name = fmt::format("{}-{}x{}-f32", family, of.layers, of.hidden),
           .features = of.hidden,

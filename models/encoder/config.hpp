@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "core/error.hpp"
-#include "weights/format/architecture.hpp"
+#include "models/architecture.hpp"
 
 namespace fastptm::models::encoder {
 
@@ -55,7 +55,7 @@ inline constexpr uint32_t max_token_types = 1'024;
 // errc::invalid naming the first number that is out of bounds or does not fit the others.
 core::result<void> validate(const config& of);
 
-weights::architecture architecture_of(std::string_view family, const config& of);
-weights::model_facts facts_of(std::string_view family, const config& of);
+models::architecture architecture_of(std::string_view family, const config& of);
+models::model_facts facts_of(std::string_view family, const config& of);
 
 } // namespace fastptm::models::encoder

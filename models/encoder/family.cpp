@@ -10,7 +10,7 @@ namespace fastptm::models::encoder {
 
 namespace {
 
-config config_of(const weights::architecture& arch) {
+config config_of(const models::architecture& arch) {
   auto read = from_canonical<config>(arch.configuration);
   core::check(read.has_value(), "an architecture that was described before");
   return *read;
@@ -18,19 +18,18 @@ config config_of(const weights::architecture& arch) {
 
 } // namespace
 
-core::result<weights::model_facts> family::describe(const weights::architecture& arch) const {
+core::result<models::model_facts> family::describe(const models::architecture& arch) const {
   const auto read = from_canonical<config>(arch.configuration);
   if (!read) return core::fail(read.error());
   if (auto ok = validate(*read); !ok) return core::fail(ok.error());
   return facts_of(name(), *read);
 }
 
-std::vector<weights::shard_layout> family::layout_of(const weights::architecture& arch,
-                                                     const weights::task& job) const {
+std::vector<models::shard_layout> family::layout_of(const models::architecture& arch, const models::task& job) const {
   return encoder::layout_of(config_of(arch), job);
 }
 
-std::unique_ptr<models::skeleton> family::make_skeleton(const weights::architecture& arch) const {
+std::unique_ptr<models::skeleton> family::make_skeleton(const models::architecture& arch) const {
   return std::make_unique<encoder::skeleton>(arch, config_of(arch));
 }
 

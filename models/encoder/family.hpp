@@ -8,10 +8,9 @@ namespace fastptm::models::encoder {
 
 class family : public models::family {
 public:
-  core::result<weights::model_facts> describe(const weights::architecture& arch) const override;
-  std::vector<weights::shard_layout> layout_of(const weights::architecture& arch,
-                                               const weights::task& job) const override;
-  std::unique_ptr<models::skeleton> make_skeleton(const weights::architecture& arch) const override;
+  core::result<models::model_facts> describe(const models::architecture& arch) const override;
+  std::vector<models::shard_layout> layout_of(const models::architecture& arch, const models::task& job) const override;
+  std::unique_ptr<models::skeleton> make_skeleton(const models::architecture& arch) const override;
 };
 
 } // namespace fastptm::models::encoder

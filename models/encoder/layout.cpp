@@ -5,9 +5,9 @@ namespace fastptm::models::encoder {
 
 namespace {
 
-using weights::shard_kind;
-using weights::shard_layout;
-using weights::shard_plan;
+using models::shard_kind;
+using models::shard_layout;
+using models::shard_plan;
 
 shard_layout embeddings_of(const config& of) {
   shard_plan plan(shard_kind::embeddings, 0);
@@ -28,7 +28,7 @@ shard_layout layer_of(const config& of, uint32_t index) {
       .finish();
 }
 
-shard_layout head_of(const config& of, const weights::task& job) {
+shard_layout head_of(const config& of, const models::task& job) {
   shard_plan plan(shard_kind::head, 0);
   if (job.has_pooler) plan.add_linear("pooler", of.hidden, of.hidden);
   if (job.kind == core::task_kind::classify) plan.add_linear("classifier", job.labels, of.hidden);
@@ -37,7 +37,7 @@ shard_layout head_of(const config& of, const weights::task& job) {
 
 } // namespace
 
-std::vector<shard_layout> layout_of(const config& of, const weights::task& job) {
+std::vector<shard_layout> layout_of(const config& of, const models::task& job) {
   std::vector<shard_layout> shards;
   shards.reserve(of.layers + 2);
   shards.push_back(embeddings_of(of));

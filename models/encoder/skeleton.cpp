@@ -24,41 +24,41 @@ gpu::activation on_device(activation act) {
   return gpu::activation::none;
 }
 
-gpu::pooling pooling_of(weights::pooling pool) {
+gpu::pooling pooling_of(models::pooling pool) {
   switch (pool) {
-    case weights::pooling::mean:
+    case models::pooling::mean:
       return gpu::pooling::mean;
-    case weights::pooling::cls:
+    case models::pooling::cls:
       return gpu::pooling::first;
-    case weights::pooling::max:
+    case models::pooling::max:
       return gpu::pooling::max;
-    case weights::pooling::mean_sqrt_len:
+    case models::pooling::mean_sqrt_len:
       return gpu::pooling::mean_sqrt_length;
   }
   return gpu::pooling::mean;
 }
 
 // The part that every task has: an embedding task without a pooler has no head.
-std::vector<weights::shard_layout> body_of(const config& numbers) {
-  return layout_of(numbers, weights::task{.max_tokens = numbers.positions});
+std::vector<models::shard_layout> body_of(const config& numbers) {
+  return layout_of(numbers, models::task{.max_tokens = numbers.positions});
 }
 
 } // namespace
 
-skeleton::skeleton(weights::architecture arch, const config& numbers)
+skeleton::skeleton(models::architecture arch, const config& numbers)
     : arch_(std::move(arch)), numbers_(numbers), name_(facts_of(arch_.family, numbers).name), body_(body_of(numbers)),
       embeddings_(body_.at(0)), layer_(body_.at(1)) {}
 
-const std::optional<head_map>& skeleton::head_of(const weights::task& job) {
+const std::optional<head_map>& skeleton::head_of(const models::task& job) {
   if (head_task_ == job) return head_;
   const auto shards = layout_of(numbers_, job);
   head_.reset();
-  if (shards.back().kind == weights::shard_kind::head) head_.emplace(shards.back());
+  if (shards.back().kind == models::shard_kind::head) head_.emplace(shards.back());
   head_task_ = job;
   return head_;
 }
 
-core::result<void> skeleton::check(const weights::task& job, const binding& weights) {
+core::result<void> skeleton::check(const models::task& job, const binding& weights) {
   const std::optional<head_map>& head = head_of(job);
   const size_t expected = body_.size() + (head ? 1 : 0);
   if (weights.size() != expected) {
@@ -74,7 +74,7 @@ core::result<void> skeleton::check(const weights::task& job, const binding& weig
   return {};
 }
 
-uint64_t skeleton::workspace_bytes(const gpu::kernels& compute, const weights::task& job, const batch& inputs) const {
+uint64_t skeleton::workspace_bytes(const gpu::kernels& compute, const models::task& job, const batch& inputs) const {
   const uint32_t rows = inputs.rows();
   const uint32_t sequences = static_cast<uint32_t>(inputs.sequences.size());
   return 2 * compute.activation_bytes(rows, numbers_.hidden) + compute.activation_bytes(rows, 3 * numbers_.hidden) +
@@ -82,7 +82,7 @@ uint64_t skeleton::workspace_bytes(const gpu::kernels& compute, const weights::t
          2 * compute.activation_bytes(sequences, numbers_.hidden) + compute.activation_bytes(sequences, job.labels);
 }
 
-skeleton::activations skeleton::take(const weights::task& job, pass& on) const {
+skeleton::activations skeleton::take(const models::task& job, pass& on) const {
   const uint32_t rows = on.inputs.rows();
   const uint32_t sequences = static_cast<uint32_t>(on.inputs.sequences.size());
   return {.hidden = on.memory.take(rows, numbers_.hidden),
@@ -94,7 +94,7 @@ skeleton::activations skeleton::take(const weights::task& job, pass& on) const {
           .logits = on.memory.take(sequences, job.labels)};
 }
 
-core::result<gpu::activations> skeleton::run(const weights::task& job, pass& on) {
+core::result<gpu::activations> skeleton::run(const models::task& job, pass& on) {
   if (auto enough = on.memory.reserve(workspace_bytes(on.compute, job, on.inputs)); !enough)
     return core::fail(enough.error());
   const activations in = take(job, on);
@@ -126,8 +126,8 @@ void skeleton::layer(pass& on, const std::byte* shard, const activations& in) {
   on.compute.layer_norm(in.hidden, layer_.output_norm.norm(shard, numbers_.layer_norm_eps));
 }
 
-core::result<gpu::activations> skeleton::head(const weights::task& job, pass& on, const activations& in) {
-  const bool classifies = job.kind == weights::task_kind::classify;
+core::result<gpu::activations> skeleton::head(const models::task& job, pass& on, const activations& in) {
+  const bool classifies = job.kind == models::task_kind::classify;
   const gpu::pooling pool = classifies ? gpu::pooling::first : pooling_of(job.pool);
   const auto& rows = pool == gpu::pooling::first ? on.inputs.sequences : on.inputs.pooled;
   on.compute.pool(in.hidden, rows, pool, in.pooled);

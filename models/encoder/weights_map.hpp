@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "gpu/kernels.hpp"
-#include "weights/format/layout.hpp"
+#include "models/layout.hpp"
 
 namespace fastptm::models::encoder {
 
@@ -20,7 +20,7 @@ struct tensor_pair {
 };
 
 struct embeddings_map {
-  explicit embeddings_map(const weights::shard_layout& shard);
+  explicit embeddings_map(const models::shard_layout& shard);
   gpu::embedding_tables tables(const std::byte* shard) const;
 
   uint64_t size_bytes, word_bytes, position_bytes;
@@ -30,14 +30,14 @@ struct embeddings_map {
 
 // The same for every layer.
 struct layer_map {
-  explicit layer_map(const weights::shard_layout& shard);
+  explicit layer_map(const models::shard_layout& shard);
 
   uint64_t size_bytes;
   tensor_pair qkv, attention_output, attention_norm, intermediate, output, output_norm;
 };
 
 struct head_map {
-  explicit head_map(const weights::shard_layout& shard);
+  explicit head_map(const models::shard_layout& shard);
 
   uint64_t size_bytes;
   tensor_pair pooler, classifier; // zero where the task has none

@@ -6,10 +6,10 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "gpu/kernels.hpp"
+#include "models/architecture.hpp"
 #include "models/skeleton/batch.hpp"
 #include "models/skeleton/binding.hpp"
 #include "models/skeleton/workspace.hpp"
-#include "weights/format/architecture.hpp"
 
 namespace fastptm::models {
 
@@ -26,13 +26,13 @@ struct pass {
 class skeleton {
 public:
   virtual ~skeleton() = default;
-  virtual const weights::architecture& architecture() const = 0;
+  virtual const models::architecture& architecture() const = 0;
 
   // errc::invalid unless the shards are as many and as large as this architecture with this task has.
-  virtual core::result<void> check(const weights::task& job, const binding& weights) = 0;
+  virtual core::result<void> check(const models::task& job, const binding& weights) = 0;
 
   // One row per sequence: embeddings or logits. Requires: check() of the same job and binding succeeded.
-  virtual core::result<gpu::activations> run(const weights::task& job, pass& on) = 0;
+  virtual core::result<gpu::activations> run(const models::task& job, pass& on) = 0;
 };
 
 } // namespace fastptm::models

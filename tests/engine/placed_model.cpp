@@ -22,7 +22,7 @@ placed_model::placed_model(gpu::device& on, const reference::model& of, placing 
 }
 
 void placed_model::arrive(size_t shard) {
-  for (const weights::tensor_slot& slot : layouts_[shard].tensors) {
+  for (const models::tensor_slot& slot : layouts_[shard].tensors) {
     const std::vector<float>& values = model_.shards[shard].at(slot.name);
     core::check(values.size() * sizeof(float) == slot.size_bytes, "reference and layout have the same tensors");
     std::memcpy(addresses_[shard].region.address + slot.offset_bytes, values.data(), slot.size_bytes);

@@ -28,7 +28,7 @@ public:
 
 private:
   const reference::model& model_;
-  std::vector<weights::shard_layout> layouts_;
+  std::vector<models::shard_layout> layouts_;
   std::vector<gpu::lease> leases_;
   std::vector<shard_address> addresses_;
 };

@@ -97,25 +97,25 @@ rows layer(const model& of, const tensors& from, const rows& hidden) {
 }
 
 // `unpooled` rows at the beginning count in no pooling of all.
-row pool(const weights::task& job, const rows& all, size_t unpooled) {
-  if (job.kind == weights::task_kind::classify || job.pool == weights::pooling::cls) return all[0];
+row pool(const models::task& job, const rows& all, size_t unpooled) {
+  if (job.kind == models::task_kind::classify || job.pool == models::pooling::cls) return all[0];
   const rows hidden(all.begin() + static_cast<std::ptrdiff_t>(unpooled), all.end());
   row pooled = hidden[0];
   for (size_t t = 1; t < hidden.size(); ++t) {
     for (size_t i = 0; i < pooled.size(); ++i) {
-      pooled[i] = job.pool == weights::pooling::max ? std::fmax(pooled[i], hidden[t][i]) : pooled[i] + hidden[t][i];
+      pooled[i] = job.pool == models::pooling::max ? std::fmax(pooled[i], hidden[t][i]) : pooled[i] + hidden[t][i];
     }
   }
   const double tokens = static_cast<double>(hidden.size());
-  const double divisor = job.pool == weights::pooling::mean            ? tokens
-                         : job.pool == weights::pooling::mean_sqrt_len ? std::sqrt(tokens)
-                                                                       : 1.0;
+  const double divisor = job.pool == models::pooling::mean            ? tokens
+                         : job.pool == models::pooling::mean_sqrt_len ? std::sqrt(tokens)
+                                                                      : 1.0;
   for (double& v : pooled) v /= divisor;
   return pooled;
 }
 
 row head(const model& of, const row& pooled) {
-  if (of.job.kind == weights::task_kind::classify) {
+  if (of.job.kind == models::task_kind::classify) {
     row x = linear(pooled, of.shards.back(), "pooler");
     for (double& v : x) v = activate(of.arch.pooler_act, v);
     return linear(x, of.shards.back(), "classifier");
@@ -147,7 +147,7 @@ void add_norm(tensors& to, const std::string& name, size_t width, core::prng& ra
 
 } // namespace
 
-model random_model(const models::encoder::config& arch, const weights::task& job, core::prng& random) {
+model random_model(const models::encoder::config& arch, const models::task& job, core::prng& random) {
   model made{arch, job, {}};
   tensors& embeddings = made.shards.emplace_back();
   embeddings["word"] = uniform(size_t{arch.vocabulary} * arch.hidden, 0, 1, random);
@@ -163,10 +163,10 @@ model random_model(const models::encoder::config& arch, const weights::task& job
     add_linear(layer, "output", arch.hidden, arch.intermediate, random);
     add_norm(layer, "output_norm", arch.hidden, random);
   }
-  if (!job.has_pooler && job.kind != weights::task_kind::classify) return made;
+  if (!job.has_pooler && job.kind != models::task_kind::classify) return made;
   tensors& head = made.shards.emplace_back();
   if (job.has_pooler) add_linear(head, "pooler", arch.hidden, arch.hidden, random);
-  if (job.kind == weights::task_kind::classify) add_linear(head, "classifier", job.labels, arch.hidden, random);
+  if (job.kind == models::task_kind::classify) add_linear(head, "classifier", job.labels, arch.hidden, random);
   return made;
 }
 

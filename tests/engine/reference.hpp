@@ -12,15 +12,15 @@
 
 namespace fastptm::engine::reference {
 
-// A model as named tensors: shard by shard, row-major, names as in weights/format/layout.hpp.
+// A model as named tensors: shard by shard, row-major, names as in models/layout.hpp.
 struct model {
   models::encoder::config arch;
-  weights::task job;
+  models::task job;
   std::vector<std::map<std::string, std::vector<float>>> shards;
 };
 
 // Seeded weights of a size that keeps every layer's activations in a normal range.
-model random_model(const models::encoder::config& arch, const weights::task& job, core::prng& random);
+model random_model(const models::encoder::config& arch, const models::task& job, core::prng& random);
 
 // The embedding or the logits of one input.
 std::vector<double> run(const model& of, const sequence& input);

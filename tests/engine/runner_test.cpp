@@ -32,12 +32,12 @@ models::encoder::config shape(uint32_t hidden, uint32_t heads,
           .layer_norm_eps = 1e-12};
 }
 
-weights::task embedding(weights::pooling pool, bool normalize) {
-  return {.kind = weights::task_kind::embed, .pool = pool, .normalize = normalize, .max_tokens = 300};
+models::task embedding(models::pooling pool, bool normalize) {
+  return {.kind = models::task_kind::embed, .pool = pool, .normalize = normalize, .max_tokens = 300};
 }
 
-weights::task classification(uint32_t labels) {
-  return {.kind = weights::task_kind::classify, .has_pooler = true, .labels = labels, .max_tokens = 300};
+models::task classification(uint32_t labels) {
+  return {.kind = models::task_kind::classify, .has_pooler = true, .labels = labels, .max_tokens = 300};
 }
 
 double distance(const std::vector<float>& a, const std::vector<double>& b) {
@@ -101,7 +101,7 @@ protected:
 
 TEST_F(Runner, EmbedsAsTheReferenceWhateverTheHeadWidth) {
   for (const auto& arch : {shape(64, 2), shape(128, 2), shape(60, 3), shape(256, 2), shape(5, 5)}) {
-    const auto model = reference::random_model(arch, embedding(weights::pooling::mean, false), random_);
+    const auto model = reference::random_model(arch, embedding(models::pooling::mean, false), random_);
     const placed_model placed(*device_, model);
     const auto inputs = random_sequences({1, 7, 64, 129, 300});
     const auto rows = run(placed, inputs);
@@ -114,7 +114,7 @@ TEST_F(Runner, EmbedsAsTheReferenceWhateverTheHeadWidth) {
 }
 
 TEST_F(Runner, EmbedsAlikeOnEveryInstructionSet) {
-  const auto model = reference::random_model(shape(96, 3), embedding(weights::pooling::mean, true), random_);
+  const auto model = reference::random_model(shape(96, 3), embedding(models::pooling::mean, true), random_);
   const auto inputs = random_sequences({33, 100});
   for (const auto set : {gpu::host::isa::portable, gpu::host::isa::avx2, gpu::host::isa::avx512}) {
     if (!gpu::host::is_supported(set)) continue;
@@ -129,7 +129,7 @@ TEST_F(Runner, EmbedsAlikeOnEveryInstructionSet) {
 
 TEST_F(Runner, PoolsAsTheTaskSays) {
   for (const auto pool :
-       {weights::pooling::mean, weights::pooling::cls, weights::pooling::max, weights::pooling::mean_sqrt_len}) {
+       {models::pooling::mean, models::pooling::cls, models::pooling::max, models::pooling::mean_sqrt_len}) {
     for (const bool normalize : {false, true}) {
       const auto model = reference::random_model(shape(48, 3), embedding(pool, normalize), random_);
       const placed_model placed(*device_, model);
@@ -144,7 +144,7 @@ TEST_F(Runner, PoolsAsTheTaskSays) {
 
 TEST_F(Runner, LeavesTheFirstTokensOutOfThePoolingWhereItIsTold) {
   for (const auto pool :
-       {weights::pooling::mean, weights::pooling::cls, weights::pooling::max, weights::pooling::mean_sqrt_len}) {
+       {models::pooling::mean, models::pooling::cls, models::pooling::max, models::pooling::mean_sqrt_len}) {
     const auto model = reference::random_model(shape(48, 3), embedding(pool, true), random_);
     const placed_model placed(*device_, model);
     auto inputs = random_sequences({21, 9, 2});
@@ -172,7 +172,7 @@ TEST_F(Runner, ClassifiesAsTheReferenceWithEveryActivation) {
 }
 
 TEST_F(Runner, IgnoresAPoolerThatAnEmbeddingModelBrings) {
-  auto job = embedding(weights::pooling::mean, false);
+  auto job = embedding(models::pooling::mean, false);
   job.has_pooler = true;
   const auto model = reference::random_model(shape(64, 2), job, random_);
   placed_model placed(*device_, model);
@@ -185,7 +185,7 @@ TEST_F(Runner, ComputesEncodersWithoutTypesAndWithAnotherPoolerAsTheReference) {
   auto numbers = shape(64, 2);
   numbers.token_types = 0;
   numbers.pooler_act = models::encoder::activation::relu;
-  for (const auto& job : {classification(3), embedding(weights::pooling::mean, true)}) {
+  for (const auto& job : {classification(3), embedding(models::pooling::mean, true)}) {
     const auto model = reference::random_model(numbers, job, random_);
     const placed_model placed(*device_, model);
     for (const size_t length : {1, 17, 200}) {
@@ -196,7 +196,7 @@ TEST_F(Runner, ComputesEncodersWithoutTypesAndWithAnotherPoolerAsTheReference) {
 }
 
 TEST_F(Runner, GivesASequenceTheSameBitsAloneAndInAnyBatch) {
-  const auto model = reference::random_model(shape(64, 2), embedding(weights::pooling::mean, true), random_);
+  const auto model = reference::random_model(shape(64, 2), embedding(models::pooling::mean, true), random_);
   const placed_model placed(*device_, model);
   // 31 sequences, more rows than one pass takes.
   std::vector<size_t> lengths;
@@ -225,8 +225,8 @@ TEST_F(Runner, GivesTheSameBitsWithAnyNumberOfThreads) {
 }
 
 TEST_F(Runner, AnswersOneModelAsIfNoOtherHadRunBetween) {
-  const auto first = reference::random_model(shape(64, 2), embedding(weights::pooling::mean, false), random_);
-  const auto second = reference::random_model(shape(64, 2), embedding(weights::pooling::mean, false), random_);
+  const auto first = reference::random_model(shape(64, 2), embedding(models::pooling::mean, false), random_);
+  const auto second = reference::random_model(shape(64, 2), embedding(models::pooling::mean, false), random_);
   const auto other = reference::random_model(shape(128, 4), classification(3), random_);
   const placed_model a(*device_, first), b(*device_, second), c(*device_, other);
   const auto input = random_sequence(40);
@@ -240,7 +240,7 @@ TEST_F(Runner, ServesMoreArchitecturesThanItKeepsSkeletons) {
   for (int round = 0; round < 2; ++round) {
     for (uint32_t heads = 1; heads <= 20; ++heads) {
       const auto model =
-          reference::random_model(shape(4 * heads, heads), embedding(weights::pooling::cls, false), random_);
+          reference::random_model(shape(4 * heads, heads), embedding(models::pooling::cls, false), random_);
       const placed_model placed(*device_, model);
       const auto input = random_sequence(5);
       EXPECT_LT(distance(run(placed, {input})[0], reference::run(model, input)), tolerance) << heads;
@@ -279,7 +279,7 @@ TEST_F(Runner, WaitsForAShardOnlyWhereItIsNeeded) {
 }
 
 TEST_F(Runner, GivesUpOnAShardThatDoesNotCome) {
-  const auto model = reference::random_model(shape(64, 2), embedding(weights::pooling::mean, false), random_);
+  const auto model = reference::random_model(shape(64, 2), embedding(models::pooling::mean, false), random_);
   placed_model placed(*device_, model, placing::later);
   placed.arrive(0);
   auto request = placed.request({random_sequence(3)});
@@ -294,7 +294,7 @@ TEST_F(Runner, GivesUpOnAShardThatDoesNotCome) {
 }
 
 TEST_F(Runner, RefusesInputsThatTheModelCannotTake) {
-  const auto model = reference::random_model(shape(64, 2), embedding(weights::pooling::mean, false), random_);
+  const auto model = reference::random_model(shape(64, 2), embedding(models::pooling::mean, false), random_);
   const placed_model placed(*device_, model);
   const auto refusal = [&](std::vector<sequence> inputs) {
     const auto result = submit(placed.request(std::move(inputs))).get();
@@ -314,7 +314,7 @@ TEST_F(Runner, RefusesInputsThatTheModelCannotTake) {
 }
 
 TEST_F(Runner, RefusesShardsThatAreNotTheModels) {
-  const auto model = reference::random_model(shape(64, 2), embedding(weights::pooling::mean, false), random_);
+  const auto model = reference::random_model(shape(64, 2), embedding(models::pooling::mean, false), random_);
   const placed_model placed(*device_, model);
   auto too_few = placed.request({random_sequence(3)});
   too_few.shards.pop_back();
@@ -325,7 +325,7 @@ TEST_F(Runner, RefusesShardsThatAreNotTheModels) {
 }
 
 TEST_F(Runner, SaysBusyWithoutCallingBackWhenTheDeviceIsFull) {
-  const auto model = reference::random_model(shape(64, 2), embedding(weights::pooling::mean, false), random_);
+  const auto model = reference::random_model(shape(64, 2), embedding(models::pooling::mean, false), random_);
   const placed_model placed(*device_, model);
   std::promise<void> began, go_on;
   ASSERT_TRUE(device_->execute([&] {

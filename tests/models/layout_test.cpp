@@ -19,8 +19,8 @@ config minilm() {
   return arch;
 }
 
-weights::task embedding() {
-  weights::task job;
+models::task embedding() {
+  models::task job;
   job.max_tokens = 256;
   return job;
 }

@@ -12,7 +12,7 @@ namespace fastptm::models {
 
 namespace {
 
-weights::architecture small(std::string_view family, uint32_t token_types) {
+models::architecture small(std::string_view family, uint32_t token_types) {
   return encoder::architecture_of(family, {.hidden = 8,
                                            .layers = 1,
                                            .heads = 1,
@@ -23,9 +23,9 @@ weights::architecture small(std::string_view family, uint32_t token_types) {
 }
 
 // Of a classifier with every part.
-std::set<std::string> names_of(const family& of, const weights::architecture& arch, std::string_view prefix) {
+std::set<std::string> names_of(const family& of, const models::architecture& arch, std::string_view prefix) {
   std::set<std::string> all;
-  const weights::task job{.kind = core::task_kind::classify, .has_pooler = true, .labels = 2, .max_tokens = 4};
+  const models::task job{.kind = core::task_kind::classify, .has_pooler = true, .labels = 2, .max_tokens = 4};
   for (const auto& shard : of.layout_of(arch, job)) {
     for (const auto& slot : shard.tensors) {
       for (auto& name : of.names().sources_of(shard, slot, prefix))

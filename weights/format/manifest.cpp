@@ -8,6 +8,7 @@
 #include <capnp/serialize.h>
 #include <fmt/format.h>
 
+#include "models/registry.hpp"
 #include "schemas/manifest.capnp.h"
 #include "weights/format/hash.hpp"
 #include "weights/format/manifest_1.hpp"
@@ -21,7 +22,7 @@ constexpr uint16_t newest_format = 2;
 // Far above what a family writes, far below what a manifest may take.
 constexpr size_t longest_family = 64, longest_configuration = 4096;
 
-void write(schema::Task::Builder to, const task& job) {
+void write(schema::Task::Builder to, const models::task& job) {
   to.setKind(static_cast<uint8_t>(job.kind));
   to.setPooling(static_cast<uint8_t>(job.pool));
   to.setNormalize(job.normalize);
@@ -30,10 +31,10 @@ void write(schema::Task::Builder to, const task& job) {
   to.setMaxTokens(job.max_tokens);
 }
 
-task read(schema::Task::Reader from) {
-  task job;
-  job.kind = static_cast<task_kind>(from.getKind());
-  job.pool = static_cast<pooling>(from.getPooling());
+models::task read(schema::Task::Reader from) {
+  models::task job;
+  job.kind = static_cast<models::task_kind>(from.getKind());
+  job.pool = static_cast<models::pooling>(from.getPooling());
   job.normalize = from.getNormalize();
   job.has_pooler = from.getHasPooler();
   job.labels = from.getLabels();
@@ -65,22 +66,22 @@ core::result<void> check_numbers(const manifest& set) {
   const auto fail = [](std::string_view what) {
     return core::fail(core::errc::corrupt, fmt::format("unknown {}", what));
   };
-  if (set.arch.dtype > dtype::f32) return fail("dtype");
+  if (set.arch.dtype > models::dtype::f32) return fail("dtype");
   if (set.arch.layout_tag != 0) return fail("layout tag");
-  if (set.job.kind > task_kind::classify) return fail("task");
-  if (set.job.pool > pooling::mean_sqrt_len) return fail("pooling");
+  if (set.job.kind > models::task_kind::classify) return fail("task");
+  if (set.job.pool > models::pooling::mean_sqrt_len) return fail("pooling");
   return {};
 }
 
-core::result<architecture> read_architecture(schema::Manifest::Reader from) {
+core::result<models::architecture> read_architecture(schema::Manifest::Reader from) {
   if (from.getFormat() == 1) return read_format_1(from.getArchitecture());
   const auto family = from.getFamily(), configuration = from.getConfiguration();
   if (family.size() > longest_family || configuration.size() > longest_configuration)
     return core::fail(core::errc::corrupt, "the family's name or configuration is too long");
-  return architecture{.family = {family.cStr(), family.size()},
-                      .configuration = {configuration.cStr(), configuration.size()},
-                      .dtype = static_cast<dtype>(from.getDtype()),
-                      .layout_tag = from.getLayoutTag()};
+  return models::architecture{.family = {family.cStr(), family.size()},
+                              .configuration = {configuration.cStr(), configuration.size()},
+                              .dtype = static_cast<models::dtype>(from.getDtype()),
+                              .layout_tag = from.getLayoutTag()};
 }
 
 void write_architecture(schema::Manifest::Builder to, const manifest& set) {
@@ -89,6 +90,22 @@ void write_architecture(schema::Manifest::Builder to, const manifest& set) {
   to.setConfiguration(set.arch.configuration);
   to.setDtype(static_cast<uint8_t>(set.arch.dtype));
   to.setLayoutTag(set.arch.layout_tag);
+}
+
+core::result<void> check_shards(const manifest& set) {
+  const auto expected = models::layout_of(set.arch, set.job);
+  if (set.shards.size() != expected.size()) {
+    return core::fail(core::errc::corrupt, fmt::format("{} shards, expected {}", set.shards.size(), expected.size()));
+  }
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const auto& shard = set.shards[i];
+    const auto chunks = chunk_count(expected[i].size_bytes);
+    if (shard.size_bytes == expected[i].size_bytes && shard.chunk_checksums.size() == chunks) continue;
+    return core::fail(core::errc::corrupt,
+                      fmt::format("{} has {} bytes in {} chunks, expected {} in {}", name_of(expected[i]),
+                                  shard.size_bytes, shard.chunk_checksums.size(), expected[i].size_bytes, chunks));
+  }
+  return {};
 }
 
 core::result<manifest> read(schema::Manifest::Reader from) {
@@ -145,13 +162,16 @@ std::vector<std::byte> encode(const manifest& set) {
   return {begin, begin + bytes.size()};
 }
 
-core::result<manifest> decode_unchecked(std::span<const std::byte> bytes) {
+core::result<manifest> decode(std::span<const std::byte> bytes) {
+  const auto fail = [](const core::error& cause) { return core::fail("manifest", cause); };
   if (bytes.size() > max_manifest_bytes || bytes.size() % sizeof(capnp::word) != 0 || bytes.empty())
-    return core::fail(core::errc::corrupt, fmt::format("{} bytes are no manifest", bytes.size()));
+    return fail({core::errc::corrupt, fmt::format("{} bytes are no manifest", bytes.size())});
   auto set = read(bytes);
-  if (!set) return set;
-  if (auto ok = check_numbers(*set); !ok) return core::fail(ok.error());
-  if (!std::ranges::equal(encode(*set), bytes)) return core::fail(core::errc::corrupt, "the bytes are not canonical");
+  if (!set) return fail(set.error());
+  if (auto ok = check_numbers(*set); !ok) return fail(ok.error());
+  if (auto ok = models::describe(set->arch, set->job); !ok) return fail({core::errc::corrupt, ok.error().message});
+  if (auto ok = check_shards(*set); !ok) return fail(ok.error());
+  if (!std::ranges::equal(encode(*set), bytes)) return fail({core::errc::corrupt, "the bytes are not canonical"});
   return set;
 }
 

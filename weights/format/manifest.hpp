@@ -8,7 +8,7 @@
 
 #include "core/digest.hpp"
 #include "core/error.hpp"
-#include "weights/format/architecture.hpp"
+#include "models/architecture.hpp"
 
 namespace fastptm::weights {
 
@@ -22,8 +22,8 @@ struct shard_entry {
 
 struct manifest {
   uint16_t format = 2; // 1: published when there was no family but bert; its name is that of those bytes
-  architecture arch;
-  task job;
+  models::architecture arch;
+  models::task job;
   std::vector<shard_entry> shards; // in the order of models::layout_of(arch, job)
 
   uint64_t total_bytes() const;
@@ -36,9 +36,9 @@ inline constexpr uint64_t max_manifest_bytes = 60 << 10;
 // Canonical Cap'n Proto (schemas/manifest.capnp) without segment table: equal manifests have equal bytes.
 std::vector<std::byte> encode(const manifest& set);
 
-// Checks that the bytes are canonical and what needs no family; whoever serves a set wants models::decode_manifest,
-// which checks the rest. errc::corrupt otherwise, errc::version_mismatch for a format of the future.
-core::result<manifest> decode_unchecked(std::span<const std::byte> bytes);
+// Checks everything: bounds, shard count and sizes against the layout, chunk counts, and that the bytes are canonical.
+// errc::corrupt otherwise, errc::version_mismatch for a format of the future.
+core::result<manifest> decode(std::span<const std::byte> bytes);
 
 // The name of a weight set: SHA-256 of its encoding.
 core::digest digest_of(std::span<const std::byte> encoded);

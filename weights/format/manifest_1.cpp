@@ -27,11 +27,11 @@ template <class Number> Number number_in(std::string_view text, std::string_view
 
 } // namespace
 
-architecture read_format_1(schema::Architecture::Reader from) {
-  architecture arch{.family = from.getFamily() == 0 ? "bert" : "",
-                    .configuration = {},
-                    .dtype = static_cast<dtype>(from.getDtype()),
-                    .layout_tag = from.getLayoutTag()};
+models::architecture read_format_1(schema::Architecture::Reader from) {
+  models::architecture arch{.family = from.getFamily() == 0 ? "bert" : "",
+                            .configuration = {},
+                            .dtype = static_cast<models::dtype>(from.getDtype()),
+                            .layout_tag = from.getLayoutTag()};
   const auto add = [&](std::string_view name, uint32_t value) {
     if (value != 0) arch.configuration += fmt::format("{}={}\n", name, value);
   };
@@ -48,7 +48,7 @@ architecture read_format_1(schema::Architecture::Reader from) {
   return arch;
 }
 
-void write_format_1(schema::Architecture::Builder to, const architecture& arch) {
+void write_format_1(schema::Architecture::Builder to, const models::architecture& arch) {
   const auto number = [&](std::string_view name) { return number_in<uint32_t>(arch.configuration, name, 0, 10); };
   to.setFamily(arch.family == "bert" ? 0 : 1);
   to.setDtype(static_cast<uint8_t>(arch.dtype));

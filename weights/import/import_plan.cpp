@@ -54,14 +54,15 @@ public:
   }
 
   // Which parts beyond the encoder the checkpoint has.
-  task task_of(const model_card& card) const {
-    task job{.kind = config_.kind};
-    job.has_pooler = has(first_source("pooler.weight")) || job.kind == task_kind::classify;
+  models::task task_of(const model_card& card) const {
+    models::task job{.kind = config_.kind};
+    job.has_pooler = has(first_source("pooler.weight")) || job.kind == models::task_kind::classify;
     job.max_tokens = card.max_tokens;
-    if (job.kind == task_kind::classify) {
+    if (job.kind == models::task_kind::classify) {
       const auto classifier = from_.tensors.find(first_source("classifier.weight"));
       if (classifier != from_.tensors.end() && !classifier->second.facts.shape.empty()) {
-        job.labels = static_cast<uint32_t>(std::min<uint64_t>(classifier->second.facts.shape.front(), max_labels + 1));
+        job.labels =
+            static_cast<uint32_t>(std::min<uint64_t>(classifier->second.facts.shape.front(), models::max_labels + 1));
       }
     } else {
       job.pool = card.pool;
@@ -70,7 +71,7 @@ public:
     return job;
   }
 
-  core::result<shard_import> match(shard_layout layout) {
+  core::result<shard_import> match(models::shard_layout layout) {
     shard_import shard{std::move(layout), {}};
     for (const auto& slot : shard.layout.tensors) {
       const auto sources = names_.sources_of(shard.layout, slot, prefix_);
@@ -115,11 +116,12 @@ public:
 
 private:
   // With every tensor that a head of the family may have.
-  static std::vector<shard_layout> layouts_with_head(const model_config& config) {
-    return models::layout_of(config.arch, task{.kind = task_kind::classify, .has_pooler = true, .labels = 1});
+  static std::vector<models::shard_layout> layouts_with_head(const model_config& config) {
+    return models::layout_of(config.arch,
+                             models::task{.kind = models::task_kind::classify, .has_pooler = true, .labels = 1});
   }
 
-  std::string_view prefix_of(const shard_layout& embeddings) const {
+  std::string_view prefix_of(const models::shard_layout& embeddings) const {
     const auto prefix = names_.prefix();
     const auto first = names_.sources_of(embeddings, embeddings.tensors.front(), prefix).front();
     return has(first) ? prefix : "";
@@ -155,7 +157,7 @@ private:
   const checkpoint& from_;
   const model_config& config_;
   const models::tensor_names& names_;
-  const std::vector<shard_layout> layouts_;
+  const std::vector<models::shard_layout> layouts_;
   const std::string_view prefix_;
   std::set<std::string, std::less<>> used_;
 };
@@ -184,7 +186,7 @@ core::result<void> add_uploads(const fs::path& folder, std::vector<std::string> 
   return {};
 }
 
-core::result<void> check_task(const model_config& config, const task& job) {
+core::result<void> check_task(const model_config& config, const models::task& job) {
   if (auto ok = models::describe(config.arch, job); !ok) return core::fail("config.json and checkpoint", ok.error());
   return {};
 }
@@ -203,7 +205,7 @@ core::result<void> fill_shards(const checkpoint& from, const model_config& confi
   tensor_matcher matcher(from, config);
   if (auto ok = matcher.check_family(); !ok) return ok;
   plan.job = matcher.task_of(card);
-  if (config.kind == task_kind::classify && plan.job.labels == 0)
+  if (config.kind == models::task_kind::classify && plan.job.labels == 0)
     return fail_tensor(matcher.first_source("classifier.weight"), "is missing from the checkpoint");
   if (auto ok = check_task(config, plan.job); !ok) return ok;
   for (auto& layout : models::layout_of(plan.arch, plan.job)) {
@@ -254,8 +256,8 @@ private:
     if (!config) return core::fail(config.error());
     config_ = std::move(*config);
     // The library loads such a folder as an encoder, whatever was trained on top of it before.
-    leaves_classifier_ = modules_.pooling_folder && config_.kind == task_kind::classify;
-    if (leaves_classifier_) config_.kind = task_kind::embed;
+    leaves_classifier_ = modules_.pooling_folder && config_.kind == models::task_kind::classify;
+    if (leaves_classifier_) config_.kind = models::task_kind::embed;
     plan_.arch = config_.arch;
     plan_.facts = config_.facts;
     return {};
@@ -271,7 +273,7 @@ private:
     plan_.how = card_.how;
     plan_.files = std::move(from->files);
     plan_.uploads = std::move(from->uploads);
-    if (config_.kind != task_kind::classify) return {};
+    if (config_.kind != models::task_kind::classify) return {};
     return describe_labels(config_.labels, plan_.job.labels, plan_.how);
   }
 

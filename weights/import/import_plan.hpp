@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "weights/format/architecture.hpp"
-#include "weights/format/layout.hpp"
+#include "models/architecture.hpp"
+#include "models/layout.hpp"
 #include "weights/format/usage.hpp"
 #include "weights/import/regular_file.hpp"
 
@@ -29,7 +29,7 @@ struct tensor_piece {
 };
 
 struct shard_import {
-  shard_layout layout;
+  models::shard_layout layout;
   std::vector<tensor_piece> pieces; // by target offset; what lies between is zero
 };
 
@@ -40,9 +40,9 @@ struct folder_file {
 };
 
 struct import_plan {
-  architecture arch;
-  model_facts facts;
-  task job;
+  models::architecture arch;
+  models::model_facts facts;
+  models::task job;
   usage how;
   std::string transformer_folder;   // below the model's folder, usually empty: where config.json and the tokenizer are
   std::vector<shard_import> shards; // as models::layout_of(arch, job)

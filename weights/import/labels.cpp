@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/log.hpp"
-#include "weights/format/architecture.hpp"
+#include "models/architecture.hpp"
 
 namespace fastptm::weights {
 
@@ -50,8 +50,8 @@ core::result<void> add_name(const std::string& id, const core::json_value& value
 
 core::result<void> read_names(const core::json_value& labels, label_config& config) {
   const auto* entries = labels.object();
-  if (!entries || entries->empty() || entries->size() > max_labels)
-    return fail(fmt::format("id2label must be an object of 1 to {} names", max_labels));
+  if (!entries || entries->empty() || entries->size() > models::max_labels)
+    return fail(fmt::format("id2label must be an object of 1 to {} names", models::max_labels));
   config.names.resize(entries->size());
   config.count = static_cast<uint32_t>(entries->size());
   size_t total_bytes = 0;
@@ -65,8 +65,8 @@ core::result<void> read_names(const core::json_value& labels, label_config& conf
 
 core::result<void> read_count(const core::json_value& value, label_config& config) {
   const auto count = value.unsigned_integer();
-  if (!count || *count == 0 || *count > max_labels)
-    return fail(fmt::format("num_labels must be an integer from 1 to {}", max_labels));
+  if (!count || *count == 0 || *count > models::max_labels)
+    return fail(fmt::format("num_labels must be an integer from 1 to {}", models::max_labels));
   config.count = static_cast<uint32_t>(*count);
   return {};
 }

@@ -23,7 +23,8 @@ constexpr const char* usual_pooling = "1_Pooling";
 
 class card_reader {
 public:
-  card_reader(const fs::path& folder, const module_list& modules, const model_facts& facts, task_kind kind)
+  card_reader(const fs::path& folder, const module_list& modules, const models::model_facts& facts,
+              models::task_kind kind)
       : folder_(folder), modules_(modules), facts_(facts), kind_(kind) {}
 
   core::result<model_card> read() {
@@ -83,7 +84,7 @@ private:
     const bool has_prompts = std::ranges::any_of(card_.how.prompts, [](const prompt& p) { return !p.text.empty(); });
     if (found.pools_prompt || !has_prompts) return {};
     // Which token is "the first" then is another one in every second version of the library.
-    if (found.pool == pooling::cls)
+    if (found.pool == models::pooling::cls)
       return fail(errc::invalid, "include_prompt is false for a cls pooling: only mean, max and mean_sqrt_len_tokens "
                                  "can leave the prompt's tokens out");
     card_.how.pools_prompt = false;
@@ -113,15 +114,15 @@ private:
 
   const fs::path& folder_;
   const module_list& modules_;
-  const model_facts& facts_;
-  const task_kind kind_;
+  const models::model_facts& facts_;
+  const models::task_kind kind_;
   model_card card_;
 };
 
 } // namespace
 
-core::result<model_card> read_model_card(const fs::path& folder, const module_list& modules, const model_facts& facts,
-                                         task_kind kind) {
+core::result<model_card> read_model_card(const fs::path& folder, const module_list& modules,
+                                         const models::model_facts& facts, models::task_kind kind) {
   return card_reader(folder, modules, facts, kind).read();
 }
 

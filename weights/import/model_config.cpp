@@ -40,7 +40,7 @@ core::result<void> read_numbers(const core::json_value& config, model_config& mo
 }
 
 core::result<void> read_labels(const core::json_value& config, model_config& model) {
-  if (model.kind != task_kind::classify) return {};
+  if (model.kind != models::task_kind::classify) return {};
   auto labels = read_label_config(config);
   if (!labels) return core::fail(labels.error());
   model.labels = std::move(*labels);

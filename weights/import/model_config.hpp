@@ -14,9 +14,10 @@ namespace fastptm::weights {
 
 struct model_config {
   const models::family* family = nullptr;
-  architecture arch;
-  model_facts facts;
-  task_kind kind = task_kind::embed; // classify when `architectures` names a ...ForSequenceClassification
+  models::architecture arch;
+  models::model_facts facts;
+  models::task_kind kind =
+      models::task_kind::embed;      // classify when `architectures` names a ...ForSequenceClassification
   label_config labels;               // classify only
   bool names_family = true;          // false: no model_type, as files of 2018; the tensors' names must tell then
   std::vector<std::string> defaults; // "hidden_size 768": keys that are not there, with the library's values

@@ -18,14 +18,14 @@ using core::printable;
 struct mode_name {
   std::string_view flag;
   std::string_view word;
-  std::optional<pooling> means;
+  std::optional<models::pooling> means;
 };
 
 constexpr std::array<mode_name, 6> mode_names = {{
-    {"pooling_mode_mean_tokens", "mean", pooling::mean},
-    {"pooling_mode_cls_token", "cls", pooling::cls},
-    {"pooling_mode_max_tokens", "max", pooling::max},
-    {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", pooling::mean_sqrt_len},
+    {"pooling_mode_mean_tokens", "mean", models::pooling::mean},
+    {"pooling_mode_cls_token", "cls", models::pooling::cls},
+    {"pooling_mode_max_tokens", "max", models::pooling::max},
+    {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", models::pooling::mean_sqrt_len},
     {"pooling_mode_weightedmean_tokens", "weightedmean", std::nullopt},
     {"pooling_mode_lasttoken", "lasttoken", std::nullopt},
 }};
@@ -35,7 +35,7 @@ class pooling_reader {
 public:
   pooling_reader(const std::string& name, const core::json_value& config) : name_(name), config_(config) {}
 
-  core::result<pooling_config> read(const model_facts& facts) const {
+  core::result<pooling_config> read(const models::model_facts& facts) const {
     if (!config_.object()) return refuse("{}, expected an object", config_.kind());
     pooling_config found;
     if (auto ok = check_fields(facts); !ok) return core::fail(ok.error());
@@ -57,7 +57,7 @@ private:
                       fmt::format("{}: {}", name_, fmt::format(format, std::forward<Args>(args)...)));
   }
 
-  core::result<void> check_fields(const model_facts& facts) const {
+  core::result<void> check_fields(const models::model_facts& facts) const {
     for (const auto& [field, value] : *config_.object()) {
       const bool is_width = field == "word_embedding_dimension" || field == "embedding_dimension";
       if (is_width && value.unsigned_integer() != facts.features)
@@ -69,12 +69,12 @@ private:
     return {};
   }
 
-  core::result<pooling> supported(const mode_name& mode) const {
+  core::result<models::pooling> supported(const mode_name& mode) const {
     if (mode.means) return *mode.means;
     return refuse("{} is not supported: mean, cls, max and mean_sqrt_len are", mode.flag);
   }
 
-  core::result<pooling> by_word(const core::json_value& value) const {
+  core::result<models::pooling> by_word(const core::json_value& value) const {
     // A list of one is written where a list of several was meant to be possible.
     const core::json_array* list = value.array();
     if (list && list->size() > 1)
@@ -87,7 +87,7 @@ private:
                   one.string() ? printable(*one.string(), 60) : one.kind());
   }
 
-  core::result<pooling> by_flags() const {
+  core::result<models::pooling> by_flags() const {
     const mode_name* chosen = nullptr;
     bool says_anything = false;
     for (const auto& mode : mode_names) {
@@ -101,7 +101,7 @@ private:
     }
     if (chosen) return supported(*chosen);
     if (says_anything) return refuse("no pooling mode is true");
-    return pooling::mean; // the library's default
+    return models::pooling::mean; // the library's default
   }
 
   const std::string& name_;
@@ -111,7 +111,7 @@ private:
 } // namespace
 
 core::result<pooling_config> parse_pooling_config(const std::string& name, const core::json_value& config,
-                                                  const model_facts& facts) {
+                                                  const models::model_facts& facts) {
   return pooling_reader(name, config).read(facts);
 }
 

@@ -56,8 +56,8 @@ core::result<void> check_modalities(const core::json_value& value, std::string_v
   return {};
 }
 
-core::result<void> check_field(const std::string& key, const core::json_value& value, task_kind kind) {
-  const bool classifies = kind == task_kind::classify;
+core::result<void> check_field(const std::string& key, const core::json_value& value, models::task_kind kind) {
+  const bool classifies = kind == models::task_kind::classify;
   if (is_one_of(key, argument_keys)) return check_arguments(key, value);
   if (key == "max_seq_length") return {};
   if (key == "do_lower_case")
@@ -71,7 +71,7 @@ core::result<void> check_field(const std::string& key, const core::json_value& v
 
 } // namespace
 
-core::result<sentence_config> parse_sentence_config(const core::json_value& config, task_kind kind) {
+core::result<sentence_config> parse_sentence_config(const core::json_value& config, models::task_kind kind) {
   if (!config.object()) return refuse("{}, expected an object", config.kind());
   for (const auto& [key, value] : *config.object())
     if (auto ok = check_field(key, value, kind); !ok) return core::fail(ok.error());

@@ -6,7 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/json.hpp"
-#include "weights/format/architecture.hpp"
+#include "models/architecture.hpp"
 
 namespace fastptm::weights {
 
@@ -18,7 +18,7 @@ struct sentence_config {
 
 // Every field is honoured, here or by the tokenizer (do_lower_case), or refused by name: arguments for the model or the
 // tokenizer that would change what they compute, outputs other than those of `kind`, fields that are not known.
-core::result<sentence_config> parse_sentence_config(const core::json_value& config, task_kind kind);
+core::result<sentence_config> parse_sentence_config(const core::json_value& config, models::task_kind kind);
 
 // A length as these files write it: nothing for null; "no limit" is 1e30 in some versions.
 // errc::invalid naming the key.

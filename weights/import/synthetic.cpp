@@ -55,9 +55,9 @@ models::encoder::config config_of(const synthetic_shape& shape) {
   return made;
 }
 
-task task_of(const synthetic_shape& shape) {
-  task job;
-  job.kind = shape.labels ? task_kind::classify : task_kind::embed;
+models::task task_of(const synthetic_shape& shape) {
+  models::task job;
+  job.kind = shape.labels ? models::task_kind::classify : models::task_kind::embed;
   job.has_pooler = true;
   job.labels = shape.labels;
   job.max_tokens = shape.positions;

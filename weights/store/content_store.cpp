@@ -155,7 +155,7 @@ core::result<manifest> content_store::read_manifest(const core::digest& name) co
   const auto encoded = std::as_bytes(std::span(*bytes));
   if (digest_of(encoded) != name)
     return core::fail(core::errc::corrupt, what + ": its bytes are not those it is named by");
-  return models::decode_manifest(encoded);
+  return weights::decode(encoded);
 }
 
 core::result<std::string> content_store::read_object(const core::digest& name, uint64_t most_bytes) const {

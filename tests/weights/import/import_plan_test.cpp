@@ -25,7 +25,7 @@ TEST(ImportPlan, AConfigurationWithoutClassesDescribesTheEncoderAndKnownHeadsAre
     model.write();
     const auto plan = inspect(model.path());
     ASSERT_TRUE(plan) << classes << ": " << plan.error().message;
-    EXPECT_EQ(plan->job.kind, task_kind::embed);
+    EXPECT_EQ(plan->job.kind, models::task_kind::embed);
     ASSERT_EQ(plan->notes.size(), 1u) << classes;
     EXPECT_NE(plan->notes.front().find("4 tensors"), std::string::npos) << plan->notes.front();
   }
@@ -62,8 +62,8 @@ TEST(ImportPlan, AFolderWhoseModulesPoolIsEmbeddedWhateverWasTrainedOnTop) {
   tests::write_file(model.path() / "1_Pooling/config.json", R"({"pooling_mode_max_tokens": true})");
   const auto plan = inspect(model.path());
   ASSERT_TRUE(plan) << plan.error().message;
-  EXPECT_EQ(plan->job.kind, task_kind::embed);
-  EXPECT_EQ(plan->job.pool, pooling::max);
+  EXPECT_EQ(plan->job.kind, models::task_kind::embed);
+  EXPECT_EQ(plan->job.pool, models::pooling::max);
   EXPECT_EQ(plan->notes.size(), 1u);
 }
 

@@ -40,7 +40,7 @@ protected:
   core::result<model_card> attempt() {
     auto modules = read_module_list(folder_);
     if (!modules) return core::fail(modules.error());
-    return read_model_card(folder_, *modules, facts_, task_kind::embed);
+    return read_model_card(folder_, *modules, facts_, models::task_kind::embed);
   }
 
   model_card read() {
@@ -57,12 +57,12 @@ protected:
   }
 
   fs::path folder_;
-  model_facts facts_;
+  models::model_facts facts_;
 };
 
 TEST_F(ModelCard, OfABareFolderIsMeanPoolingAsLongAsThereArePositions) {
   const model_card card = read();
-  EXPECT_EQ(card.pool, pooling::mean);
+  EXPECT_EQ(card.pool, models::pooling::mean);
   EXPECT_FALSE(card.normalize);
   EXPECT_EQ(card.max_tokens, 512u);
   EXPECT_TRUE(card.files.empty());
@@ -74,7 +74,7 @@ TEST_F(ModelCard, ReadsAWholeSentenceTransformersFolder) {
   put("sentence_bert_config.json", R"({"max_seq_length": 256, "do_lower_case": false})");
   put("tokenizer_config.json", R"({"model_max_length": 400})");
   const model_card card = read();
-  EXPECT_EQ(card.pool, pooling::mean);
+  EXPECT_EQ(card.pool, models::pooling::mean);
   EXPECT_TRUE(card.normalize);
   EXPECT_EQ(card.max_tokens, 256u);
   EXPECT_THAT(card.files, testing::ElementsAre("modules.json", "1_Pooling/config.json", "sentence_bert_config.json"));
@@ -87,28 +87,29 @@ TEST_F(ModelCard, DoesNotNormaliseWithoutTheModule) {
 }
 
 TEST_F(ModelCard, KnowsEveryPoolingWeCompute) {
-  const std::pair<const char*, pooling> modes[] = {{"pooling_mode_mean_tokens", pooling::mean},
-                                                   {"pooling_mode_cls_token", pooling::cls},
-                                                   {"pooling_mode_max_tokens", pooling::max},
-                                                   {"pooling_mode_mean_sqrt_len_tokens", pooling::mean_sqrt_len}};
+  const std::pair<const char*, models::pooling> modes[] = {
+      {"pooling_mode_mean_tokens", models::pooling::mean},
+      {"pooling_mode_cls_token", models::pooling::cls},
+      {"pooling_mode_max_tokens", models::pooling::max},
+      {"pooling_mode_mean_sqrt_len_tokens", models::pooling::mean_sqrt_len}};
   put("modules.json", all_modules);
   for (const auto& [flag, expected] : modes) {
     put("1_Pooling/config.json", std::string(R"({"word_embedding_dimension": 384, ")") + flag + R"(": true})");
     EXPECT_EQ(read().pool, expected) << flag;
   }
   put("1_Pooling/config.json", R"({"pooling_mode": "cls"})");
-  EXPECT_EQ(read().pool, pooling::cls);
+  EXPECT_EQ(read().pool, models::pooling::cls);
 }
 
 TEST_F(ModelCard, TakesThePoolingFromItsFolderEvenWithoutModules) {
   put("1_Pooling/config.json", R"({"pooling_mode_cls_token": true})");
-  EXPECT_EQ(read().pool, pooling::cls);
+  EXPECT_EQ(read().pool, models::pooling::cls);
 }
 
 TEST_F(ModelCard, FollowsModulesToAPoolingFolderOfAnotherName) {
   put("modules.json", "[" + module("Transformer", "") + "," + module("Pooling", "2_Max") + "]");
   put("2_Max/config.json", R"({"pooling_mode_max_tokens": true})");
-  EXPECT_EQ(read().pool, pooling::max);
+  EXPECT_EQ(read().pool, models::pooling::max);
 }
 
 TEST_F(ModelCard, NeverAllowsMoreTokensThanPositions) {
@@ -199,13 +200,13 @@ TEST_F(ModelCard, ReadsAFolderAsTheNewestLibraryWritesIt) {
       R"({"transformer_task": "feature-extraction", "module_output_name": "token_embeddings",
     "modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}})");
   const model_card card = read();
-  EXPECT_EQ(card.pool, pooling::max);
+  EXPECT_EQ(card.pool, models::pooling::max);
   EXPECT_TRUE(card.normalize);
 }
 
 TEST_F(ModelCard, PoolsByTheMeanWhereTheModuleDoesNotSay) {
   put("1_Pooling/config.json", R"({"word_embedding_dimension": 384})");
-  EXPECT_EQ(read().pool, pooling::mean);
+  EXPECT_EQ(read().pool, models::pooling::mean);
 }
 
 TEST_F(ModelCard, FindsTheTransformerInItsOwnFolder) {

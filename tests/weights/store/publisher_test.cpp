@@ -93,7 +93,7 @@ void expect_whole(const shelf& at, const catalogue_entry& entry) {
 }
 
 // The bytes of one slot, and that everything between the slots is zero.
-std::map<std::string, std::string> slots_of(const shard_layout& layout, std::string bytes) {
+std::map<std::string, std::string> slots_of(const models::shard_layout& layout, std::string bytes) {
   std::map<std::string, std::string> slots;
   for (const auto& slot : layout.tensors) {
     slots[slot.name] = bytes.substr(slot.offset_bytes, slot.size_bytes);
@@ -114,9 +114,9 @@ published_image image_of(const shelf& at, const publication& done) {
   EXPECT_EQ(layouts.size(), done.set.shards.size());
   for (size_t i = 0; i < layouts.size(); ++i) {
     auto slots = slots_of(layouts[i], object_bytes(at, done.set.shards[i].digest));
-    if (layouts[i].kind == shard_kind::embeddings)
+    if (layouts[i].kind == models::shard_kind::embeddings)
       image.embeddings = std::move(slots);
-    else if (layouts[i].kind == shard_kind::head)
+    else if (layouts[i].kind == models::shard_kind::head)
       image.head = std::move(slots);
     else
       image.layers.push_back(std::move(slots));

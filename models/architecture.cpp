@@ -1,7 +1,7 @@
 // The names of what a task consists of.
-#include "weights/format/architecture.hpp"
+#include "models/architecture.hpp"
 
-namespace fastptm::weights {
+namespace fastptm::models {
 
 std::string_view to_string(pooling pool) noexcept {
   switch (pool) {
@@ -17,4 +17,4 @@ std::string_view to_string(pooling pool) noexcept {
   return "unknown";
 }
 
-} // namespace fastptm::weights
+} // namespace fastptm::models

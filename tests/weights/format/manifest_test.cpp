@@ -1,37 +1,37 @@
 // Encoding is canonical; decoding refuses everything else.
-#include "models/registry.hpp"
+#include "weights/format/manifest.hpp"
 
 #include <gtest/gtest.h>
 
 #include "core/random.hpp"
 #include "models/encoder/config.hpp"
+#include "models/registry.hpp"
 #include "weights/format/hash.hpp"
 
-namespace fastptm::models {
+namespace fastptm::weights {
 
 namespace {
 
-constexpr encoder::config base{.hidden = 768,
-                               .layers = 12,
-                               .heads = 12,
-                               .intermediate = 3072,
-                               .vocabulary = 30522,
-                               .positions = 512,
-                               .token_types = 2,
-                               .act = encoder::activation::gelu_tanh};
+constexpr models::encoder::config base{.hidden = 768,
+                                       .layers = 12,
+                                       .heads = 12,
+                                       .intermediate = 3072,
+                                       .vocabulary = 30522,
+                                       .positions = 512,
+                                       .token_types = 2,
+                                       .act = models::encoder::activation::gelu_tanh};
 
-weights::manifest sample(const encoder::config& shape = base) {
-  weights::manifest set;
-  set.arch = encoder::architecture_of("bert", shape);
+manifest sample(const models::encoder::config& shape = base) {
+  manifest set;
+  set.arch = models::encoder::architecture_of("bert", shape);
   set.job.kind = core::task_kind::classify;
   set.job.has_pooler = true;
   set.job.labels = 4;
   set.job.max_tokens = 512;
   core::prng random(5);
-  for (const auto& shard : layout_of(set.arch, set.job)) {
-    weights::shard_entry entry{weights::sha256(std::to_string(random.next())), shard.size_bytes, {}};
-    for (uint64_t i = 0; i < weights::chunk_count(shard.size_bytes); ++i)
-      entry.chunk_checksums.push_back(random.next());
+  for (const auto& shard : models::layout_of(set.arch, set.job)) {
+    shard_entry entry{sha256(std::to_string(random.next())), shard.size_bytes, {}};
+    for (uint64_t i = 0; i < chunk_count(shard.size_bytes); ++i) entry.chunk_checksums.push_back(random.next());
     set.shards.push_back(entry);
   }
   return set;
@@ -61,11 +61,11 @@ TEST(Manifest, IsReadBackAsItWas) {
   const auto set = sample();
   const auto bytes = encode(set);
   EXPECT_LT(bytes.size(), 64u << 10);
-  const auto read = decode_manifest(bytes);
+  const auto read = decode(bytes);
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(*read, set);
   EXPECT_EQ(encode(*read), bytes);
-  EXPECT_EQ(digest_of(set), weights::sha256(bytes));
+  EXPECT_EQ(digest_of(set), sha256(bytes));
 }
 
 TEST(Manifest, EveryFlippedBitChangesTheManifestOrIsRefused) {
@@ -74,7 +74,7 @@ TEST(Manifest, EveryFlippedBitChangesTheManifestOrIsRefused) {
   for (size_t i = 0; i < bytes.size(); ++i) {
     for (int bit = 0; bit < 8; ++bit) {
       bytes[i] ^= static_cast<std::byte>(1 << bit);
-      const auto read = decode_manifest(bytes);
+      const auto read = decode(bytes);
       EXPECT_FALSE(read && *read == set) << "byte " << i << " bit " << bit;
       bytes[i] ^= static_cast<std::byte>(1 << bit);
     }
@@ -83,20 +83,20 @@ TEST(Manifest, EveryFlippedBitChangesTheManifestOrIsRefused) {
 
 TEST(Manifest, OtherLengthsAreRefused) {
   const auto bytes = encode(sample());
-  EXPECT_FALSE(decode_manifest({}));
-  EXPECT_FALSE(decode_manifest(std::span(bytes).first(bytes.size() - 8)));
-  EXPECT_FALSE(decode_manifest(std::span(bytes).first(bytes.size() - 3)));
+  EXPECT_FALSE(decode({}));
+  EXPECT_FALSE(decode(std::span(bytes).first(bytes.size() - 8)));
+  EXPECT_FALSE(decode(std::span(bytes).first(bytes.size() - 3)));
   auto longer = bytes;
   longer.resize(bytes.size() + 8);
-  EXPECT_FALSE(decode_manifest(longer)) << "trailing zeros are not canonical";
-  EXPECT_FALSE(decode_manifest(std::vector<std::byte>(weights::max_manifest_bytes + 8)));
+  EXPECT_FALSE(decode(longer)) << "trailing zeros are not canonical";
+  EXPECT_FALSE(decode(std::vector<std::byte>(max_manifest_bytes + 8)));
 }
 
 TEST(Manifest, ShardsThatDoNotSuitTheArchitectureAreRefused) {
   const auto refused = [](auto change) {
     auto set = sample();
     change(set);
-    const auto read = decode_manifest(encode(set));
+    const auto read = decode(encode(set));
     return !read && read.error().code == core::errc::corrupt;
   };
   EXPECT_TRUE(refused([](auto& set) { set.shards.pop_back(); }));
@@ -106,7 +106,7 @@ TEST(Manifest, ShardsThatDoNotSuitTheArchitectureAreRefused) {
   const auto with = [](auto change) {
     auto shape = base;
     change(shape);
-    return [arch = encoder::architecture_of("bert", shape)](auto& set) { set.arch = arch; };
+    return [arch = models::encoder::architecture_of("bert", shape)](auto& set) { set.arch = arch; };
   };
   EXPECT_TRUE(refused(with([](auto& shape) { shape.hidden = 0; })));
   EXPECT_TRUE(refused(with([](auto& shape) { shape.layers = 1'000'000'000; })));
@@ -121,18 +121,18 @@ TEST(Manifest, ShardsThatDoNotSuitTheArchitectureAreRefused) {
 // Bytes that version 0.1.0 wrote for a tiny model: models that it published stay what they are.
 TEST(Manifest, OfFormatOneIsReadAndKeepsItsName) {
   const auto bytes = from_hex(format_1_bytes);
-  const auto read = decode_manifest(bytes);
+  const auto read = decode(bytes);
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->format, 1);
-  EXPECT_EQ(read->arch, encoder::architecture_of("bert", {.hidden = 64,
-                                                          .layers = 2,
-                                                          .heads = 4,
-                                                          .intermediate = 128,
-                                                          .vocabulary = 128,
-                                                          .positions = 64,
-                                                          .token_types = 2}));
+  EXPECT_EQ(read->arch, models::encoder::architecture_of("bert", {.hidden = 64,
+                                                                  .layers = 2,
+                                                                  .heads = 4,
+                                                                  .intermediate = 128,
+                                                                  .vocabulary = 128,
+                                                                  .positions = 64,
+                                                                  .token_types = 2}));
   EXPECT_EQ(encode(*read), bytes);
-  EXPECT_EQ(weights::digest_of(*read).hex(), format_1_name);
+  EXPECT_EQ(digest_of(*read).hex(), format_1_name);
 }
 
-} // namespace fastptm::models
+} // namespace fastptm::weights

@@ -7,7 +7,7 @@
 #include "core/error.hpp"
 #include "core/task.hpp"
 
-namespace fastptm::weights {
+namespace fastptm::models {
 
 // Numbers of these enumerations stand in manifests: never reuse one.
 enum class dtype : uint8_t { f32 = 0 };
@@ -16,7 +16,7 @@ enum class dtype : uint8_t { f32 = 0 };
 struct architecture {
   std::string family;        // a row of models/registry.cpp: "bert"
   std::string configuration; // that family's numbers as its canonical text (models/canonical.hpp), opaque to others
-  weights::dtype dtype = dtype::f32;
+  models::dtype dtype = dtype::f32;
   uint32_t layout_tag = 0; // 0: plain row-major
 
   bool operator==(const architecture&) const = default;
@@ -52,4 +52,4 @@ inline constexpr uint32_t max_labels = 65'536;
 
 std::string_view to_string(pooling pool) noexcept;
 
-} // namespace fastptm::weights
+} // namespace fastptm::models

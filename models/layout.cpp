@@ -1,5 +1,5 @@
 // Gives the tensors of a shard their offsets.
-#include "weights/format/layout.hpp"
+#include "models/layout.hpp"
 
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 
 #include "core/units.hpp"
 
-namespace fastptm::weights {
+namespace fastptm::models {
 
 namespace {
 
@@ -54,4 +54,4 @@ std::string name_of(const shard_layout& shard) {
   return "unknown";
 }
 
-} // namespace fastptm::weights
+} // namespace fastptm::models

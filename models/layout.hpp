@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace fastptm::weights {
+namespace fastptm::models {
 
 inline constexpr uint64_t tensor_alignment_bytes = 256;
 inline constexpr uint64_t shard_alignment_bytes = 4096; // one page: shards can be mapped and read with O_DIRECT
@@ -54,4 +54,4 @@ private:
 // "embeddings", "layer 3", "head".
 std::string name_of(const shard_layout& shard);
 
-} // namespace fastptm::weights
+} // namespace fastptm::models
