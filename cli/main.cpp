@@ -1,4 +1,5 @@
 // The binary: chooses the subcommand and turns its end into an exit code.
+#include <array>
 #include <cstdio>
 #include <exception>
 
@@ -33,6 +34,10 @@ void add_all(CLI::App& app, invocation& chosen) {
   add_embed(app, chosen);
   add_classify(app, chosen);
   add_loads(app, chosen);
+  add_cordon(app, chosen);
+  add_uncordon(app, chosen);
+  add_evict(app, chosen);
+  add_drop_cache(app, chosen);
   add_tokenize(app, chosen);
   add_play(app, chosen);
   add_bench(app, chosen);
@@ -56,6 +61,10 @@ int end_of_parsing(CLI::App& app, const CLI::ParseError& end) {
 
 int main(int count, char** arguments) {
   node::meet_limits_plainly();
+  // Whole lines, also into a pipe: who is interrupted leaves no half of a JSON value behind. The C library takes a size
+  // only with a buffer.
+  static std::array<char, size_t{1} << 18> lines;
+  std::setvbuf(stdout, lines.data(), _IOLBF, lines.size());
   CLI::App app("FastPTM serves many more models than fit into a fleet's memory: models stay, weights move.", "fastptm");
   invocation chosen;
   add_all(app, chosen);

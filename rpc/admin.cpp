@@ -89,19 +89,24 @@ protected:
     context.allowCancellation();
     const auto params = context.getParams();
     return bounded(shared_.actors.evict(params.getDevice().cStr(), params.getFullName().cStr())
-                       .then([context](core::result<uint64_t> done) mutable { finish(context, done); }));
+                       .then([context](core::result<uint64_t> done) mutable { finish_freeing(context, done); }));
   }
 
   kj::Promise<void> dropCache(DropCacheContext context) override {
     context.allowCancellation();
-    return bounded(
-        shared_.actors.drop_cache().then([context](core::result<uint64_t> done) mutable { finish(context, done); }));
+    return bounded(shared_.actors.drop_cache().then(
+        [context](core::result<uint64_t> done) mutable { finish_freeing(context, done); }));
   }
 
 private:
   template <class Context, class T> static void finish(Context& context, const core::result<T>& done) {
     auto outcome = context.getResults().initOutcome();
     if (!done) set_outcome(outcome, done.error());
+  }
+
+  template <class Context> static void finish_freeing(Context& context, const core::result<uint64_t>& freed_bytes) {
+    finish(context, freed_bytes);
+    if (freed_bytes) context.getResults().setFreedBytes(*freed_bytes);
   }
 
   kj::Promise<void> bounded(kj::Promise<void> call) {

@@ -20,11 +20,11 @@ interface Admin {
   cordon @2 (device :Text, on :Bool) -> (outcome :Serving.Outcome);
   # A cordoned device gets no new work and stays a source of weights.
 
-  evict @3 (device :Text, fullName :Text) -> (outcome :Serving.Outcome);
-  # Takes a model off a device; refused while requests use it.
+  evict @3 (device :Text, fullName :Text) -> (outcome :Serving.Outcome, freedBytes :UInt64);
+  # Takes a model off a device; refused while requests use it. What another model shares stays.
 
-  dropCache @4 () -> (outcome :Serving.Outcome);
-  # Empties the host cache, so that the next load reads the disk.
+  dropCache @4 () -> (outcome :Serving.Outcome, freedBytes :UInt64);
+  # Empties the host cache, so that the next load reads the disk. What a load is reading stays.
 
   runningLoads @5 () -> (outcome :Serving.Outcome, loads :List(Report.RunningLoad));
   # Under way now, at most one per device.

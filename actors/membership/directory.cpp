@@ -284,6 +284,13 @@ protocol::running_list directory::on_list_running() const {
   return listed;
 }
 
+std::string directory::device_names() const {
+  std::string names;
+  for (const auto& [node, entry] : nodes_)
+    for (const auto& [name, device] : entry.devices) names += (names.empty() ? "" : ", ") + name;
+  return names.empty() ? "none" : names;
+}
+
 caf::result<bool> directory::on_cordon(const std::string& device, bool on) {
   for (const auto& [name, node] : nodes_) {
     const auto found = node.devices.find(device);
@@ -292,7 +299,7 @@ caf::result<bool> directory::on_cordon(const std::string& device, bool on) {
     if (found->second.usable) self_->send(options_.scheduler, protocol::cordon_atom_v, device, on);
     return true;
   }
-  return protocol::to_caf(core::errc::not_found, fmt::format("no device '{}': see fastptm status", device));
+  return protocol::to_caf(core::errc::not_found, fmt::format("no device '{}'; there are: {}", device, device_names()));
 }
 
 // -- timers -----------------------------------------------------------------------------------------------------------

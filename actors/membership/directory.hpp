@@ -78,6 +78,7 @@ private:
   protocol::node_list on_nodes() const;
   protocol::load_list on_loads(uint32_t last, const std::string& tenant) const;
   protocol::running_list on_list_running() const;
+  std::string device_names() const; // "a/host0, b/host0" or "none"
   caf::result<bool> on_cordon(const std::string& device, bool on);
 
   // -- timers ---------------------------------------------------------------------------------------------------------

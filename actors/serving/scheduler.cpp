@@ -279,22 +279,27 @@ caf::result<uint64_t> scheduler::on_evict(const std::string& name, const std::st
   decide();
   const auto known = device_index_.find(name);
   if (known == device_index_.end() || !devices_[known->second].present)
-    return protocol::to_caf(core::errc::not_found, fmt::format("no device '{}' is up", name));
+    return protocol::to_caf(core::errc::not_found,
+                            fmt::format("no device '{}' is up; those that are: {}", name, present_devices()));
   const auto wanted = find_model(model);
-  if (!wanted) return protocol::to_caf(core::errc::not_found, fmt::format("no model '{}'", model));
+  if (!wanted)
+    return protocol::to_caf(core::errc::not_found, fmt::format("no model '{}': `fastptm status` lists all", model));
   const uint32_t device_at = known->second, model_at = *wanted;
   auto& device = devices_[device_at];
   for (const auto& [id, batch] : batches_)
     if (batch.device == device_at && batch.model == model_at)
-      return protocol::to_caf(core::errc::busy, "requests use it: try again");
+      return protocol::to_caf(core::errc::busy, fmt::format("requests use {} on {}: try again", model, name));
   if (const auto load = device.loads.find(model_at); load != device.loads.end() && load->second.end_us == 0)
-    return protocol::to_caf(core::errc::busy, "it is being loaded: try again");
+    return protocol::to_caf(core::errc::busy, fmt::format("{} is being loaded to {}: try again", model, name));
   auto promise = self_->make_response_promise<uint64_t>();
   self_
       ->request(device.worker, microseconds(options_.load_timeout_us),
                 protocol::evict_order{device.registration, models_[model_at].row.id})
       .then([promise](uint64_t freed_bytes) mutable { promise.deliver(freed_bytes); },
-            [promise](caf::error& failure) mutable { promise.deliver(std::move(failure)); });
+            [promise, what = fmt::format("{} on {}", model, name)](caf::error& failure) mutable {
+              const auto why = protocol::from_caf(failure);
+              promise.deliver(protocol::to_caf(why.code, what + ": " + why.message));
+            });
   device.loads.erase(model_at);
   // Told after the order was sent: a load that the core asks for now arrives behind it.
   tell(scheduling::set_evicted{{device_at}, {model_at}});
@@ -364,6 +369,13 @@ void scheduler::free_slot(uint32_t index) {
   freed.input = {};
   freed.asker = nullptr;
   free_slots_.push_back(index);
+}
+
+std::string scheduler::present_devices() const {
+  std::string names;
+  for (const auto& device : devices_)
+    if (device.present) names += (names.empty() ? "" : ", ") + device.name;
+  return names.empty() ? "none" : names;
 }
 
 std::optional<uint32_t> scheduler::find_model(const std::string& full_name) const {

@@ -143,6 +143,7 @@ private:
   uint32_t take_slot();
   void set_batch(slot& request, core::batch_id batch); // 0: back to the queue
   void free_slot(uint32_t slot);
+  std::string present_devices() const; // "a/host0, b/host0" or "none"
   std::optional<uint32_t> find_model(const std::string& full_name) const;
   // "tenant/name@version", or "tenant/name" for the newest.
   std::optional<uint32_t> find_version(const std::string& name) const;

@@ -108,7 +108,8 @@ public:
       return admin_->cordon(taker_, false);
     }
     if (auto first = ask(); !first) return core::fail(first.error()); // warms the host cache
-    return evict();
+    if (auto gone = evict(); !gone) return core::fail(gone.error());
+    return {};
   }
 
   struct sample {
@@ -140,7 +141,7 @@ public:
 
 private:
   // An answer may come before a shard that it did not need.
-  core::result<void> evict() {
+  core::result<uint64_t> evict() {
     const auto give_up_us = core::monotonic_now_us() + load_end_us;
     auto gone = admin_->evict(taker_, name_);
     while (!gone && gone.error().code == core::errc::busy && core::monotonic_now_us() < give_up_us) {

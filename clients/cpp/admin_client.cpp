@@ -22,6 +22,8 @@ core::result<std::unique_ptr<admin_client>> admin_client::connect(const connect_
   auto request = made->link.bootstrap<schema::AdminGateway>().loginRequest();
   request.setToken({options.token.data(), options.token.size()});
   auto login = made->link.finish(request.send(), options.timeout_us);
+  if (!login && login.error().code == core::errc::version_mismatch)
+    return core::fail(wrong_port(options.address, "admin"));
   if (!login) return core::fail(login.error());
   made->admin = (*login)->getAdmin();
   return std::unique_ptr<admin_client>(new admin_client(std::move(made)));
@@ -56,19 +58,19 @@ core::result<void> admin_client::cordon(const std::string& device, bool on) {
   return {};
 }
 
-core::result<void> admin_client::evict(const std::string& device, const std::string& model) {
+core::result<uint64_t> admin_client::evict(const std::string& device, const std::string& model) {
   auto request = state_->server().evictRequest();
   request.setDevice(device.c_str());
   request.setFullName(model.c_str());
   auto done = state_->link.finish(request.send());
   if (!done) return core::fail(done.error());
-  return {};
+  return (*done)->getFreedBytes();
 }
 
-core::result<void> admin_client::drop_cache() {
+core::result<uint64_t> admin_client::drop_cache() {
   auto done = state_->link.finish(state_->server().dropCacheRequest().send());
   if (!done) return core::fail(done.error());
-  return {};
+  return (*done)->getFreedBytes();
 }
 
 } // namespace fastptm::clients

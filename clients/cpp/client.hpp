@@ -160,8 +160,9 @@ public:
   core::result<response<schema::Admin::RunningLoadsResults>> running_loads();
   core::result<response<schema::Admin::ExplainResults>> explain(const std::string& model);
   core::result<void> cordon(const std::string& device, bool on);
-  core::result<void> evict(const std::string& device, const std::string& model);
-  core::result<void> drop_cache();
+  // Both answer the bytes that became free. refused: requests use the model, or it is being loaded.
+  core::result<uint64_t> evict(const std::string& device, const std::string& model);
+  core::result<uint64_t> drop_cache();
 
 private:
   struct state;

@@ -32,6 +32,18 @@ TEST(Admin, SaysThatAModelIsNotThere) {
   EXPECT_EQ(got.error().code, core::errc::not_found);
 }
 
+TEST(Admin, TellsWhatAnEvictionAndAnEmptiedCacheFreed) {
+  const fake_cluster cluster;
+  auto client = cluster.connect_admin();
+  ASSERT_TRUE(client);
+  const auto evicted = (*client)->evict("worker-0/host0", "acme/m@1");
+  ASSERT_TRUE(evicted) << evicted.error().message;
+  EXPECT_EQ(*evicted, 4096u);
+  const auto dropped = (*client)->drop_cache();
+  ASSERT_TRUE(dropped) << dropped.error().message;
+  EXPECT_EQ(*dropped, 8192u);
+}
+
 TEST(Admin, StatusShowsQueuesLoadsAndLanes) {
   fake_cluster cluster;
   protocol::device_plan plan{

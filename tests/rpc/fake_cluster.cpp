@@ -84,7 +84,7 @@ weight_store_actor::behavior_type fake_store(weight_store_actor::pointer self, s
       },
       [](const stage_request&) { return stage_reply(); },
       [](release_atom, const core::digest&) {},
-      [](drop_atom) { return uint64_t{7}; },
+      [](drop_atom) { return uint64_t{8192}; },
       [=](stop_atom) { self->quit(); },
   };
 }
@@ -102,7 +102,7 @@ scheduler_actor::behavior_type fake_scheduler(scheduler_actor::pointer self, scr
       [](const batch_part&) {},
       [](const set_dropped&) {},
       [](cordon_atom, const std::string&, bool) {},
-      [](evict_atom, const std::string&, const std::string&) { return uint64_t{0}; },
+      [](evict_atom, const std::string&, const std::string&) { return uint64_t{4096}; },
       [](explain_atom, const std::string& model) -> caf::result<explanation> {
         if (model != "acme/m@1") return to_caf(core::errc::not_found, "no model '" + model + "'");
         explanation out;

@@ -248,8 +248,9 @@ TEST_F(Directory, RemembersThatADeviceIsCordoned) {
                   .has_value());
   ready("worker-0", 7);
   ASSERT_EQ(told_.cordoned.size(), 2u);
-  EXPECT_FALSE(
-      world_.ask<bool>(directory_, second_us, protocol::cordon_atom_v, std::string("nothing"), true).has_value());
+  const auto wrong = world_.ask<bool>(directory_, second_us, protocol::cordon_atom_v, std::string("nothing"), true);
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().message, "no device 'nothing'; there are: worker-0/host0");
 }
 
 } // namespace
