@@ -189,7 +189,6 @@ core::result<void> prepare(scene& on) {
     if (!made) return core::fail(made.error());
     on.fetcher = std::move(*made);
   }
-  for (const auto& source : on.sources) on.fetcher->prepare(source->address(), source->region());
   return {};
 }
 

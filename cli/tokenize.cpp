@@ -59,10 +59,9 @@ void add_tokenize(CLI::App& app, invocation& chosen) {
   command->add_option("--max-tokens", given->max_tokens, "Cut to so many, special tokens included")
       ->check(CLI::Range(1, 1 << 20));
   add_special_tokens_option(*command, given->special);
-  auto json = std::make_shared<bool>(true);
-  command->add_flag("--json", *json, "One JSON object a line, as without it");
+  command->add_flag("--json", "One JSON object a line, as without it"); // as everywhere, for scripts
   command->footer("Example:\n  fastptm tokenize ./all-MiniLM-L6-v2 --strings texts.json");
-  command->callback([given, json, &chosen] { chosen = [given] { return run(*given); }; });
+  command->callback([given, &chosen] { chosen = [given] { return run(*given); }; });
 }
 
 } // namespace fastptm::cli

@@ -1,5 +1,7 @@
-// Hex in and out.
+// A digest as text.
 #include "core/digest.hpp"
+
+#include <string_view>
 
 namespace fastptm::core {
 
@@ -17,18 +19,6 @@ std::string digest::hex() const {
     text += hex_digits[byte & 15];
   }
   return text;
-}
-
-std::optional<digest> digest::from_hex(std::string_view text) {
-  digest value;
-  if (text.size() != 2 * value.bytes.size()) return std::nullopt;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto at = hex_digits.find(text[i]);
-    if (at == std::string_view::npos) return std::nullopt;
-    auto& byte = value.bytes[i / 2];
-    byte = static_cast<uint8_t>((byte << 4) | at);
-  }
-  return value;
 }
 
 } // namespace fastptm::core

@@ -1,4 +1,4 @@
-// A SHA-256 value: the name of a shard, a manifest, an architecture. Computing one is weights/format/hash's work.
+// A SHA-256 value: the name of a shard, a manifest, a card. Computing one is weights/format/hash's work.
 #pragma once
 
 #include <array>
@@ -6,9 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
-#include <optional>
 #include <string>
-#include <string_view>
 
 namespace fastptm::core {
 
@@ -19,8 +17,6 @@ struct digest {
   std::string hex() const;
   // The first 12 hex digits: for logs and tables.
   std::string short_hex() const { return hex().substr(0, 12); }
-  // Nothing unless `text` is exactly 64 lower-case hex digits.
-  static std::optional<digest> from_hex(std::string_view text);
 
   friend auto operator<=>(const digest&, const digest&) = default;
 };

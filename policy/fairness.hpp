@@ -22,7 +22,6 @@ public:
   explicit fairness(core::duration_us window_us) : window_us_(static_cast<double>(window_us)) {}
 
   void set_share(tenant_index tenant, uint32_t share);
-  void set_window(core::duration_us window_us) { window_us_ = static_cast<double>(window_us); }
 
   // A request came, or all of it is over. Counted.
   void work_came(tenant_index tenant);

@@ -59,9 +59,6 @@ public:
   // Unknown ids are ignored.
   virtual void cancel(fetch_id id) = 0;
 
-  // Connects (and maps, where `name` is mappable) ahead of the first fetch. Optional; failures show in fetch().
-  virtual void prepare(const peer_address& peer, exported name) = 0;
-
   // Fails what is outstanding from this node and forgets it; the next fetch connects anew.
   virtual void close_peer(std::string_view node) = 0;
 

@@ -160,7 +160,7 @@ int run_rpc(const rpc_options& options) {
   where.state = (*cluster)->state().string();
   where.tenant = "bench";
   auto client = connect_tenant(where);
-  if (!client) return failed(client.error());
+  if (!client) return not_connected(client.error());
   const size_t calls = options.in_flight == 1 ? 4'000 : 20'000;
   std::vector<double> rates;
   std::vector<core::duration_us> middles, tails;
@@ -255,10 +255,9 @@ void add_bench(CLI::App& app, invocation& chosen) {
       "bench", "Measurements: medians of alternating repetitions, with the bare limit of the same minute");
   bench->require_subcommand(1);
   bench->footer("Example:\n  fastptm bench switch --model synthetic:minilm --source peer --path cma --json");
-  auto json = std::make_shared<bool>(true);
   for (auto* add : {add_switch, add_fetch, add_engine, add_rpc, add_publish_bench, add_scheduler}) add(*bench, chosen);
-  for (auto* command : bench->get_subcommands({})) command->add_flag("--json", *json, "One JSON object, as without it");
-  bench->callback([json] {});
+  // As everywhere, for scripts; there is nothing else to print.
+  for (auto* command : bench->get_subcommands({})) command->add_flag("--json", "One JSON object, as without it");
 }
 
 } // namespace fastptm::cli

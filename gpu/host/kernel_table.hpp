@@ -66,8 +66,7 @@ isa best_isa() noexcept;
 // Requires: is_supported(set). Tests ask for the lesser ones, everybody else for best_isa().
 const kernel_table& table_of(isa set);
 
-// What `fastptm version` prints: the best set's name, and how its kernels work.
+// What `fastptm version` prints: the best set's name.
 std::string_view isa_name() noexcept;
-std::string_view kernel_tiles() noexcept;
 
 } // namespace fastptm::gpu::host

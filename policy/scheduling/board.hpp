@@ -100,7 +100,6 @@ public:
   const fairness& shares() const { return shares_; }
   uint32_t model_count() const { return models_.size(); }
   uint32_t device_count() const { return devices_.size(); }
-  uint32_t joined_count() const { return joined_; }
   uint32_t lane_count() const { return lanes_.size(); }
   // In a reproducible order; any change of the queues may reorder them.
   std::span<const model_index> live_models() const { return live_models_; }

@@ -53,7 +53,6 @@ public:
     return transport::fetch_id{++last_id_};
   }
   void cancel(transport::fetch_id) override {} // everything completes soon
-  void prepare(const transport::peer_address&, transport::exported) override {}
   void close_peer(std::string_view) override {}
   transport::path path_to(const transport::peer_address&) const override { return transport::path::loopback; }
 

@@ -70,11 +70,6 @@ void backend::start_mapping(const peer_address& peer, exported region) {
   map_arrived_.notify_one();
 }
 
-void backend::prepare(const peer_address& peer, exported name) {
-  std::lock_guard lock(mutex_);
-  if (!mapped_.contains({peer.node, peer.incarnation, name.region, name.generation})) start_mapping(peer, name);
-}
-
 void backend::cancel(fetch_id id) {
   std::optional<job> found;
   const auto take = [&](auto& jobs) {

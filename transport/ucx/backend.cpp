@@ -37,9 +37,6 @@ bool environment_allows_cma() {
 struct cancel_command {
   transport::fetch_id id;
 };
-struct connect_command {
-  peer_address peer;
-};
 struct close_command {
   std::string node;
 };
@@ -48,7 +45,7 @@ struct read_command {
   bool complete;
   std::optional<uint64_t> checksum;
 };
-using command = std::variant<wanted_fetch, cancel_command, connect_command, close_command, read_command>;
+using command = std::variant<wanted_fetch, cancel_command, close_command, read_command>;
 
 template <class... Fs> struct overloaded : Fs... { using Fs::operator()...; };
 
@@ -183,7 +180,6 @@ bool backend::engine::carry_out_posted() {
 void backend::engine::carry_out(command& what) {
   std::visit(overloaded{[this](wanted_fetch& fetch) { fetching_.fetch(std::move(fetch)); },
                         [this](cancel_command& cancel) { fetching_.cancel(cancel.id); },
-                        [this](connect_command& connect) { fetching_.connect(connect.peer); },
                         [this](close_command& close) { fetching_.close_peer(close.node); },
                         [this](read_command& read) { fetching_.on_read(read.id, read.complete, read.checksum); }},
              what);
@@ -224,9 +220,6 @@ core::result<transport::fetch_id> backend::fetch(const peer_address& peer, const
 
 void backend::cancel(transport::fetch_id id) {
   engine_->post(cancel_command{id});
-}
-void backend::prepare(const peer_address& peer, exported) {
-  engine_->post(connect_command{peer});
 }
 void backend::close_peer(std::string_view node) {
   engine_->post(close_command{std::string(node)});

@@ -37,7 +37,6 @@ public:
   core::result<transport::fetch_id> fetch(const peer_address& peer, const fetch_request& request,
                                           fetch_done done) override;
   void cancel(transport::fetch_id id) override;
-  void prepare(const peer_address& peer, exported name) override;
   void close_peer(std::string_view node) override;
   path path_to(const peer_address& peer) const override;
 

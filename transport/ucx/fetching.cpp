@@ -101,10 +101,6 @@ core::result<fetching::connection*> fetching::connection_to(const peer_address& 
   return connections_.emplace(peer.node, std::move(made)).first->second.get();
 }
 
-void fetching::connect(const peer_address& peer) {
-  (void)connection_to(peer);
-}
-
 fetching::connection* fetching::find(uint64_t number) {
   for (auto& [node, one] : connections_)
     if (one->number == number) return one.get();

@@ -49,7 +49,6 @@ public:
 
   void fetch(wanted_fetch what);
   void cancel(transport::fetch_id id);
-  void connect(const peer_address& peer);
   void close_peer(const std::string& node);
   // A read of a peer's memory is over.
   void on_read(uint64_t id, bool complete, std::optional<uint64_t> checksum);

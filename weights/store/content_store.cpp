@@ -143,11 +143,6 @@ fs::path content_store::unique_path(std::string_view part) {
   return folder_ / part / fmt::format("{}-{}", unique_prefix_, count.fetch_add(1));
 }
 
-bool content_store::has_object(const core::digest& name) const {
-  std::error_code ignored;
-  return fs::is_regular_file(object_path(name), ignored);
-}
-
 core::result<manifest> content_store::read_manifest(const core::digest& name) const {
   const std::string what = "manifest " + name.short_hex();
   const auto bytes = read_small_file(set_path(name), what, max_manifest_bytes);
@@ -156,14 +151,6 @@ core::result<manifest> content_store::read_manifest(const core::digest& name) co
   if (digest_of(encoded) != name)
     return core::fail(core::errc::corrupt, what + ": its bytes are not those it is named by");
   return weights::decode(encoded);
-}
-
-core::result<std::string> content_store::read_object(const core::digest& name, uint64_t most_bytes) const {
-  const std::string what = "object " + name.short_hex();
-  auto bytes = read_small_file(object_path(name), what, most_bytes);
-  if (bytes && sha256(*bytes) != name)
-    return core::fail(core::errc::corrupt, what + ": its bytes are not those it is named by");
-  return bytes;
 }
 
 core::result<object_writer> content_store::begin(const fs::path& target_folder) {
@@ -221,16 +208,6 @@ garbage content_store::remove(std::span<const core::digest> objects, std::span<c
   for (const auto& name : sets) remove_file(set_path(name));
   for (const auto& name : objects) remove_file(object_path(name));
   return removed;
-}
-
-core::result<fs::path> content_store::make_spool_folder() {
-  fs::path folder = unique_path("spool");
-  std::error_code failed;
-  fs::create_directory(folder, failed);
-  if (failed)
-    return core::fail(
-        core::from_errno(failed.value(), core::printable(folder.string(), 200) + ": cannot make the folder"));
-  return folder;
 }
 
 core::result<garbage> content_store::collect_garbage(std::span<const live_model> live) {

@@ -65,13 +65,10 @@ public:
   static core::result<content_store> open(const std::filesystem::path& folder);
 
   // -- reading --------------------------------------------------------------------------------------------------------
-  bool has_object(const core::digest& name) const;
   // The object's file: its bytes and nothing else.
   std::filesystem::path object_path(const core::digest& name) const;
   // Verified against its name; errc::corrupt if damaged, not_found if there is none.
   core::result<manifest> read_manifest(const core::digest& name) const;
-  // A small object, verified against its name.
-  core::result<std::string> read_object(const core::digest& name, uint64_t most_bytes) const;
 
   // -- writing --------------------------------------------------------------------------------------------------------
   std::unique_lock<std::mutex> publishing() const { return std::unique_lock(*publishing_); }
@@ -88,8 +85,6 @@ public:
   // Removes objects and sets, what is there of them; a file that cannot be removed is garbage for the next start.
   // Requires: publishing() is held, and no model needs any of them.
   garbage remove(std::span<const core::digest> objects, std::span<const core::digest> sets);
-  // A new empty folder for the files of an upload; the caller removes it.
-  core::result<std::filesystem::path> make_spool_folder();
   // Removes every object and set that no live model needs, and all of temp/ and spool/. Removes nothing when a live
   // manifest cannot be read. Requires: no upload or publication is under way (at start).
   core::result<garbage> collect_garbage(std::span<const live_model> live);

@@ -37,7 +37,7 @@ protected:
 
   bool is_whole(const publication& of) const {
     bool whole = store_.read_manifest(of.entry.manifest).has_value();
-    for (const auto& shard : of.set.shards) whole = whole && store_.has_object(shard.digest);
+    for (const auto& shard : of.set.shards) whole = whole && exists(store_.object_path(shard.digest));
     return whole;
   }
 
