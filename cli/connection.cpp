@@ -38,12 +38,19 @@ core::result<std::string> environment_token() {
   return token;
 }
 
+// What stands on the command line counts more than the environment. Empty: the cluster is on this host.
+std::string address_elsewhere(const cluster_options& options) {
+  if (!options.connect.empty()) return options.connect;
+  return options.state.empty() ? from_environment("FASTPTM_CONNECT") : std::string();
+}
+
 core::result<clients::connect_options> access_elsewhere(const cluster_options& options, const char* port_of) {
-  const auto address = core::parse_network_address(node::trimmed(options.connect));
+  const auto where = node::trimmed(address_elsewhere(options));
+  const auto address = core::parse_network_address(where);
   if (!address) {
-    return core::fail(core::errc::invalid,
-                      fmt::format("--connect: {}; {} is in run/NODE.json of the head's state folder",
-                                  address.error().message, port_of));
+    return core::fail(core::errc::invalid, fmt::format("{}: {}; {} is in run/NODE.json of the head's state folder",
+                                                       options.connect.empty() ? "FASTPTM_CONNECT" : "--connect",
+                                                       address.error().message, port_of));
   }
   const auto token = environment_token();
   if (!token) return core::fail(token.error());
@@ -51,7 +58,7 @@ core::result<clients::connect_options> access_elsewhere(const cluster_options& o
     return core::fail(core::errc::permission_denied,
                       fmt::format("connecting to {} needs a token in FASTPTM_TOKEN, or in the file that "
                                   "FASTPTM_TOKEN_FILE names",
-                                  options.connect));
+                                  where));
   }
   return clients::connect_options{.address = core::to_text(*address), .token = *token, .loop = options.loop};
 }
@@ -90,14 +97,22 @@ core::result<std::unique_ptr<Client>> connect_local(const node::state_folder& fo
   }
 }
 
+core::result<node::state_folder> folder_of(const cluster_options& options) {
+  return node::state_folder::open(options.state.empty() ? node::state_folder::default_path() : options.state);
+}
+
+// What the user has said wrongly is `invalid`: wrong usage.
 core::result<clients::connect_options> tenant_access(const cluster_options& options) {
-  if (!options.connect.empty()) return access_elsewhere(options, "the gateway's");
-  auto folder = node::state_folder::open(options.state);
+  if (is_elsewhere(options)) return access_elsewhere(options, "the gateway's");
+  auto folder = folder_of(options);
   if (!folder) return core::fail(folder.error());
   const auto token = options.tenant.empty() ? environment_token() : folder->tenant_token(options.tenant);
-  if (!token) return core::fail(token.error());
+  if (!token) {
+    const bool is_unknown = !options.tenant.empty() && token.error().code == core::errc::not_found;
+    return core::fail(is_unknown ? core::errc::invalid : token.error().code, token.error().message);
+  }
   if (token->empty()) {
-    return core::fail(core::errc::permission_denied,
+    return core::fail(core::errc::invalid,
                       "say who asks: --as TENANT, or a token in FASTPTM_TOKEN or the file FASTPTM_TOKEN_FILE");
   }
   return clients::connect_options{.address = {},
@@ -109,13 +124,12 @@ core::result<clients::connect_options> tenant_access(const cluster_options& opti
 } // namespace
 
 void add_cluster_options(CLI::App& command, cluster_options& to) {
-  to.state = node::state_folder::default_path().string();
-  command.add_option("--state", to.state, "State folder of a cluster on this host")->capture_default_str();
-  command
-      .add_option(
-          "--connect", to.connect,
-          "HOST:PORT of a cluster elsewhere; the token comes from FASTPTM_TOKEN, or the file FASTPTM_TOKEN_FILE")
-      ->envname("FASTPTM_CONNECT");
+  command.add_option("--state", to.state, "State folder of a cluster on this host")
+      ->default_str(node::state_folder::default_path().string());
+  command.add_option(
+      "--connect", to.connect,
+      "HOST:PORT of a cluster elsewhere, or in FASTPTM_CONNECT, which --state makes forget; the token comes "
+      "from FASTPTM_TOKEN, or the file FASTPTM_TOKEN_FILE");
   command.add_flag("--json", to.json, "One JSON value a line");
 }
 
@@ -124,13 +138,22 @@ void add_tenant_options(CLI::App& command, cluster_options& to) {
   command.add_option("--as", to.tenant, "Which tenant asks; its token is taken from the state folder");
 }
 
+bool is_elsewhere(const cluster_options& options) {
+  return !address_elsewhere(options).empty();
+}
+
+int not_connected(const core::error& cause) {
+  failed(cause);
+  return cause.code == core::errc::invalid ? 2 : 1;
+}
+
 core::result<std::unique_ptr<clients::tenant_client>> connect_tenant(const cluster_options& options,
                                                                      refusals when_refused) {
   auto access = tenant_access(options);
   if (!access) return core::fail(access.error());
   access->waits_when_refused = when_refused == refusals::waited_for;
-  if (!options.connect.empty()) return clients::tenant_client::connect(*access);
-  const auto folder = node::state_folder::open(options.state);
+  if (is_elsewhere(options)) return clients::tenant_client::connect(*access);
+  const auto folder = folder_of(options);
   if (!folder) return core::fail(folder.error());
   return connect_local<clients::tenant_client>(*folder, *access);
 }
@@ -142,12 +165,12 @@ core::result<std::unique_ptr<clients::tenant_client>> open_tenant(const cluster_
 }
 
 core::result<std::unique_ptr<clients::admin_client>> connect_admin(const cluster_options& options) {
-  if (!options.connect.empty()) {
+  if (is_elsewhere(options)) {
     const auto access = access_elsewhere(options, "the administration's");
     if (!access) return core::fail(access.error());
     return clients::admin_client::connect(*access);
   }
-  auto folder = node::state_folder::open(options.state);
+  auto folder = folder_of(options);
   if (!folder) return core::fail(folder.error());
   auto token = folder->admin_token();
   if (!token) return core::fail(token.error());

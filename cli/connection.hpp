@@ -10,10 +10,10 @@
 
 namespace fastptm::cli {
 
-// --state DIR on the cluster's own host; elsewhere FASTPTM_CONNECT (or --connect) and FASTPTM_TOKEN.
+// --state DIR on the cluster's own host; elsewhere --connect (or FASTPTM_CONNECT) and FASTPTM_TOKEN.
 struct cluster_options {
-  std::string state;
-  std::string connect;
+  std::string state;   // empty: the default one
+  std::string connect; // empty: FASTPTM_CONNECT, unless there is a state
   std::string tenant;
   bool json = false;
   std::shared_ptr<clients::event_loop> loop; // shared by the clients of one thread; none: each has its own
@@ -23,6 +23,12 @@ struct cluster_options {
 void add_cluster_options(CLI::App& command, cluster_options& to);
 // The same and --as TENANT.
 void add_tenant_options(CLI::App& command, cluster_options& to);
+
+// By --connect or FASTPTM_CONNECT.
+bool is_elsewhere(const cluster_options& options);
+
+// Says why, as failed() does; the exit code is 2 where the user named what cannot be: an address, a tenant, a port.
+int not_connected(const core::error& cause);
 
 // Requests that are refused with a hint when to retry: tried again until their deadline, or answered so, for who
 // measures how the cluster copes.

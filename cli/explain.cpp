@@ -120,7 +120,7 @@ void print_table(explanation told) {
 
 int run_explain(const cluster_options& options, const std::string& model) {
   auto client = connect_admin(options);
-  if (!client) return failed(client.error());
+  if (!client) return not_connected(client.error());
   auto got = (*client)->explain(model);
   if (!got) return failed(got.error());
   if (options.json)

@@ -112,6 +112,7 @@ int run(const options& chosen) {
     deadline_us = *parsed;
   }
   auto client = open_tenant(chosen.cluster);
+  if (!client && client.error().code == core::errc::invalid) return not_connected(client.error());
   if (!client) return all_unavailable(inputs->size(), chosen, client.error());
 
   std::deque<std::optional<clients::answer>> waiting; // answers of inputs [printed, asked)

@@ -148,6 +148,10 @@ core::result<std::vector<clients::input>> read_inputs(const input_options& from)
     if (auto added = add_list(out, from.pairs_file, pair_of); !added) return core::fail(added.error());
   }
   for (auto& each : out) each.prompt = from.prompt;
+  const auto& file = !from.lines_file.empty() ? from.lines_file
+                     : !from.ids_file.empty() ? from.ids_file
+                                              : from.pairs_file;
+  if (out.empty() && !file.empty()) return core::fail(core::errc::invalid, file + ": is empty: nothing to ask");
   if (out.empty())
     return core::fail(core::errc::invalid, "nothing to ask: use --text, --lines, --ids or, to classify, --pairs");
   if (out.size() > max_inputs)

@@ -71,7 +71,7 @@ int run(const options& chosen) {
     }
   }
   auto client = connect_tenant(chosen.cluster);
-  if (!client) return failed(client.error());
+  if (!client) return not_connected(client.error());
   const auto done = [&] {
     const progress_line line(total_bytes);
     const auto special =

@@ -10,7 +10,7 @@ namespace {
 
 int run_status(const cluster_options& options) {
   auto client = connect_admin(options);
-  if (!client) return failed(client.error());
+  if (!client) return not_connected(client.error());
   auto got = (*client)->status();
   if (!got) return failed(got.error());
   if (options.json) {
@@ -23,7 +23,7 @@ int run_status(const cluster_options& options) {
 
 int run_models(const cluster_options& options) {
   auto client = connect_tenant(options);
-  if (!client) return failed(client.error());
+  if (!client) return not_connected(client.error());
   auto got = (*client)->models();
   if (!got) return failed(got.error());
   if (!options.json) {
@@ -45,15 +45,15 @@ int print(capnp::List<schema::LoadReport>::Reader reports, bool json) {
 
 // As a tenant its own; without one the operator's view of all.
 int run_loads(const cluster_options& options, uint32_t last) {
-  if (options.tenant.empty() && options.connect.empty()) {
+  if (options.tenant.empty() && !is_elsewhere(options)) {
     auto client = connect_admin(options);
-    if (!client) return failed(client.error());
+    if (!client) return not_connected(client.error());
     auto got = (*client)->loads(last);
     if (!got) return failed(got.error());
     return print((*got)->getLoads(), options.json);
   }
   auto client = connect_tenant(options);
-  if (!client) return failed(client.error());
+  if (!client) return not_connected(client.error());
   auto got = (*client)->loads(last);
   if (!got) return failed(got.error());
   return print((*got)->getLoads(), options.json);

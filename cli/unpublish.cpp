@@ -35,7 +35,7 @@ std::string to_json(const clients::withdrawal& done, bool all) {
 
 int run(const options& chosen) {
   auto client = connect_tenant(chosen.cluster);
-  if (!client) return failed(client.error());
+  if (!client) return not_connected(client.error());
   const auto done = (*client)->unpublish(chosen.model, chosen.all);
   if (!done) return failed(done.error());
   if (done->models.empty())

@@ -43,10 +43,10 @@ core::result<std::unique_ptr<storage>> storage::open(const std::filesystem::path
   if (!objects) return core::fail("store", objects.error());
   out->objects_.emplace(std::move(*objects));
   auto models = weights::catalogue::open(folder / "catalogue.sqlite");
-  if (!models) return core::fail("catalogue", models.error());
+  if (!models) return core::fail(models.error());
   out->models_.emplace(std::move(*models));
   const auto all = out->models_->all();
-  if (!all) return core::fail("catalogue", all.error());
+  if (!all) return core::fail(all.error());
   if (auto fits = check_fits(*all, config.largest_arena_bytes()); !fits) return core::fail(fits.error());
   if (auto cleaned = clean(*out->objects_, *all); !cleaned) return core::fail("store", cleaned.error());
   out->disk_ = std::make_unique<weights::disk_reader>();

@@ -189,7 +189,7 @@ int run(const options& chosen) {
   auto models = read_models(chosen.models, trace->models);
   if (!models) return failed(models.error());
   auto client = connect_tenant(chosen.cluster, refusals::told);
-  if (!client) return failed(client.error());
+  if (!client) return not_connected(client.error());
 
   trace_player player(**client, *trace, std::move(*models));
   if (auto asked = player.ask_alone(); !asked) return failed(asked.error());

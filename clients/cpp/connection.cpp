@@ -46,6 +46,13 @@ core::error from_kj(const kj::Exception& exception) {
   return {core::errc::internal, "the call failed: " + text};
 }
 
+core::error wrong_port(std::string_view address, std::string_view wanted) {
+  return {core::errc::invalid,
+          fmt::format(
+              "{} is another port of a cluster, not that of its {}: `{}` in run/NODE.json of the head's state folder",
+              address, wanted == "admin" ? "administration" : "gateway", wanted)};
+}
+
 core::result<void> check(schema::Outcome::Reader outcome) {
   if (outcome.getStatus() == schema::Status::OK) return {};
   return core::fail(code_of(outcome.getStatus()), outcome.getError().cStr());

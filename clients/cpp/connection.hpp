@@ -24,6 +24,8 @@ constexpr core::duration_us call_timeout_us = 30'000'000;
 
 core::error from_kj(const kj::Exception& exception);
 // The error of an outcome that is not ok.
+// Something answers at the address, and knows nothing of what was asked: another port of the cluster.
+core::error wrong_port(std::string_view address, std::string_view wanted);
 core::result<void> check(schema::Outcome::Reader outcome);
 
 class connection {

@@ -59,6 +59,10 @@ kj::Promise<void> tenant_sessions::try_once() {
   auto joining = made->link.open(*address).then([this, made] { return log_in(made); });
   return made->link.within(kj::mv(joining), options_.timeout_us)
       .catch_([this, where = *address](kj::Exception&& exception) {
+        if (exception.getType() == kj::Exception::Type::UNIMPLEMENTED) {
+          last_ = {nullptr, wrong_port(where, "gateway"), true};
+          return;
+        }
         last_ = {nullptr,
                  {core::errc::unavailable, fmt::format("nobody answers at {}: is the cluster running? ({})", where,
                                                        exception.getDescription().cStr())},

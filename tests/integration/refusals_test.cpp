@@ -217,12 +217,12 @@ TEST_F(Requests, AnUnknownTokenIsDenied) {
 
 TEST_F(Requests, AnUnknownTenantIsNamed) {
   const auto done = shared_->run({"models", "--as", "nobody", "--json"});
-  EXPECT_EQ(done.code, 1);
+  EXPECT_EQ(done.code, 2);
   EXPECT_THAT(done.err, HasSubstr("nobody"));
 }
 
 TEST_F(Requests, PathsOutOfTheTokenFolderAreNoTenants) {
-  EXPECT_EQ(shared_->run({"models", "--as", "../admin.token", "--json"}).code, 1);
+  EXPECT_EQ(shared_->run({"models", "--as", "../admin.token", "--json"}).code, 2);
 }
 
 TEST(Quota, WhoMeetsItWaitsAndWhoMeasuresIsTold) {
