@@ -11,6 +11,7 @@
 
 #include "rpc/same_secret.hpp"
 #include "tests/rpc/fake_cluster.hpp"
+#include "tests/support/http_get.hpp"
 
 namespace fastptm::rpc {
 namespace {
@@ -318,32 +319,15 @@ TEST(Connections, OfTenantsStayOpenBeyondTheLoginTime) {
 
 // -- http -------------------------------------------------------------------------------------------------------------
 
-std::string get(const std::string& address, const std::string& path) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
-  EXPECT_EQ(::connect(socket, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
-  const auto request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-  EXPECT_GT(::send(socket, request.data(), request.size(), MSG_NOSIGNAL), 0);
-  ::shutdown(socket, SHUT_WR); // the server keeps the connection for more requests otherwise
-  std::string out;
-  char bytes[4096];
-  for (ssize_t n; (n = ::recv(socket, bytes, sizeof bytes, 0)) > 0;) out.append(bytes, static_cast<size_t>(n));
-  ::close(socket);
-  return out;
-}
-
 TEST(Http, ServesMetricsAndHealth) {
   fake_cluster cluster;
   auto client = cluster.connect();
   ask(**client, "m", of_ids({1}));
-  const auto page = get(cluster.addresses().http, "/metrics");
+  const auto page = tests::http_get(cluster.addresses().http, "/metrics");
   EXPECT_THAT(page, HasSubstr("200 OK"));
   EXPECT_THAT(page, HasSubstr("fastptm_rpc_requests_total 1"));
-  EXPECT_THAT(get(cluster.addresses().http, "/healthz"), HasSubstr("200 OK"));
-  EXPECT_THAT(get(cluster.addresses().http, "/nothing"), HasSubstr("404"));
+  EXPECT_THAT(tests::http_get(cluster.addresses().http, "/healthz"), HasSubstr("200 OK"));
+  EXPECT_THAT(tests::http_get(cluster.addresses().http, "/nothing"), HasSubstr("404"));
 }
 
 TEST(FrontEnd, SaysWhichPortIsTaken) {
