@@ -1,4 +1,4 @@
-# One GoogleTest program per folder of tests/; labels: unit, conformance, simulation, integration.
+# One GoogleTest program per folder of tests/; labels: unit, conformance, integration.
 # Target all_LABEL_tests builds every program of a label.
 include(GoogleTest)
 

@@ -1,5 +1,5 @@
-// The whole protocol of the runtime: every actor, and a sentence for every message that it takes from others.
-//
+// The protocol of the runtime: every actor with several users, and a sentence for every message it takes from them.
+// The publisher (actors/store) and the gateway's asker (rpc/bridge) have one user, and stand with it.
 // What an actor tells itself (timers, completions) it adds with extend<> in its own header.
 // Every request between actors has a finite timeout. An error is a core::error (protocol/errors). `stop_atom` is sent
 // with high priority: the actor refuses what is new, ends what runs, answers every promise it holds, and quits.

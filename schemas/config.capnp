@@ -1,6 +1,7 @@
 # A cluster: its nodes, tenants, limits and policies. A configuration is a constant `cluster` of type Cluster.
 #
-# Every bound of the system stands here with its reason. Sizes are in MiB, times in milliseconds, as their names say.
+# Every bound that a user may want to change stands here with its reason; the others stand beside what they bound. Sizes
+# are in MiB, times in milliseconds, as their names say.
 @0xc4e4a43ef72ff609;
 
 using Cxx = import "/capnp/c++.capnp";
@@ -185,11 +186,11 @@ struct Liveness {
   # An ordered stop that takes longer is ended by the node's own watchdog.
 }
 
-enum SourceKind { sameDevice @0; peerDevice @1; peerHost @2; hostCache @3; disk @4; origin @5; }
+enum SourceKind { peerDevice @0; peerHost @1; hostCache @2; disk @3; }
 
 struct Transfers {
-  sources @0 :List(SourceKind) = [sameDevice, peerDevice, peerHost, hostCache, disk, origin];
-  # Where weights may come from. Fewer only to compare sources.
+  sources @0 :List(SourceKind) = [peerDevice, peerHost, hostCache, disk];
+  # Where weights may come from. Fewer only to compare sources. What a device has already, for another model, never moves.
 
   ucxTransports @1 :Text = "tcp,cma";
   # UCX_TLS of the nodes. cma copies directly between processes of one machine.
@@ -201,5 +202,6 @@ struct Transfers {
   # Checksums of chunks that arrived over the network.
 
   loadTimeoutMs @4 :UInt32 = 30000;
-  # A load that made no progress by then is given up and tried elsewhere.
+  # A load that has not ended by then is given up and decided anew. The largest set over the slowest link must fit: 3.3 GB
+  # at 1 Gb/s take 27 s.
 }

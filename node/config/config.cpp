@@ -37,8 +37,6 @@ std::string text_of(capnp::Text::Reader text) {
 
 std::string name_of(schema::SourceKind kind) {
   switch (kind) {
-    case schema::SourceKind::SAME_DEVICE:
-      return "same_device";
     case schema::SourceKind::PEER_DEVICE:
       return "peer_device";
     case schema::SourceKind::PEER_HOST:
@@ -47,8 +45,6 @@ std::string name_of(schema::SourceKind kind) {
       return "host_cache";
     case schema::SourceKind::DISK:
       return "disk";
-    case schema::SourceKind::ORIGIN:
-      return "origin";
   }
   return "unknown";
 }

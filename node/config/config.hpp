@@ -85,7 +85,7 @@ struct liveness_config {
 };
 
 struct transfers_config {
-  std::vector<std::string> sources; // same_device, peer_device, peer_host, host_cache, disk, origin
+  std::vector<std::string> sources; // peer_device, peer_host, host_cache, disk
   std::string ucx_transports;
   unsigned copy_threads = 1;
   unsigned verify_threads = 1;

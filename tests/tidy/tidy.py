@@ -209,8 +209,26 @@ def error_texts(tree):
                 yield path, text[: call.start()].count("\n") + 1, f"'{said[:80]}' does not say what to do"
 
 
-RULES = {rule.__name__: rule for rule in (first_lines, comments, include_directions, libraries, forgotten_files, file_sizes,
-                                      banned_text, error_texts, mirror_tests)}
+def layer_table(tree):
+    """ARCHITECTURE.md's table of layers says what FOLDERS says; a room may stand in the row of its folder."""
+    page, rows = tree.root / "ARCHITECTURE.md", {}
+    if not page.is_file():
+        return
+    for number, line in enumerate(page.read_text("utf-8").splitlines(), 1):
+        if found := re.match(r"\| `([\w/]+)/` \|.*\| ([^|]+) \|$", line):
+            rows[found[1]] = number, found[2]
+    for folder, (number, uses) in rows.items():
+        allowed = FOLDERS.get(folder, [])
+        told = set(uses.split()) - {"-"}
+        if not uses.startswith("everything") if allowed is None else told != set(allowed):
+            yield "ARCHITECTURE.md", number, f"{folder}/ uses {' '.join(allowed or ['everything'])} by tests/tidy/rules.py"
+    for folder in set(FOLDERS) - {"tools", "tests", "cmake"}:  # these have no layer
+        if folder not in rows and folder.split("/")[0] not in rows:
+            yield "ARCHITECTURE.md", 1, f"the table of layers lacks {folder}/"
+
+
+RULES = {rule.__name__: rule for rule in (first_lines, comments, include_directions, layer_table, libraries, forgotten_files,
+                                      file_sizes, banned_text, error_texts, mirror_tests)}
 
 
 def main(root, rule):

@@ -59,6 +59,16 @@ class Tidy(unittest.TestCase):
         self.assertEqual(self.comment_findings(full, "// no orphan."), [])
         self.assertEqual(self.comment_findings("// A list:", "// one", "", full, "// word", "// and more."), [])
 
+    def test_a_table_of_layers_that_says_something_else_is_found(self):
+        rows = "".join(f"| `{f}/` | x | {'everything' if uses is None else ' '.join(uses) or '-'} |\n"
+                       for f, uses in tidy.FOLDERS.items())
+        self.assertEqual(self.findings("layer_table", ARCHITECTURE_dot_md=rows), [])
+        for wrong in (rows.replace("| `core/` | x | - |", "| `core/` | x | policy |"),
+                      rows.replace("| `policy/` | x | core |\n", ""),
+                      rows.replace("| `node/` | x | everything |", "| `node/` | x | core |")):
+            self.assertNotEqual(wrong, rows)
+            self.assertEqual(len(self.findings("layer_table", ARCHITECTURE_dot_md=wrong)), 1)
+
     def test_an_include_against_the_direction_is_found(self):
         bad = '// Errors.\n#pragma once\n#include "policy/a.hpp"\n'
         self.assertIn("core must not include policy/a.hpp", self.findings("include_directions", core__error_dot_hpp=bad)[0])
