@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/output.hpp"
 #include "core/network_address.hpp"
 #include "node/node_record.hpp"
 #include "node/state_folder.hpp"
@@ -98,7 +99,8 @@ core::result<std::unique_ptr<Client>> connect_local(const node::state_folder& fo
 }
 
 core::result<node::state_folder> folder_of(const cluster_options& options) {
-  return node::state_folder::open(options.state.empty() ? node::state_folder::default_path() : options.state);
+  return node::state_folder::open(options.state.empty() ? node::state_folder::default_path()
+                                                        : std::filesystem::path(options.state));
 }
 
 // What the user has said wrongly is `invalid`: wrong usage.

@@ -59,7 +59,7 @@ void add_tokenize(CLI::App& app, invocation& chosen) {
   command->add_option("--max-tokens", given->max_tokens, "Cut to so many, special tokens included")
       ->check(CLI::Range(1, 1 << 20));
   add_special_tokens_option(*command, given->special);
-  command->add_flag("--json", "One JSON object a line, as without it"); // as everywhere, for scripts
+  command->add_flag("--json")->description("One JSON object a line, as without it"); // as everywhere, for scripts
   command->footer("Example:\n  fastptm tokenize ./all-MiniLM-L6-v2 --strings texts.json");
   command->callback([given, &chosen] { chosen = [given] { return run(*given); }; });
 }

@@ -257,7 +257,8 @@ void add_bench(CLI::App& app, invocation& chosen) {
   bench->footer("Example:\n  fastptm bench switch --model synthetic:minilm --source peer --path cma --json");
   for (auto* add : {add_switch, add_fetch, add_engine, add_rpc, add_publish_bench, add_scheduler}) add(*bench, chosen);
   // As everywhere, for scripts; there is nothing else to print.
-  for (auto* command : bench->get_subcommands({})) command->add_flag("--json", "One JSON object, as without it");
+  for (auto* command : bench->get_subcommands({}))
+    command->add_flag("--json")->description("One JSON object, as without it");
 }
 
 } // namespace fastptm::cli

@@ -41,7 +41,7 @@ TEST(Config, ReadsNodesTenantsAndDefaults) {
   EXPECT_EQ(parsed->find_node("nobody"), nullptr);
   EXPECT_EQ(parsed->scheduling.strategy, "dxv");
   EXPECT_EQ(parsed->liveness.heartbeat_us, 250'000);
-  EXPECT_EQ(parsed->transfers.sources.size(), 6u);
+  EXPECT_EQ(parsed->transfers.sources.size(), 4u);
 }
 
 TEST(Config, NamesFileAndLineOfAnUnknownField) {
