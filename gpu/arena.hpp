@@ -1,13 +1,12 @@
-// The one memory slab of a device: leases of any size, best fit, freed neighbours joined again.
+// The memory of a device as leases: ranges of its one slab that their holders give back.
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <set>
 #include <utility>
 
 #include "core/error.hpp"
 #include "core/memory_region.hpp"
+#include "core/slab.hpp"
 
 namespace fastptm::gpu {
 
@@ -50,28 +49,27 @@ public:
   arena(const arena&) = delete;
   arena& operator=(const arena&) = delete;
 
-  // errc::does_not_fit when no free range is large enough;
-  // the text says what is free and how large the largest piece is.
+  // Best fit. errc::does_not_fit when no free range is large enough; the text says what is free and how large the
+  // largest piece is.
   core::result<lease> take(uint64_t size_bytes);
+  // At this place, which is where a plan of the room has put it. errc::does_not_fit when not all of it is free.
+  core::result<lease> take_at(uint64_t offset_bytes, uint64_t size_bytes);
 
-  uint64_t size_bytes() const { return slab_.size_bytes; }
-  uint64_t used_bytes() const { return used_bytes_; }
-  uint64_t free_bytes() const { return slab_.size_bytes - used_bytes_; }
-  uint64_t largest_free_bytes() const;
+  uint64_t size_bytes() const { return places_.size_bytes(); }
+  uint64_t used_bytes() const { return places_.used_bytes(); }
+  uint64_t free_bytes() const { return places_.free_bytes(); }
+  uint64_t largest_free_bytes() const { return places_.largest_free_bytes(); }
   // All of it, leased or not: what is registered with transports once.
-  core::memory_region slab() const { return slab_; }
+  core::memory_region slab() const { return memory_; }
 
 private:
   friend class lease;
-  void give_back(uint64_t offset_bytes, uint64_t size_bytes) noexcept;
-  void add_free(uint64_t offset_bytes, uint64_t size_bytes);
-  void remove_free(std::map<uint64_t, uint64_t>::iterator range);
+  lease lease_of(uint64_t offset_bytes, uint64_t size_bytes) {
+    return lease(*this, memory_.slice(offset_bytes, size_bytes), offset_bytes);
+  }
 
-  core::memory_region slab_;
-  uint64_t used_bytes_ = 0;
-  // The same free ranges twice: by offset to join neighbours, by size to find the best fit.
-  std::map<uint64_t, uint64_t> free_by_offset_;
-  std::set<std::pair<uint64_t, uint64_t>> free_by_size_;
+  core::memory_region memory_;
+  core::slab places_;
 };
 
 } // namespace fastptm::gpu

@@ -62,6 +62,21 @@ TEST(Arena, SaysWhatIsFreeWhenNothingFits) {
   EXPECT_EQ(memory.take(UINT64_MAX).error().code, core::errc::does_not_fit);
 }
 
+TEST(Arena, TakesThePlaceThatWasPlannedOrSaysThatItIsNotFree) {
+  arena memory(slab_of(8));
+  auto planned = memory.take_at(2 * granule, granule + 1);
+  ASSERT_TRUE(planned);
+  EXPECT_EQ(planned->offset_bytes(), 2 * granule);
+  EXPECT_EQ(planned->region().size_bytes, 2 * granule);
+  for (const uint64_t offset : {granule, 3 * granule, 7 * granule, 5 * granule + 1, 9 * granule}) {
+    const auto refused = memory.take_at(offset, 2 * granule);
+    ASSERT_FALSE(refused) << offset;
+    EXPECT_EQ(refused.error().code, core::errc::does_not_fit);
+  }
+  EXPECT_EQ(memory.take_at(4 * granule, UINT64_MAX).error().code, core::errc::does_not_fit);
+  EXPECT_EQ(memory.used_bytes(), 2 * granule);
+}
+
 TEST(Arena, MovesALeaseWithoutGivingItBack) {
   arena memory(slab_of(4));
   auto a = memory.take(granule);

@@ -1,4 +1,4 @@
-// The table of cached shards and the free list of the slab.
+// The table of cached shards, and who goes for room in the slab.
 #include "weights/store/host_cache.hpp"
 
 #include <algorithm>
@@ -53,8 +53,7 @@ core::result<std::unique_ptr<host_cache>> host_cache::create(uint64_t size_bytes
 }
 
 host_cache::host_cache(transport::sealed_memory memory, uint64_t present_bytes, disk_reader& disk)
-    : memory_(std::move(memory)), disk_(disk), present_bytes_(present_bytes) {
-  free_by_offset_[0] = present_bytes;
+    : memory_(std::move(memory)), disk_(disk), places_(present_bytes) {
   growing_ = present_bytes < memory_.region().size_bytes;
   if (growing_) grower_ = std::thread([this] { grow(); });
 }
@@ -83,8 +82,8 @@ void host_cache::grow() {
 
 bool host_cache::add_step() {
   std::unique_lock lock(mutex_);
-  const auto step = std::min(step_bytes, memory_.region().size_bytes - present_bytes_);
-  const auto offset = present_bytes_;
+  const auto step = std::min(step_bytes, memory_.region().size_bytes - places_.size_bytes());
+  const auto offset = places_.size_bytes();
   if (stopping_ || step == 0) {
     growing_ = false;
     return false;
@@ -98,14 +97,13 @@ bool host_cache::add_step() {
                      memory_.region().size_bytes >> 20, added.error().message);
     return false;
   }
-  present_bytes_ += step;
-  free_range(offset, step);
+  places_.grow(step);
   return true;
 }
 
 uint64_t host_cache::present_bytes() const {
   std::lock_guard lock(mutex_);
-  return present_bytes_;
+  return places_.size_bytes();
 }
 
 // -- staging ----------------------------------------------------------------------------------------------------------
@@ -136,7 +134,6 @@ void host_cache::stage(stage_request request, std::function<void(staged)> done) 
   entry.reading = true;
   entry.place = recency_.insert(recency_.end(), request.shard);
   entry.waiters.push_back(std::move(done));
-  used_bytes_ += request.size_bytes;
   const auto target = memory_.region().slice(*offset, request.size_bytes);
   lock.unlock();
   const auto asked =
@@ -168,11 +165,11 @@ void host_cache::on_read(const core::digest& shard, disk_read_result result) {
 
 uint64_t host_cache::drop_unleased() {
   std::lock_guard lock(mutex_);
-  const auto before = used_bytes_;
+  const auto before = places_.used_bytes();
   const auto all = recency_;
   for (const auto& shard : all)
     if (const auto& entry = entries_.at(shard); entry.leases == 0 && !entry.reading) forget(shard);
-  return before - used_bytes_;
+  return before - places_.used_bytes();
 }
 
 void host_cache::forget_unneeded(const core::digest& shard) {
@@ -187,7 +184,7 @@ void host_cache::forget_unneeded(const core::digest& shard) {
 
 uint64_t host_cache::used_bytes() const {
   std::lock_guard lock(mutex_);
-  return used_bytes_;
+  return places_.used_bytes();
 }
 
 bool host_cache::holds(const core::digest& shard) const {
@@ -205,53 +202,26 @@ core::result<uint64_t> host_cache::make_room(uint64_t size_bytes) {
     return core::fail(core::errc::does_not_fit, fmt::format("a shard of {} bytes is larger than the host cache of {}",
                                                             size_bytes, memory_.region().size_bytes));
   for (auto next = recency_.begin();;) {
-    if (const auto offset = best_fit(size_bytes)) return *offset;
+    if (const auto offset = places_.take(size_bytes)) return *offset;
     if (growing_) { // sooner than what others use
       in_need_ = true;
       grow_now_.notify_one();
       return core::fail(core::errc::busy, fmt::format("{} of {} bytes of the host cache have come into memory",
-                                                      present_bytes_, memory_.region().size_bytes));
+                                                      places_.size_bytes(), memory_.region().size_bytes));
     }
     while (next != recency_.end() && (entries_.at(*next).leases > 0 || entries_.at(*next).reading)) ++next;
     if (next == recency_.end())
       return core::fail(core::errc::busy, fmt::format("no room for {} bytes in the host cache: {} of {} are in use",
-                                                      size_bytes, used_bytes_, memory_.region().size_bytes));
+                                                      size_bytes, places_.used_bytes(), memory_.region().size_bytes));
     const auto victim = *next++;
     forget(victim);
   }
 }
 
-std::optional<uint64_t> host_cache::best_fit(uint64_t size_bytes) {
-  auto best = free_by_offset_.end();
-  for (auto hole = free_by_offset_.begin(); hole != free_by_offset_.end(); ++hole)
-    if (hole->second >= size_bytes && (best == free_by_offset_.end() || hole->second < best->second)) best = hole;
-  if (best == free_by_offset_.end()) return std::nullopt;
-  const auto [offset, size] = *best;
-  free_by_offset_.erase(best);
-  if (size > size_bytes) free_by_offset_[offset + size_bytes] = size - size_bytes;
-  return offset;
-}
-
-void host_cache::free_range(uint64_t offset_bytes, uint64_t size_bytes) {
-  auto next = free_by_offset_.lower_bound(offset_bytes);
-  if (next != free_by_offset_.end() && next->first == offset_bytes + size_bytes) {
-    size_bytes += next->second;
-    next = free_by_offset_.erase(next);
-  }
-  if (next != free_by_offset_.begin()) {
-    const auto before = std::prev(next);
-    if (before->first + before->second == offset_bytes) {
-      before->second += size_bytes;
-      return;
-    }
-  }
-  free_by_offset_[offset_bytes] = size_bytes;
-}
-
 void host_cache::forget(const core::digest& shard) {
   const auto found = entries_.find(shard);
-  free_range(found->second.offset_bytes, found->second.size_bytes);
-  used_bytes_ -= found->second.size_bytes;
+  core::check(found->second.leases == 0 && !found->second.reading, "what is in use is not forgotten");
+  places_.give_back(found->second.offset_bytes, found->second.size_bytes);
   recency_.erase(found->second.place);
   entries_.erase(found);
 }

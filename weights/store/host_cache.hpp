@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <functional>
 #include <list>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "core/clock.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/slab.hpp"
 #include "transport/sealed_memory.hpp"
 #include "weights/store/disk_reader.hpp"
 
@@ -59,7 +59,9 @@ struct staged {
   core::time_us end_us = 0;
 };
 
-// Any thread; callbacks run inside stage() for what is cached or refused, else on the disk reader's thread.
+// Every shard is in entries_ and in recency_, and its bytes are taken in places_, from its first stage until it is
+// forgotten; what is being read or leased is never forgotten. Any thread; callbacks run inside stage() for what is
+// cached or refused, else on the disk reader's thread.
 class host_cache {
 public:
   ~host_cache();
@@ -103,8 +105,6 @@ private:
   bool add_step();
   void release(const core::digest& shard);
   core::result<uint64_t> make_room(uint64_t size_bytes);
-  std::optional<uint64_t> best_fit(uint64_t size_bytes);
-  void free_range(uint64_t offset_bytes, uint64_t size_bytes);
   void forget(const core::digest& shard);
   void on_read(const core::digest& shard, disk_read_result result);
 
@@ -114,12 +114,10 @@ private:
   // The store actor stages, the disk thread finishes, leases end anywhere: table updates only, never a call-out.
   mutable std::mutex mutex_;
   std::unordered_map<core::digest, cached_shard> entries_;
-  std::list<core::digest> recency_;             // least recently used first
-  std::map<uint64_t, uint64_t> free_by_offset_; // offset -> size, coalesced
-  uint64_t used_bytes_ = 0;
-  uint64_t present_bytes_ = 0;
-  bool growing_ = false; // until all is present, or no more can be had
-  bool in_need_ = false; // a staging found no room
+  std::list<core::digest> recency_; // least recently used first
+  core::slab places_;               // of what has come into memory
+  bool growing_ = false;            // until all is present, or no more can be had
+  bool in_need_ = false;            // a staging found no room
   bool stopping_ = false;
   std::condition_variable grow_now_; // in_need_ or stopping_
   std::thread grower_;               // last: uses the others
