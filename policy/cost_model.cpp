@@ -13,6 +13,15 @@ constexpr double least_batch_spread = 0.5;  // Variance of batch sizes below whi
 constexpr double largest_first_step = 64.0; // As largest_step for the first measurement of a kind: priors are guesses.
 } // namespace
 
+execution_cost assumed_execution(uint64_t operations_per_token) {
+  constexpr uint64_t tokens = 64, operations_per_us = 50'000;
+  constexpr core::duration_us base_us = 500, least_us = 50;
+  // In this order a large model does not overflow.
+  const uint64_t each_us = operations_per_token / operations_per_us * tokens +
+                           operations_per_token % operations_per_us * tokens / operations_per_us;
+  return {base_us, std::max(least_us, static_cast<core::duration_us>(each_us))};
+}
+
 void cost_model::fit_state::add(double b, double t, double w) {
   weight += w;
   batch += w * b;

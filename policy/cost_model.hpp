@@ -16,6 +16,10 @@ struct execution_cost {
   core::duration_us each_us = 1000;
 };
 
+// What a request is assumed to cost until one was measured: 64 tokens at 50 GFLOP/s, by the operations that one token
+// takes. A prior only ranks; see cost_model.
+execution_cost assumed_execution(uint64_t operations_per_token);
+
 // From where the bytes of a load come, nearest first.
 enum class source_tier : uint8_t {
   peer,  // A device of the same host has the set.

@@ -20,10 +20,9 @@ using std::chrono::microseconds;
 
 namespace {
 
-// What a run is assumed to cost until one was measured: 64 tokens at 50 GFLOP/s.
-policy::execution_cost assumed_cost(const models::model_facts& facts) {
-  const uint64_t per_token = 2 * facts.weights_per_token; // a product and a sum
-  return {500, std::max<core::duration_us>(50, static_cast<core::duration_us>(per_token * 64 / 50'000))};
+// A product and a sum for every weight that a token meets.
+uint64_t operations_per_token(const models::model_facts& facts) {
+  return 2 * facts.weights_per_token;
 }
 
 core::duration_us overlap_us(core::time_us from, core::time_us to, core::time_us start, core::time_us end) {
@@ -125,12 +124,13 @@ void scheduler::on_model(const protocol::model_added& added) {
   uint32_t tenant = 0;
   for (const auto& known : options_.tenants)
     if (known.name == added.row.tenant) tenant = known.id.value;
-  const auto reason = tell(scheduling::model_added{{index},
-                                                   {tenant},
-                                                   shards,
-                                                   assumed_cost(*models::describe(set->arch)),
-                                                   cost_class,
-                                                   host_index(options_.store_boot_id)});
+  const auto reason =
+      tell(scheduling::model_added{{index},
+                                   {tenant},
+                                   shards,
+                                   policy::assumed_execution(operations_per_token(*models::describe(set->arch))),
+                                   cost_class,
+                                   host_index(options_.store_boot_id)});
   if (reason != scheduling::rejection::none)
     core::log::error("scheduler", "model-rejected", "{}: {}", added.row.name, to_string(reason));
 }

@@ -30,6 +30,15 @@ TEST_F(CostModel, TakesThePriorUntilSomethingIsMeasured) {
   EXPECT_EQ(one_us(other), 27'700);
 }
 
+TEST(AssumedExecution, GrowsWithTheOperationsOfAToken) {
+  const auto small = assumed_execution(10'000'000), large = assumed_execution(170'000'000); // BERT base: 170 MFLOP
+  EXPECT_EQ(large.each_us, 217'600);
+  EXPECT_EQ(large.base_us, small.base_us);
+  EXPECT_EQ(small.each_us, 12'800);
+  EXPECT_EQ(assumed_execution(1).each_us, 50) << "nothing is free";
+  EXPECT_GT(assumed_execution(UINT64_MAX / 2).each_us, 0) << "nothing overflows";
+}
+
 TEST_F(CostModel, LetsTheFirstMeasurementOfAKindSetTheHeight) {
   measure(a, 9'900);
   EXPECT_NEAR(static_cast<double>(one_us(a)), 9'900, 2);
