@@ -19,8 +19,8 @@ class slab {
 public:
   explicit slab(uint64_t size_bytes = 0);
 
-  // The smallest free range that is large enough gives its beginning, among equals the lowest one. Requires: not of
-  // nothing.
+  // The smallest free range that is large enough gives its beginning, among equals the lowest one.
+  // Requires: not of nothing.
   std::optional<uint64_t> take(uint64_t size_bytes);
   // Just this place; false, and nothing is taken, unless all of it is free.
   bool take_at(uint64_t offset_bytes, uint64_t size_bytes);
