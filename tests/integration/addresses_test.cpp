@@ -97,7 +97,7 @@ TEST(Addresses, ClientsTakeNamesAndSayWhatIsMissing) {
   const auto port = record(c, "gateway").substr(record(c, "gateway").rfind(':'));
   EXPECT_EQ(c.where().run_in({{}, {}, {token}}, {"models", "--connect", "localhost" + port}).code, 0);
   const auto no_port = c.where().run_in({{}, {}, {token}}, {"models", "--connect", "localhost"});
-  EXPECT_EQ(no_port.code, 1);
+  EXPECT_EQ(no_port.code, 2);
   EXPECT_THAT(no_port.err, HasSubstr("HOST:PORT"));
   const auto no_host = c.where().run_in({{}, {}, {token}}, {"models", "--connect", "no-such-host.invalid" + port});
   EXPECT_EQ(no_host.code, 1);
