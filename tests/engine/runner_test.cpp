@@ -10,6 +10,7 @@
 #include "gpu/host/device.hpp"
 #include "tests/engine/placed_model.hpp"
 #include "tests/engine/reference.hpp"
+#include "tests/engine/watched_device.hpp"
 
 namespace fastptm::engine {
 namespace {
@@ -94,8 +95,23 @@ protected:
     return result ? std::move(result->rows) : std::vector<std::vector<float>>{};
   }
 
+  // The same device, computing before the test's eyes.
+  watched_device& watch() {
+    runner_.reset();
+    watched_ = std::make_unique<watched_device>(*device_);
+    runner_ = std::make_unique<runner>(*watched_);
+    return *watched_;
+  }
+
+  // Ends after a while though its shards never come, so that a test that fails also ends.
+  static run_request patient(run_request request) {
+    request.give_up_at_us = core::monotonic_now_us() + 15'000'000;
+    return request;
+  }
+
   core::prng random_{seed};
   std::unique_ptr<gpu::device> device_;
+  std::unique_ptr<watched_device> watched_;
   std::unique_ptr<runner> runner_;
 };
 
@@ -251,29 +267,40 @@ TEST_F(Runner, ServesMoreArchitecturesThanItKeepsSkeletons) {
 TEST_F(Runner, ComputesLayersWhileLaterOnesAreStillOnTheWay) {
   const auto model = reference::random_model(shape(64, 2), classification(3), random_);
   placed_model placed(*device_, model, placing::later);
+  auto& watched = watch();
   const auto input = random_sequence(30);
-  auto answer = submit(placed.request({input}));
+  auto answer = submit(patient(placed.request({input})));
   // Until it arrives a shard is all NaN: using one too early would show in the result.
-  for (size_t shard = 0; shard < placed.shard_count(); ++shard) placed.arrive(shard);
+  placed.arrive(0);
+  placed.arrive(1);
+  ASSERT_TRUE(watched.await_attentions(1)) << "the first layer waits for more than its shard";
+  placed.arrive(2);
+  ASSERT_TRUE(watched.await_attentions(2)) << "the second layer waits for the head";
+  const auto last_at_us = core::monotonic_now_us();
+  placed.arrive(3);
   const auto result = answer.get();
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_LT(distance(result->rows[0], reference::run(model, input)), tolerance);
+  EXPECT_GE(result->first_layer_at_us, result->began_us);
+  EXPECT_LE(result->first_layer_at_us, last_at_us);
   EXPECT_LE(result->waited_us, result->run_us);
-  EXPECT_GT(result->first_layer_at_us, 0);
 }
 
 TEST_F(Runner, WaitsForAShardOnlyWhereItIsNeeded) {
   const auto model = reference::random_model(shape(64, 2), classification(3), random_);
   placed_model placed(*device_, model, placing::later);
-  auto answer = submit(placed.request({random_sequence(30)}));
+  auto& watched = watch();
+  auto answer = submit(patient(placed.request({random_sequence(30)})));
+  placed.fail(3, {core::errc::corrupt, "no source had the right bytes"});
   placed.arrive(0);
   placed.arrive(1);
-  placed.fail(3, {core::errc::corrupt, "no source had the right bytes"});
-  // Shard 2 is missing: the failure of shard 3 is not reached yet, whatever the order of events.
+  // Shard 2 is missing: the failure of shard 3 is not reached yet, and does not keep the first layer from computing.
+  ASSERT_TRUE(watched.await_attentions(1));
   EXPECT_EQ(answer.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
   placed.arrive(2);
   const auto result = answer.get();
   ASSERT_FALSE(result);
+  EXPECT_TRUE(watched.await_attentions(2)) << "the second layer needs nothing of the head";
   EXPECT_EQ(result.error().code, core::errc::corrupt);
   EXPECT_THAT(result.error().message, HasSubstr("shard 3 of 4"));
 }
