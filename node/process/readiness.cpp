@@ -1,6 +1,7 @@
 // Both ends of the readiness pipe.
 #include "node/process/readiness.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -47,11 +48,10 @@ void readiness_reporter::failed(std::string_view why) {
 }
 
 readiness_parser::outcome readiness_parser::feed(std::string_view bytes) {
-  line_ += bytes.substr(0, max_line_bytes - line_.size());
-  const auto end = line_.find('\n');
-  if (end == std::string::npos) return outcome::none;
-  const auto line = line_.substr(0, end);
-  line_.clear();
+  const auto end = bytes.find('\n');
+  line_ += bytes.substr(0, std::min(end, max_line_bytes - line_.size()));
+  if (end == std::string_view::npos) return outcome::none;
+  const auto line = std::exchange(line_, {});
   if (line == ready_word) return outcome::ready;
   why_ = line.starts_with(failed_word) ? line.substr(failed_word.size()) : line;
   return outcome::failed;

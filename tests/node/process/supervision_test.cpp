@@ -49,7 +49,11 @@ TEST(Readiness, KeepsTheReasonOfAFailure) {
 
 TEST(Readiness, IsBoundedWhateverANodeWrites) {
   readiness_parser parser;
+  EXPECT_EQ(parser.feed("failed "), readiness_parser::outcome::none);
   for (int i = 0; i < 100; ++i) EXPECT_EQ(parser.feed(std::string(1000, 'x')), readiness_parser::outcome::none);
+  EXPECT_EQ(parser.feed("xx\n"), readiness_parser::outcome::failed);
+  EXPECT_EQ(parser.why(), std::string(4096 - 7, 'x'));
+  EXPECT_EQ(parser.feed("ready\n"), readiness_parser::outcome::ready) << "the end of a cut line is lost";
 }
 
 } // namespace
