@@ -83,14 +83,7 @@ template <class Client>
 core::result<std::unique_ptr<Client>> connect_local(const node::state_folder& folder, clients::connect_options access) {
   const auto give_up_us = core::monotonic_now_us() + patience_us;
   for (;;) {
-    core::result<std::unique_ptr<Client>> client = core::fail(core::errc::unavailable, "");
-    auto address = access.find_address();
-    if (address) {
-      access.address = *address;
-      client = Client::connect(access);
-    } else {
-      client = core::fail(address.error());
-    }
+    auto client = Client::connect(access); // asks for the address itself, at every try
     if (client || client.error().code != core::errc::unavailable) return client;
     const bool kept = node::file_lock::holder(folder.lock_file()).has_value();
     if (!kept || core::monotonic_now_us() >= give_up_us) return client;

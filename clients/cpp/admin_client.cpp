@@ -17,13 +17,14 @@ admin_client::~admin_client() = default;
 
 core::result<std::unique_ptr<admin_client>> admin_client::connect(const connect_options& options) {
   auto made = std::make_unique<state>(options.loop != nullptr ? options.loop : make_event_loop());
-  if (auto connected = made->link.connect(options.address, options.timeout_us); !connected)
+  const auto address = options.find_address ? options.find_address() : core::result<std::string>(options.address);
+  if (!address) return core::fail(address.error());
+  if (auto connected = made->link.connect(*address, options.timeout_us); !connected)
     return core::fail(connected.error());
   auto request = made->link.bootstrap<schema::AdminGateway>().loginRequest();
   request.setToken({options.token.data(), options.token.size()});
   auto login = made->link.finish(request.send(), options.timeout_us);
-  if (!login && login.error().code == core::errc::version_mismatch)
-    return core::fail(wrong_port(options.address, "admin"));
+  if (!login && login.error().code == core::errc::version_mismatch) return core::fail(wrong_port(*address, "admin"));
   if (!login) return core::fail(login.error());
   made->admin = (*login)->getAdmin();
   return std::unique_ptr<admin_client>(new admin_client(std::move(made)));

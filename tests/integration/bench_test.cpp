@@ -20,5 +20,13 @@ TEST(BenchScheduler, AnswersEveryRequestAndSaysThatTheDevicesAreDoubles) {
   EXPECT_EQ(figures.find("failed")->unsigned_integer(), 0u);
 }
 
+// Its cluster has no keeper that holds a lock: clients find it by its record alone.
+TEST(BenchRpc, CallsThroughAClusterOfItsOwn) {
+  const workspace place;
+  const auto run = place.run({"bench", "rpc", "--in-flight", "64", "--json"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_GT(run.json().find("calls_per_s")->number().value_or(0), 0.0) << run.out;
+}
+
 } // namespace
 } // namespace fastptm::integration
