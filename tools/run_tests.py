@@ -4,8 +4,8 @@
 Usage: run_tests.py BUILD_DIR [ctest options]. Prints the reason of every skipped test, the output of every failed one, and as
 the last line `N passed, M failed` (with `, K skipped` when there are any). Exit 0 when nothing failed and something passed.
 
-Machines are shared. When at most three tests failed, all of them with real processes and real time, they run once more, alone;
-one that passes then counts as passed and is printed as `unsteady:` with what it said.
+Machines are shared. When at most three tests failed, all of them with real processes and real time or with UCX's listener, they
+run once more, alone; one that passes then counts as passed and is printed as `unsteady:` with what it said.
 """
 import os
 import re
@@ -45,7 +45,9 @@ def output_of(case):
 
 
 def lives_in_real_time(case):
-    """Clusters of real processes on a shared machine: only those may be asked twice."""
+    """Clusters of real processes on a shared machine, and UCX's own threads: only those may be asked twice."""
+    if "/ucx_" in name_of(case):
+        return True  # its connection manager dies now and then while a listener goes (1.13, ucp_cm_server_conn_request_cb)
     return any(p.get("name") == "cmake_labels" and "integration" in p.get("value", "").split(";") for p in case.iter("property"))
 
 

@@ -132,6 +132,7 @@ class RunTests(unittest.TestCase):
             case = xml.fromstring('<testcase name="a" status="fail"><properties><property name="cmake_labels" '
                                   f'value="{label}"/></properties></testcase>')
             self.assertEqual(run_tests.lives_in_real_time(case), asked)
+        self.assertTrue(run_tests.lives_in_real_time(xml.fromstring('<testcase name="EveryBackend/Fetcher.Ends/ucx_tcp" status="fail"/>')))
 
     def test_a_skip_gives_its_reason(self):
         lines, good = self.summary('<testcase name="a" status="run"/><testcase name="b" status="notrun"><skipped message="x"/>'
