@@ -10,9 +10,9 @@ namespace fastptm::cli {
 
 namespace {
 
-void switch_lists_off(CLI::App& app) {
+void load_lists_off(CLI::App& app) {
   for (auto* option : app.get_options()) option->allow_extra_args(false);
-  for (auto* below : app.get_subcommands(nullptr)) switch_lists_off(*below);
+  for (auto* below : app.get_subcommands(nullptr)) load_lists_off(*below);
 }
 
 const CLI::App* subcommand_named(const CLI::App& app, std::string_view name) {
@@ -54,7 +54,7 @@ std::vector<std::string> taken_apart(const CLI::App& app, int count, const char*
 } // namespace
 
 void parse_arguments(CLI::App& app, int count, const char* const* arguments) {
-  switch_lists_off(app);
+  load_lists_off(app);
   auto texts = taken_apart(app, count, arguments);
   std::reverse(texts.begin(), texts.end()); // the order in which CLI11 takes them
   app.parse(std::move(texts));

@@ -5,116 +5,56 @@
 #include "cli/connection.hpp"
 #include "cli/output.hpp"
 #include "cli/report_output.hpp"
-#include "core/json_writer.hpp"
+#include "core/json_fields.hpp"
 
 namespace fastptm::cli {
 
 namespace {
 
-using explanation = schema::Explanation::Reader;
-using device_terms = schema::Explanation::Device::Reader;
-
 std::string milliseconds(int64_t us) {
   return fmt::format("{:.1f}", static_cast<double>(us) / 1000);
 }
-std::string milliseconds(uint64_t us) {
-  return milliseconds(static_cast<int64_t>(us));
+
+std::string place_of(const protocol::explained_device& device) {
+  if (device.resident) return "here";
+  if (device.is_loading)
+    return fmt::format("coming: {}, {} ms", to_string(device.loading.reason),
+                       milliseconds(device.loading.remaining_us));
+  return fmt::format("{:.1f} MiB from {}", static_cast<double>(device.missing_bytes) / (1 << 20), device.source);
 }
 
-// -- JSON: terms that do not apply are left out -----------------------------------------------------------------------
-
-std::string to_json(device_terms device) {
-  core::json_writer out;
-  out.text("device", text_of(device.getName())).flag("resident", device.getResident());
-  if (device.getLoading()) {
-    out.raw("loading", core::json_writer()
-                           .text("reason", text_of(device.getReason()))
-                           .text("source", text_of(device.getTier()))
-                           .number("remaining_us", device.getLoadingLeftUs())
-                           .str());
-  }
-  if (!device.getResident() && !device.getLoading()) {
-    out.number("missing_bytes", device.getMissingBytes())
-        .text("source", text_of(device.getTier()))
-        .number("load_us", device.getLoadUs())
-        .number("engine_wait_us", device.getEngineWaitUs())
-        .raw("would_go", texts(device.getWouldGo()))
-        .number("price_us", device.getPriceUs());
-  }
-  out.number("lane_wait_us", device.getLaneWaitUs())
-      .number("run_one_us", device.getRunOneUs())
-      .number("batch", uint64_t{device.getBatch()})
-      .number("run_batch_us", device.getRunBatchUs());
-  if (device.getHasValue()) out.number("value_micro_rps", device.getValueMicroRps());
-  out.text("against", text_of(device.getAgainst()));
-  if (device.getAgainstForUs() > 0) out.number("against_for_us", device.getAgainstForUs());
-  return out.str();
+std::string price_of(const protocol::explained_device& device) {
+  return device.would_go.empty() ? "-" : milliseconds(device.price_us);
 }
 
-std::string to_json(explanation told) {
-  core::json_list devices;
-  for (const auto device : told.getDevices()) devices.add(to_json(device));
-  core::json_writer out;
-  out.text("model", text_of(told.getModel()))
-      .text("strategy", text_of(told.getStrategy()))
-      .number("queued", uint64_t{told.getQueued()})
-      .number("late", uint64_t{told.getLate()});
-  if (told.getHasHead()) out.number("head_remaining_us", told.getHeadLeftUs());
-  return out
-      .raw("tenant", core::json_writer()
-                         .text("name", text_of(told.getTenant()))
-                         .number("share", uint64_t{told.getTenantShare()})
-                         .number("service_us", told.getTenantServiceUs())
-                         .flag("ahead", told.getTenantAhead())
-                         .str())
-      .raw("devices", devices.str())
-      .str();
+std::string victims_of(const protocol::explained_device& device) {
+  return device.would_go.empty() ? std::string() : "; a load gives up " + joined(device.would_go);
 }
 
-// -- for people -------------------------------------------------------------------------------------------------------
-
-std::string place_of(device_terms device) {
-  if (device.getResident()) return "here";
-  if (device.getLoading())
-    return fmt::format("coming: {}, {} ms", text_of(device.getReason()), milliseconds(device.getLoadingLeftUs()));
-  return fmt::format("{:.1f} MiB from {}", static_cast<double>(device.getMissingBytes()) / (1 << 20),
-                     text_of(device.getTier()));
+std::string reason_of(const protocol::explained_device& device) {
+  if (device.against == "none") return "-";
+  if (device.against_for_us <= 0) return device.against;
+  return fmt::format("{} for {} ms", device.against, milliseconds(device.against_for_us));
 }
 
-std::string price_of(device_terms device) {
-  return device.getWouldGo().size() == 0 ? "-" : milliseconds(device.getPriceUs());
-}
-
-std::string victims_of(device_terms device) {
-  return device.getWouldGo().size() == 0 ? std::string() : "; a load gives up " + joined(device.getWouldGo());
-}
-
-std::string reason_of(device_terms device) {
-  auto reason = text_of(device.getAgainst());
-  if (reason == "none") return "-";
-  if (device.getAgainstForUs() > 0) reason += fmt::format(" for {} ms", milliseconds(device.getAgainstForUs()));
-  return reason;
-}
-
-void print_table(explanation told) {
-  print_line(fmt::format("{} by {}: {} queued, {} late{}", text_of(told.getModel()), text_of(told.getStrategy()),
-                         told.getQueued(), told.getLate(),
-                         told.getHasHead()
-                             ? fmt::format(", the first is due in {} ms", milliseconds(told.getHeadLeftUs()))
-                             : std::string()));
-  print_line(fmt::format("tenant {}: share {}, served {} ms{}", text_of(told.getTenant()), told.getTenantShare(),
-                         milliseconds(told.getTenantServiceUs()), told.getTenantAhead() ? ", ahead of its share" : ""));
+void print_table(const protocol::explanation& told) {
+  print_line(fmt::format(
+      "{} by {}: {} queued, {} late{}", told.model, told.strategy, told.queued, told.late,
+      told.has_head ? fmt::format(", the first is due in {} ms", milliseconds(told.head_remaining_us)) : ""));
+  print_line(fmt::format("tenant {}: share {}, served {} ms{}", told.tenant.name, told.tenant.share,
+                         milliseconds(static_cast<int64_t>(told.tenant.service_us)),
+                         told.tenant.ahead ? ", ahead of its share" : ""));
   print_line(fmt::format("\n{:<22} {:<24} {:>9} {:>9} {:>10} {:>9} {:>8} {:>14} {:>12} {}", "DEVICE", "WEIGHTS",
                          "LOAD ms", "PRICE ms", "ENGINE ms", "LANE ms", "RUN ms", "RUN BATCH ms", "VALUE req/s",
                          "AGAINST"));
-  for (const auto device : told.getDevices()) {
-    print_line(fmt::format(
-        "{:<22} {:<24} {:>9} {:>9} {:>10} {:>9} {:>8} {:>14} {:>12} {}{}", text_of(device.getName()), place_of(device),
-        milliseconds(device.getLoadUs()), price_of(device), milliseconds(device.getEngineWaitUs()),
-        milliseconds(device.getLaneWaitUs()), milliseconds(device.getRunOneUs()),
-        fmt::format("{} ({})", milliseconds(device.getRunBatchUs()), device.getBatch()),
-        device.getHasValue() ? fmt::format("{:.3f}", static_cast<double>(device.getValueMicroRps()) / 1e6) : "-",
-        reason_of(device), victims_of(device)));
+  for (const auto& device : told.devices) {
+    print_line(
+        fmt::format("{:<22} {:<24} {:>9} {:>9} {:>10} {:>9} {:>8} {:>14} {:>12} {}{}", device.device, place_of(device),
+                    milliseconds(device.load_us), price_of(device), milliseconds(device.engine_wait_us),
+                    milliseconds(device.lane_wait_us), milliseconds(device.run_one_us),
+                    fmt::format("{} ({})", milliseconds(device.run_batch_us), device.batch),
+                    device.has_value ? fmt::format("{:.3f}", static_cast<double>(device.value_micro_rps) / 1e6) : "-",
+                    reason_of(device), victims_of(device)));
   }
 }
 
@@ -124,9 +64,9 @@ int run_explain(const cluster_options& options, const std::string& model) {
   auto got = (*client)->explain(model);
   if (!got) return failed(got.error());
   if (options.json)
-    print_line(to_json((*got)->getExplanation()));
+    print_line(core::json_of(*got));
   else
-    print_table((*got)->getExplanation());
+    print_table(*got);
   return 0;
 }
 

@@ -9,7 +9,7 @@
 #include "cli/connection.hpp"
 #include "cli/output.hpp"
 #include "cli/special_tokens.hpp"
-#include "core/json_writer.hpp"
+#include "core/json_fields.hpp"
 #include "engine/tokenizer.hpp"
 #include "weights/import/import_plan.hpp"
 
@@ -74,23 +74,16 @@ int run(const options& chosen) {
   if (!client) return not_connected(client.error());
   const auto done = [&] {
     const progress_line line(total_bytes);
-    const auto special =
-        chosen.special == engine::special_tokens::text ? schema::SpecialTokens::TEXT : schema::SpecialTokens::LIBRARY;
+    const auto special = chosen.special == engine::special_tokens::text ? clients::special_tokens::text
+                                                                        : clients::special_tokens::library;
     return (*client)->publish(
         chosen.model, files, [&](uint64_t sent) { line.at(sent); }, special);
   }();
   if (!done) return failed(done.error());
   for (const auto& note : notes) say("fastptm: note: " + note);
   if (chosen.cluster.json) {
-    print_line(core::json_writer()
-                   .text("model", done->model)
-                   .number("bytes", done->bytes)
-                   .number("shards", uint64_t{done->shards})
-                   .number("new_shards", uint64_t{done->new_shards})
-                   .number("new_bytes", done->new_bytes)
-                   .text("architecture", done->architecture)
-                   .raw("notes", notes_json(notes))
-                   .str());
+    auto json = core::json_writer_of(*done);
+    print_line(json.raw("notes", notes_json(notes)).str());
   } else {
     print_line(fmt::format("{}: {}, {:.1f} MiB in {} shards, {} of them new", done->model, done->architecture,
                            static_cast<double>(done->bytes) / (1 << 20), done->shards, done->new_shards));

@@ -1,22 +1,18 @@
-// Models, status and loads as JSON lines or tables.
+// Models, status and loads as tables for people; for programs core/json_fields prints the same structs.
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include "schemas/report.capnp.h"
+#include "protocol/reports/loads.hpp"
+#include "protocol/reports/status.hpp"
 
 namespace fastptm::cli {
 
-std::string text_of(capnp::Text::Reader text);
-std::string texts(capnp::List<capnp::Text>::Reader from);  // a JSON list
-std::string joined(capnp::List<capnp::Text>::Reader from); // "a, b"; "-" when empty
+std::string joined(const std::vector<std::string>& texts); // "a, b"; "-" when empty
 
-std::string to_json(schema::ModelStatus::Reader model);
-std::string to_json(schema::ClusterStatus::Reader status);
-std::string to_json(schema::LoadReport::Reader report);
-
-void print_table(capnp::List<schema::ModelStatus>::Reader models);
-void print_table(schema::ClusterStatus::Reader status);
-void print_table(capnp::List<schema::LoadReport>::Reader reports);
+void print_table(const std::vector<protocol::model_entry>& models);
+void print_table(const protocol::cluster_status& status);
+void print_table(const std::vector<protocol::load_report>& reports);
 
 } // namespace fastptm::cli

@@ -3,6 +3,7 @@
 #include "cli/connection.hpp"
 #include "cli/output.hpp"
 #include "cli/report_output.hpp"
+#include "core/json_fields.hpp"
 
 namespace fastptm::cli {
 
@@ -14,9 +15,9 @@ int run_status(const cluster_options& options) {
   auto got = (*client)->status();
   if (!got) return failed(got.error());
   if (options.json) {
-    print_line(to_json((*got)->getStatus()));
+    print_line(core::json_of(*got));
   } else {
-    print_table((*got)->getStatus());
+    print_table(*got);
   }
   return 0;
 }
@@ -27,19 +28,19 @@ int run_models(const cluster_options& options) {
   auto got = (*client)->models();
   if (!got) return failed(got.error());
   if (!options.json) {
-    print_table((*got)->getModels());
+    print_table(*got);
     return 0;
   }
-  for (const auto model : (*got)->getModels()) print_line(to_json(model));
+  for (const auto& model : *got) print_line(core::json_of(model));
   return 0;
 }
 
-int print(capnp::List<schema::LoadReport>::Reader reports, bool json) {
+int print(const std::vector<protocol::load_report>& reports, bool json) {
   if (!json) {
     print_table(reports);
     return 0;
   }
-  for (const auto report : reports) print_line(to_json(report));
+  for (const auto& report : reports) print_line(core::json_of(report));
   return 0;
 }
 
@@ -50,13 +51,13 @@ int run_loads(const cluster_options& options, uint32_t last) {
     if (!client) return not_connected(client.error());
     auto got = (*client)->loads(last);
     if (!got) return failed(got.error());
-    return print((*got)->getLoads(), options.json);
+    return print(*got, options.json);
   }
   auto client = connect_tenant(options);
   if (!client) return not_connected(client.error());
   auto got = (*client)->loads(last);
   if (!got) return failed(got.error());
-  return print((*got)->getLoads(), options.json);
+  return print(*got, options.json);
 }
 
 } // namespace

@@ -132,7 +132,7 @@ using tenant_actor = caf::typed_actor<
 // WEIGHT_STORE, one per cluster in this version, on the head's host: disk objects, catalogue, host cache, publishing.
 using weight_store_actor = caf::typed_actor<
     // From the gateway: import a folder; answered when the model can be asked for. Takes as long as the disk needs.
-    asked<publish_request>::with<publish_reply>,
+    asked<publish_request>::with<publication>,
     // From the gateway: take models back; answered when nothing uses them any more and their bytes are free. not_found,
     // permission_denied; busy: it is being done already.
     asked<unpublish_request>::with<unpublish_reply>,

@@ -9,9 +9,7 @@ struct joining_device {
   std::string name; // "worker-0/host0"
   gpu_worker_actor worker;
 };
-template <class I> typename I::result_type inspect(I& f, joining_device& x) {
-  return fields(f, "joining_device", x.name, x.worker);
-}
+FASTPTM_FIELDS(joining_device, name, worker)
 
 // `proof` is join_proof() of the nonce that hello answered: shows that the node knows the cluster's secret.
 struct join_request {
@@ -23,18 +21,14 @@ struct join_request {
   std::vector<joining_device> devices;
   supervisor_actor supervisor;
 };
-template <class I> typename I::result_type inspect(I& f, join_request& x) {
-  return fields(f, "join_request", x.version, x.proof, x.peer, x.pid, x.roles, x.devices, x.supervisor);
-}
+FASTPTM_FIELDS(join_request, version, proof, peer, pid, roles, devices, supervisor)
 
 // What a path can carry at most, as measured by the head: bytes per second.
 struct link_rate {
   std::string path; // map, cma, tcp, io_uring
   uint64_t rate_bps = 0;
 };
-template <class I> typename I::result_type inspect(I& f, link_rate& x) {
-  return fields(f, "link_rate", x.path, x.rate_bps);
-}
+FASTPTM_FIELDS(link_rate, path, rate_bps)
 
 struct join_reply {
   lease_terms lease;
@@ -43,9 +37,7 @@ struct join_reply {
   weight_store_actor weight_store;
   std::vector<link_rate> links;
 };
-template <class I> typename I::result_type inspect(I& f, join_reply& x) {
-  return fields(f, "join_reply", x.lease, x.store, x.scheduler, x.weight_store, x.links);
-}
+FASTPTM_FIELDS(join_reply, lease, store, scheduler, weight_store, links)
 
 // What a gpu_worker needs to know of the cluster that its node has joined.
 struct attach_order {
@@ -56,9 +48,7 @@ struct attach_order {
   peer_row store;
   std::vector<link_rate> links;
 };
-template <class I> typename I::result_type inspect(I& f, attach_order& x) {
-  return fields(f, "attach_order", x.registration, x.directory, x.scheduler, x.weight_store, x.store, x.links);
-}
+FASTPTM_FIELDS(attach_order, registration, directory, scheduler, weight_store, store, links)
 
 struct device_joined {
   registration_id registration;
@@ -67,8 +57,6 @@ struct device_joined {
   device_row row;
   gpu_worker_actor worker;
 };
-template <class I> typename I::result_type inspect(I& f, device_joined& x) {
-  return fields(f, "device_joined", x.registration, x.node, x.boot_id, x.row, x.worker);
-}
+FASTPTM_FIELDS(device_joined, registration, node, boot_id, row, worker)
 
 } // namespace fastptm::protocol

@@ -3,10 +3,10 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "protocol/payload.hpp"
+#include "protocol/reports/loads.hpp"
 
 namespace fastptm::protocol {
 
@@ -22,9 +22,7 @@ struct shard_location {
   uint64_t offset_bytes = 0;
   uint64_t size_bytes = 0;
 };
-template <class I> typename I::result_type inspect(I& f, shard_location& x) {
-  return fields(f, "shard_location", x.shard, x.region, x.generation, x.offset_bytes, x.size_bytes);
-}
+FASTPTM_FIELDS(shard_location, shard, region, generation, offset_bytes, size_bytes)
 
 // How a node's exported memory is reached; transport/address.hpp has the same fields.
 struct peer_row {
@@ -35,13 +33,7 @@ struct peer_row {
   std::string ucx_host;
   uint16_t ucx_port = 0;
 };
-template <class I> typename I::result_type inspect(I& f, peer_row& x) {
-  return fields(f, "peer_row", x.node, x.incarnation, x.boot_id, x.same_host_socket, x.ucx_host, x.ucx_port);
-}
-
-// Why bytes are moved.
-enum class load_reason : uint8_t { request, prefetch, replica };
-std::string_view to_string(load_reason of) noexcept;
+FASTPTM_FIELDS(peer_row, node, incarnation, boot_id, same_host_socket, ucx_host, ucx_port)
 
 // From the scheduler to a device: make this model resident. Answered when every shard is verified.
 struct load_order {
@@ -53,35 +45,27 @@ struct load_order {
   load_reason reason = load_reason::request;
   int64_t timeout_us = 0;
 };
-template <class I> typename I::result_type inspect(I& f, load_order& x) {
-  return fields(f, "load_order", x.registration, x.load, x.model, x.name, x.manifest, x.reason, x.timeout_us);
-}
+FASTPTM_FIELDS(load_order, registration, load, model, name, manifest, reason, timeout_us)
 
 struct load_reply {
   uint64_t bytes_moved = 0;
   int64_t wall_us = 0;
 };
-template <class I> typename I::result_type inspect(I& f, load_reply& x) {
-  return fields(f, "load_reply", x.bytes_moved, x.wall_us);
-}
+FASTPTM_FIELDS(load_reply, bytes_moved, wall_us)
 
 // From the scheduler to a device: remove this set.
 struct evict_order {
   registration_id registration;
   core::model_id model;
 };
-template <class I> typename I::result_type inspect(I& f, evict_order& x) {
-  return fields(f, "evict_order", x.registration, x.model);
-}
+FASTPTM_FIELDS(evict_order, registration, model)
 
 // Inputs of a batch, ahead of its run_order and in parts below message_limit_bytes.
 struct batch_inputs {
   core::batch_id batch;
   std::vector<payload> inputs;
 };
-template <class I> typename I::result_type inspect(I& f, batch_inputs& x) {
-  return fields(f, "batch_inputs", x.batch, x.inputs);
-}
+FASTPTM_FIELDS(batch_inputs, batch, inputs)
 
 // From the scheduler to a device: run the batch whose inputs were sent. The model may still be loading.
 struct run_order {
@@ -91,18 +75,14 @@ struct run_order {
   uint32_t inputs = 0;    // how many must have arrived
   int64_t give_up_us = 0; // bound on waiting for shards
 };
-template <class I> typename I::result_type inspect(I& f, run_order& x) {
-  return fields(f, "run_order", x.registration, x.batch, x.model, x.inputs, x.give_up_us);
-}
+FASTPTM_FIELDS(run_order, registration, batch, model, inputs, give_up_us)
 
 // Outputs of a batch in the order of its inputs, ahead of its run_reply and in parts below message_limit_bytes.
 struct batch_outputs {
   core::batch_id batch;
   std::vector<payload> outputs;
 };
-template <class I> typename I::result_type inspect(I& f, batch_outputs& x) {
-  return fields(f, "batch_outputs", x.batch, x.outputs);
-}
+FASTPTM_FIELDS(batch_outputs, batch, outputs)
 
 struct run_reply {
   core::batch_id batch;
@@ -111,9 +91,7 @@ struct run_reply {
   int64_t waited_us = 0; // of that for shards
   int64_t began_us = 0;  // on the clock of the device's machine
 };
-template <class I> typename I::result_type inspect(I& f, run_reply& x) {
-  return fields(f, "run_reply", x.batch, x.outputs, x.run_us, x.waited_us, x.began_us);
-}
+FASTPTM_FIELDS(run_reply, batch, outputs, run_us, waited_us, began_us)
 
 // From a transfer to a weight store: keep this shard of this set in the host cache until released.
 struct stage_request {
@@ -121,9 +99,7 @@ struct stage_request {
   core::digest shard;
   bool only_if_cached = false; // do not read the disk: another source has it
 };
-template <class I> typename I::result_type inspect(I& f, stage_request& x) {
-  return fields(f, "stage_request", x.manifest, x.shard, x.only_if_cached);
-}
+FASTPTM_FIELDS(stage_request, manifest, shard, only_if_cached)
 
 // Damage is a fact for the report, so a failed staging is a value too.
 struct stage_reply {
@@ -136,9 +112,6 @@ struct stage_reply {
   int64_t read_us = 0;
   std::string disk_path; // how this store reads its disk: io_uring or pread
 };
-template <class I> typename I::result_type inspect(I& f, stage_reply& x) {
-  return fields(f, "stage_reply", x.staged, x.try_again, x.error, x.location, x.was_cached, x.bad_chunks, x.read_us,
-                x.disk_path);
-}
+FASTPTM_FIELDS(stage_reply, staged, try_again, error, location, was_cached, bad_chunks, read_us, disk_path)
 
 } // namespace fastptm::protocol

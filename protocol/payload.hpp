@@ -15,9 +15,7 @@ namespace fastptm::protocol {
 struct payload {
   std::vector<unsigned char> bytes; // this type has CAF's fast path
 };
-template <class I> typename I::result_type inspect(I& f, payload& x) {
-  return fields(f, "payload", x.bytes);
-}
+FASTPTM_FIELDS(payload, bytes)
 
 // A message between nodes stays below this; longer lists are sent in parts (interfaces.hpp says which).
 constexpr size_t message_limit_bytes = 48 << 10;

@@ -2,17 +2,38 @@
 #include "rpc/admin.hpp"
 
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 
 #include "rpc/convert.hpp"
 #include "rpc/same_secret.hpp"
 #include "schemas/admin.capnp.h"
+#include "schemas/by_name.hpp"
 
 namespace fastptm::rpc {
 
 namespace {
 
 constexpr auto wrong_token_delay = 100 * kj::MILLISECONDS;
+
+// What the directory, the store and the scheduler know, together.
+protocol::cluster_status status_of(const protocol::node_list& nodes, const protocol::model_list& models,
+                                   const protocol::plan_list& plans, const std::vector<std::string>& tenants) {
+  protocol::cluster_status out{nodes.rows, {}, tenants};
+  for (auto& node : out.nodes)
+    for (auto& device : node.devices)
+      for (const auto& plan : plans.devices)
+        if (device.name == plan.device) std::tie(device.loads, device.lanes) = std::tie(plan.loads, plan.lanes);
+  std::unordered_map<std::string_view, const protocol::model_queue*> queues;
+  for (const auto& queue : plans.queues) queues.emplace(queue.model, &queue);
+  for (const auto& row : models.rows) {
+    auto& model = out.models.emplace_back(protocol::model_status{row});
+    const auto queue = queues.find(model.name);
+    if (queue != queues.end())
+      std::tie(model.queued, model.late) = std::tie(queue->second->queued, queue->second->late);
+  }
+  return out;
+}
 
 class admin_server final : public schema::Admin::Server {
 public:
@@ -38,7 +59,9 @@ protected:
                     [this, context, nodes = std::move(nodes),
                      models = std::move(*models)](core::result<protocol::plan_list> plans) mutable {
                       if (!plans) return set_outcome(context.getResults().initOutcome(), plans.error());
-                      fill(context, nodes, models, *plans);
+                      context.getResults().initOutcome();
+                      schema::write(context.getResults().initStatus(),
+                                    status_of(nodes, models, *plans, shared_.options.tenants));
                     });
               });
         }));
@@ -51,8 +74,7 @@ protected:
                          auto results = context.getResults();
                          if (!list) return set_outcome(results.initOutcome(), list.error());
                          results.initOutcome();
-                         auto rows = results.initLoads(static_cast<unsigned>(list->rows.size()));
-                         for (unsigned i = 0; i < rows.size(); ++i) set_load_report(rows[i], list->rows[i]);
+                         set_load_reports(results.initLoads(static_cast<unsigned>(list->rows.size())), list->rows);
                        }));
   }
 
@@ -62,8 +84,8 @@ protected:
       auto results = context.getResults();
       if (!list) return set_outcome(results.initOutcome(), list.error());
       results.initOutcome();
-      auto rows = results.initLoads(static_cast<unsigned>(list->rows.size()));
-      for (unsigned i = 0; i < rows.size(); ++i) set_running_load(rows[i], list->rows[i]);
+      const auto count = static_cast<unsigned>(list->rows.size());
+      schema::write_rows<protocol::running_load>(results.initLoads(count), list->rows);
     }));
   }
 
@@ -74,7 +96,7 @@ protected:
                          auto results = context.getResults();
                          if (!told) return set_outcome(results.initOutcome(), told.error());
                          results.initOutcome();
-                         set_explanation(results.initExplanation(), *told);
+                         schema::write(results.initExplanation(), *told);
                        }));
   }
 
@@ -111,30 +133,6 @@ private:
 
   kj::Promise<void> bounded(kj::Promise<void> call) {
     return shared_.timer.timeoutAfter(shared_.options.call_timeout_us * kj::MICROSECONDS, kj::mv(call));
-  }
-
-  void fill(StatusContext& context, const protocol::node_list& known, const protocol::model_list& models,
-            const protocol::plan_list& plans) {
-    auto results = context.getResults();
-    results.initOutcome();
-    auto out = results.initStatus();
-    auto nodes = out.initNodes(static_cast<unsigned>(known.rows.size()));
-    for (unsigned i = 0; i < nodes.size(); ++i) {
-      set_node(nodes[i], known.rows[i]);
-      for (auto device : nodes[i].getDevices())
-        for (const auto& plan : plans.devices)
-          if (device.getName() == plan.device.c_str()) set_plan(device, plan);
-    }
-    auto model_rows = out.initModels(static_cast<unsigned>(models.rows.size()));
-    std::unordered_map<std::string_view, const protocol::model_queue*> queues;
-    for (const auto& queue : plans.queues) queues.emplace(queue.model, &queue);
-    for (unsigned i = 0; i < model_rows.size(); ++i) {
-      set_model(model_rows[i], models.rows[i]);
-      if (const auto queue = queues.find(models.rows[i].name); queue != queues.end())
-        set_queue(model_rows[i], *queue->second);
-    }
-    auto tenants = out.initTenants(static_cast<unsigned>(shared_.options.tenants.size()));
-    for (unsigned i = 0; i < tenants.size(); ++i) tenants.set(i, shared_.options.tenants[i].c_str());
   }
 
   admin& shared_;

@@ -136,8 +136,8 @@ answer_of<uint64_t> bridge::ping(const std::string& tenant, uint64_t value) {
   return ask<uint64_t>(targets_.tenants.at(tenant), administration_timeout_us, protocol::ping_atom::value, value);
 }
 
-answer_of<protocol::publish_reply> bridge::publish(protocol::publish_request request, core::duration_us timeout_us) {
-  return ask<protocol::publish_reply>(targets_.weight_store, timeout_us, std::move(request));
+answer_of<protocol::publication> bridge::publish(protocol::publish_request request, core::duration_us timeout_us) {
+  return ask<protocol::publication>(targets_.weight_store, timeout_us, std::move(request));
 }
 
 answer_of<protocol::unpublish_reply> bridge::unpublish(protocol::unpublish_request request,

@@ -51,7 +51,7 @@ public:
   answer_of<protocol::model_list> tenant_models(const std::string& tenant);
   answer_of<uint64_t> ping(const std::string& tenant, uint64_t value);
 
-  answer_of<protocol::publish_reply> publish(protocol::publish_request request, core::duration_us timeout_us);
+  answer_of<protocol::publication> publish(protocol::publish_request request, core::duration_us timeout_us);
   answer_of<protocol::unpublish_reply> unpublish(protocol::unpublish_request request, core::duration_us timeout_us);
   answer_of<std::string> card_path(core::model_id model);
   answer_of<protocol::model_list> all_models();

@@ -1,10 +1,11 @@
-// Field by field.
+// Answers, outcomes and their labels; whatever reports is written by the names of its fields.
 #include "rpc/convert.hpp"
 
 #include <algorithm>
 #include <cstring>
 
 #include "core/log.hpp"
+#include "schemas/by_name.hpp"
 
 namespace fastptm::rpc {
 
@@ -16,10 +17,6 @@ uint64_t unsigned_of(int64_t value) {
 
 capnp::Text::Reader text_of(const std::string& from) {
   return {from.data(), from.size()};
-}
-
-template <class Builder> void set_texts(Builder to, const std::vector<std::string>& from) {
-  for (unsigned i = 0; i < from.size(); ++i) to.set(i, from[i].c_str());
 }
 
 std::vector<float> floats_of(const std::vector<unsigned char>& bytes) {
@@ -83,155 +80,9 @@ void set_answer(schema::Answer::Builder to, const told_answer& told, bool classi
   to.setBatchEndUs(unsigned_of(from.spent.batch_end_us));
 }
 
-void set_model(schema::ModelStatus::Builder to, const protocol::model_row& from) {
-  to.setName(from.name.c_str());
-  to.setArchitecture(from.architecture.c_str());
-  to.setBytes(from.bytes);
-  to.setShards(from.shards);
-  to.setTask(kj::StringPtr(to_string(from.task).data()));
-}
-
-void set_node(schema::NodeStatus::Builder to, const protocol::node_row& from) {
-  to.setName(from.name.c_str());
-  to.setPid(static_cast<int32_t>(from.pid));
-  to.setIncarnation(from.incarnation);
-  set_texts(to.initRoles(static_cast<unsigned>(from.roles.size())), from.roles);
-  switch (from.state) {
-    case protocol::node_state::ready:
-      to.setState(schema::NodeState::READY);
-      break;
-    case protocol::node_state::suspect:
-      to.setState(schema::NodeState::SUSPECT);
-      break;
-    case protocol::node_state::lost:
-      to.setState(schema::NodeState::LOST);
-      break;
-  }
-  auto devices = to.initDevices(static_cast<unsigned>(from.devices.size()));
-  for (unsigned i = 0; i < devices.size(); ++i) {
-    const auto& device = from.devices[i];
-    auto row = devices[i];
-    row.setName(device.name.c_str());
-    row.setKind(device.kind.c_str());
-    row.setArenaBytes(device.arena_bytes);
-    row.setUsedBytes(device.used_bytes);
-    row.setCordoned(device.cordoned);
-    auto resident = row.initResident(static_cast<unsigned>(device.resident.size()));
-    for (unsigned j = 0; j < resident.size(); ++j) resident.set(j, device.resident[j].name.c_str());
-  }
-}
-
-void set_plan(schema::DeviceStatus::Builder to, const protocol::device_plan& from) {
-  auto loads = to.initLoads(static_cast<unsigned>(from.loads.size()));
-  for (unsigned i = 0; i < loads.size(); ++i) {
-    loads[i].setModel(from.loads[i].model);
-    loads[i].setReason(std::string(protocol::to_string(from.loads[i].reason)));
-    loads[i].setRemainingUs(unsigned_of(from.loads[i].remaining_us));
-  }
-  auto lanes = to.initLanes(static_cast<unsigned>(from.lanes.size()));
-  for (unsigned i = 0; i < lanes.size(); ++i) {
-    lanes[i].setModel(from.lanes[i].model);
-    lanes[i].setRequests(from.lanes[i].requests);
-    lanes[i].setRemainingUs(unsigned_of(from.lanes[i].remaining_us));
-  }
-}
-
-void set_queue(schema::ModelStatus::Builder to, const protocol::model_queue& from) {
-  to.setQueued(from.queued);
-  to.setLate(from.late);
-}
-
-void set_explanation(schema::Explanation::Builder to, const protocol::explanation& from) {
-  to.setModel(from.model);
-  to.setStrategy(from.strategy);
-  to.setTenant(from.tenant);
-  to.setTenantShare(from.tenant_share);
-  to.setTenantServiceUs(from.tenant_service_us);
-  to.setTenantAhead(from.tenant_ahead);
-  to.setQueued(from.queued);
-  to.setLate(from.late);
-  to.setHasHead(from.has_head);
-  to.setHeadLeftUs(from.head_left_us);
-  auto devices = to.initDevices(static_cast<unsigned>(from.devices.size()));
-  for (unsigned i = 0; i < devices.size(); ++i) {
-    const auto& device = from.devices[i];
-    auto row = devices[i];
-    row.setName(device.device);
-    row.setResident(device.resident);
-    row.setLoading(device.loading);
-    row.setReason(std::string(protocol::to_string(device.reason)));
-    row.setLoadingLeftUs(unsigned_of(device.loading_left_us));
-    row.setTier(device.tier);
-    row.setMissingBytes(device.missing_bytes);
-    row.setLoadUs(unsigned_of(device.load_us));
-    row.setEngineWaitUs(unsigned_of(device.engine_wait_us));
-    set_texts(row.initWouldGo(static_cast<unsigned>(device.would_go.size())), device.would_go);
-    row.setPriceUs(unsigned_of(device.price_us));
-    row.setLaneWaitUs(unsigned_of(device.lane_wait_us));
-    row.setRunOneUs(unsigned_of(device.run_one_us));
-    row.setBatch(device.batch);
-    row.setRunBatchUs(unsigned_of(device.run_batch_us));
-    row.setHasValue(device.has_value);
-    row.setValueMicroRps(device.value_micro_rps);
-    row.setAgainst(device.against);
-    row.setAgainstForUs(unsigned_of(device.against_for_us));
-  }
-}
-
-void set_running_load(schema::RunningLoad::Builder to, const protocol::running_load& from) {
-  to.setId(from.id.value);
-  to.setModel(from.model);
-  to.setDevice(from.device);
-  auto peers = to.initPeers(static_cast<unsigned>(from.peers.size()));
-  for (unsigned i = 0; i < peers.size(); ++i) peers.set(i, from.peers[i].c_str());
-}
-
-void set_load_report(schema::LoadReport::Builder to, const protocol::load_report& from) {
-  to.setId(from.id.value);
-  to.setModel(from.model.c_str());
-  to.setDevice(from.device.c_str());
-  to.setReason(std::string(protocol::to_string(from.reason)).c_str());
-  to.setOk(from.ok);
-  to.setError(core::printable(from.error, 480).c_str());
-  to.setBytesTotal(from.bytes_total);
-  to.setBytesShared(from.bytes_shared);
-  to.setBytesMoved(from.bytes_moved);
-  to.setWallUs(unsigned_of(from.wall_us));
-  to.setOrderedUs(unsigned_of(from.ordered_us));
-  to.setLeftUs(unsigned_of(from.left_us));
-  to.setVerifiedChunks(from.verified_chunks);
-  to.setBadChunks(from.bad_chunks);
-  to.setRefetchedChunks(from.refetched_chunks);
-  auto stages = to.initStages(static_cast<unsigned>(from.stages.size()));
-  for (unsigned i = 0; i < stages.size(); ++i) {
-    stages[i].setName(from.stages[i].name.c_str());
-    stages[i].setStartUs(unsigned_of(from.stages[i].start_us));
-    stages[i].setEndUs(unsigned_of(from.stages[i].end_us));
-  }
-  auto sources = to.initSources(static_cast<unsigned>(from.sources.size()));
-  for (unsigned i = 0; i < sources.size(); ++i) {
-    const auto& source = from.sources[i];
-    sources[i].setKind(source.kind.c_str());
-    sources[i].setNode(source.node.c_str());
-    sources[i].setPath(source.path.c_str());
-    sources[i].setBytes(source.bytes);
-    sources[i].setChunks(source.chunks);
-    sources[i].setRateBps(source.rate_bps);
-    sources[i].setFailed(source.failed);
-  }
-  auto limit = to.initLimit();
-  limit.setLink(from.limit.link.c_str());
-  limit.setRateBps(from.limit.rate_bps);
-  limit.setFractionPpm(static_cast<uint32_t>(std::min<uint64_t>(from.limit.fraction_ppm, UINT32_MAX)));
-}
-
-void set_publication(schema::Publication::Builder to, const protocol::publish_reply& from) {
-  to.setModel(from.row.name.c_str());
-  to.setBytes(from.row.bytes);
-  to.setShards(from.row.shards);
-  to.setNewShards(static_cast<uint32_t>(from.new_shards));
-  to.setNewBytes(from.new_bytes);
-  to.setArchitecture(from.row.architecture.c_str());
+void set_load_reports(capnp::List<schema::LoadReport>::Builder to, std::vector<protocol::load_report> from) {
+  for (auto& each : from) each.error = core::printable(each.error, 480);
+  schema::write_rows<protocol::load_report>(to, from);
 }
 
 } // namespace fastptm::rpc

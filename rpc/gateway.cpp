@@ -10,6 +10,7 @@
 #include "rpc/model_server.hpp"
 #include "rpc/same_secret.hpp"
 #include "rpc/upload_server.hpp"
+#include "schemas/by_name.hpp"
 
 namespace fastptm::rpc {
 
@@ -47,8 +48,8 @@ protected:
           auto results = context.getResults();
           if (!list) return set_outcome(results.initOutcome(), list.error());
           results.initOutcome();
-          auto rows = results.initModels(static_cast<unsigned>(list->rows.size()));
-          for (unsigned i = 0; i < rows.size(); ++i) set_model(rows[i], list->rows[i]);
+          schema::write_rows<protocol::model_entry>(results.initModels(static_cast<unsigned>(list->rows.size())),
+                                                    list->rows);
         }));
   }
 
@@ -77,8 +78,8 @@ protected:
                                  auto results = context.getResults();
                                  if (!list) return set_outcome(results.initOutcome(), list.error());
                                  results.initOutcome();
-                                 auto rows = results.initLoads(static_cast<unsigned>(list->rows.size()));
-                                 for (unsigned i = 0; i < rows.size(); ++i) set_load_report(rows[i], list->rows[i]);
+                                 set_load_reports(results.initLoads(static_cast<unsigned>(list->rows.size())),
+                                                  list->rows);
                                }));
   }
 

@@ -10,6 +10,7 @@
 #include <kj/debug.h>
 
 #include "rpc/convert.hpp"
+#include "schemas/by_name.hpp"
 
 namespace fastptm::rpc {
 
@@ -87,11 +88,11 @@ kj::Promise<void> upload_server::finish(FinishContext context) {
   }
   // Nobody but this call keeps the folder: when its client has gone, the folder goes, and with it the publication.
   return shared_.actors.publish({tenant_, model_, folder_->path().string(), special_is_text_}, import_timeout_us)
-      .then([context, folder = folder_](core::result<protocol::publish_reply> reply) mutable {
+      .then([context, folder = folder_](core::result<protocol::publication> reply) mutable {
         auto results = context.getResults();
         if (!reply) return set_outcome(results.initOutcome(), reply.error());
         results.initOutcome();
-        set_publication(results.initPublication(), *reply);
+        schema::write(results.initPublication(), *reply);
       });
 }
 

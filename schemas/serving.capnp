@@ -133,19 +133,10 @@ interface Upload {
   file @0 (path :Text, sizeBytes :UInt64) -> (outcome :Outcome, writer :Writer);
   # `path` is relative with at most one folder; the writer takes exactly sizeBytes.
 
-  finish @1 () -> (outcome :Outcome, publication :Publication);
+  finish @1 () -> (outcome :Outcome, publication :Report.Publication);
 }
 
 interface Writer {
   write @0 (data :Data) -> stream;
   done @1 () -> (outcome :Outcome);
-}
-
-struct Publication {
-  model @0 :Text;
-  bytes @1 :UInt64;
-  shards @2 :UInt32;
-  newShards @3 :UInt32;
-  newBytes @4 :UInt64;
-  architecture @5 :Text;
 }

@@ -17,7 +17,7 @@ protocol::load_report to_message(const gpu_worker::set& of, const std::string& d
   row.model = of.key.name;
   row.device = device;
   row.reason = of.order.reason;
-  row.ok = outcome.has_value();
+  row.outcome = outcome ? protocol::load_outcome::ok : protocol::load_outcome::failed;
   row.error = outcome ? std::string() : outcome.error().message;
   row.bytes_total = of.manifest.total_bytes();
   row.bytes_shared = row.bytes_total;
@@ -56,7 +56,10 @@ void gpu_worker::report_device() {
   for (const auto& [id, of] : sets_)
     if (of->resident) resident.push_back(of.get());
   std::sort(resident.begin(), resident.end(), [](const set* a, const set* b) { return a->used < b->used; });
-  for (const auto* of : resident) row.resident.push_back(of->key);
+  for (const auto* of : resident) {
+    row.resident.push_back(of->key.name);
+    row.resident_ids.push_back(of->key.id);
+  }
   self_->send(directory_, registration_, std::move(row));
 }
 
@@ -95,7 +98,7 @@ void gpu_worker::send_report(set& of) {
 }
 
 void gpu_worker::report_left(set& of) {
-  if (!of.told || !of.told->ok) return;
+  if (!of.told || !of.told->ok()) return;
   of.told->left_us = options_.environment->clock->now_us();
   if (directory_) self_->send(directory_, std::move(*of.told));
   of.told.reset();

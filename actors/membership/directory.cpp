@@ -144,6 +144,7 @@ void directory::lose(const std::string& name, node_entry& node, std::string_view
       self_->send(options_.scheduler, protocol::device_lost{node.registration, device});
     entry.row.used_bytes = 0;
     entry.row.resident.clear();
+    entry.row.resident_ids.clear();
   }
   for (auto& [other, entry] : nodes_)
     if (entry.state != protocol::node_state::lost && entry.supervisor)
@@ -258,7 +259,7 @@ protocol::node_list directory::on_nodes() const {
   for (const auto& expected : options_.nodes) { // in the order of the configuration
     const auto& node = nodes_.at(expected.name);
     auto& row = listed.rows.emplace_back(
-        protocol::node_row{expected.name, node.pid, node.peer.incarnation, node.roles, node.state, {}});
+        protocol::node_status{expected.name, node.pid, node.peer.incarnation, node.roles, node.state, {}});
     for (const auto& [name, device] : node.devices) {
       row.devices.push_back(device.row);
       row.devices.back().cordoned = cordoned_.contains(name);

@@ -147,10 +147,10 @@ void scheduler::on_device_joined(const protocol::device_joined& joined) {
   device.loads.clear();
   device.leaving.clear();
   std::vector<policy::model_index> resident;
-  for (const auto& model : joined.row.resident) {
-    const auto known = model_index_.find(model.id);
+  for (const auto id : joined.row.resident_ids) {
+    const auto known = model_index_.find(id);
     if (known == model_index_.end())
-      order_evict_unknown(device, model.id);
+      order_evict_unknown(device, id);
     else
       resident.push_back({known->second});
   }

@@ -37,10 +37,10 @@ protocol::explained_device row_of(const scheduling::device_terms& terms, const s
   protocol::explained_device row;
   row.device = device;
   row.resident = terms.resident;
-  row.loading = terms.loading.has_value();
-  if (terms.loading) row.reason = to_reason(terms.loading->reason);
-  row.loading_left_us = terms.loading_left_us;
-  row.tier = name_of(terms.loading ? terms.loading->tier : terms.tier);
+  row.is_loading = terms.loading.has_value();
+  if (terms.loading)
+    row.loading = {to_reason(terms.loading->reason), name_of(terms.loading->tier), terms.loading_left_us};
+  row.source = name_of(terms.tier);
   row.missing_bytes = terms.missing_bytes;
   row.load_us = terms.load_us;
   row.engine_wait_us = terms.engine_wait_us;
@@ -90,14 +90,12 @@ caf::result<protocol::explanation> scheduler::on_explain(const std::string& mode
   protocol::explanation out;
   out.model = models_[*wanted].row.name;
   out.strategy = options_.core.strategy;
-  out.tenant = models_[*wanted].row.tenant;
   out.queued = told.queue.queued;
   out.late = told.queue.late;
   out.has_head = told.head_left_us.has_value();
-  out.head_left_us = told.head_left_us.value_or(0);
-  out.tenant_service_us = static_cast<uint64_t>(std::max(0.0, told.tenant_service_us));
-  out.tenant_share = told.tenant_share;
-  out.tenant_ahead = told.tenant_ahead;
+  out.head_remaining_us = told.head_left_us.value_or(0);
+  out.tenant = {models_[*wanted].row.tenant, told.tenant_share,
+                static_cast<uint64_t>(std::max(0.0, told.tenant_service_us)), told.tenant_ahead};
   for (const auto& terms : told.devices) {
     out.devices.push_back(row_of(terms, devices_[terms.device.value].name));
     for (const auto victim : terms.would_go) out.devices.back().would_go.push_back(models_[victim.value].row.name);

@@ -92,7 +92,7 @@ protocol::model_row weight_store::add_model(const weights::catalogue_entry& entr
 
 // -- from the gateway -------------------------------------------------------------------------------------------------
 
-caf::result<protocol::publish_reply> weight_store::on_publish(const protocol::publish_request& request) {
+caf::result<protocol::publication> weight_store::on_publish(const protocol::publish_request& request) {
   const auto tenant = std::find_if(options_.tenants.begin(), options_.tenants.end(),
                                    [&](const auto& one) { return one.name == request.tenant; });
   if (tenant == options_.tenants.end())
@@ -106,13 +106,15 @@ caf::result<protocol::publish_reply> weight_store::on_publish(const protocol::pu
     return protocol::to_caf(core::errc::quota_exceeded,
                             "too many publications are waiting: try again in a few seconds");
   ++publications_;
-  auto promise = self_->make_response_promise<protocol::publish_reply>();
+  auto promise = self_->make_response_promise<protocol::publication>();
   self_->request(publisher_, publish_timeout, request)
       .then(
           [this, promise](const local<weights::publication>& done) mutable {
             --publications_;
             const auto row = add_model(done.value->entry, done.value->set);
-            promise.deliver(protocol::publish_reply{row, done.value->new_shards, done.value->new_bytes});
+            promise.deliver(protocol::publication{row.name, row.bytes, row.shards,
+                                                  static_cast<uint32_t>(done.value->new_shards), done.value->new_bytes,
+                                                  row.architecture});
           },
           [this, promise](caf::error& failure) mutable {
             --publications_;

@@ -68,7 +68,7 @@ private:
   using removal_pointer = std::shared_ptr<removal>;
 
   // -- from the gateway -----------------------------------------------------------------------------------------------
-  caf::result<protocol::publish_reply> on_publish(const protocol::publish_request& request);
+  caf::result<protocol::publication> on_publish(const protocol::publish_request& request);
   caf::result<protocol::unpublish_reply> on_unpublish(const protocol::unpublish_request& request);
   protocol::model_list on_list() const;
   caf::result<std::string> on_card(core::model_id model) const;

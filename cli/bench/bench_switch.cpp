@@ -166,16 +166,15 @@ private:
   core::result<void> check_last_load(sample& into) {
     auto got = tenant_->loads(1);
     if (!got) return core::fail(got.error());
-    if ((*got)->getLoads().size() == 0) return core::fail(core::errc::internal, "the load was not reported");
-    const auto report = (*got)->getLoads()[0];
-    bytes_ = report.getBytesMoved();
-    into.load_us = static_cast<core::duration_us>(report.getWallUs());
-    for (const auto source : report.getSources()) {
-      if (source.getBytes() == 0) continue;
-      if (source.getKind() == how_.kind.c_str() && source.getPath() == how_.path.c_str()) continue;
+    if (got->empty()) return core::fail(core::errc::internal, "the load was not reported");
+    const auto& report = got->front();
+    bytes_ = report.bytes_moved;
+    into.load_us = report.wall_us;
+    for (const auto& source : report.sources) {
+      if (source.bytes == 0 || (source.kind == how_.kind && source.path == how_.path)) continue;
       return core::fail(core::errc::unavailable,
                         fmt::format("bytes came from {} over {}, not from {} over {}: try again on a quiet machine",
-                                    source.getKind().cStr(), source.getPath().cStr(), how_.kind, how_.path));
+                                    source.kind, source.path, how_.kind, how_.path));
     }
     return {};
   }

@@ -94,36 +94,34 @@ sim::replay_metrics measure(const trace_player& played) {
   return out;
 }
 
-void count_loads(sim::replay_metrics& to, capnp::List<schema::LoadReport>::Reader reports, uint64_t after) {
+void count_loads(sim::replay_metrics& to, const std::vector<protocol::load_report>& reports, core::load_id after) {
   std::map<std::string, uint64_t> by_device;
-  for (const auto report : reports) {
-    if (report.getId() <= after) continue;
+  for (const auto& report : reports) {
+    if (report.id <= after) continue;
     ++to.loads;
-    ++by_device[report.getDevice().cStr()];
+    ++by_device[report.device];
   }
   for (const auto& [device, count] : by_device) to.switches_per_instance.push_back(count);
   to.switches = to.loads;
 }
 
-core::time_us stage_end_us(schema::LoadReport::Reader report, const char* name, core::time_us otherwise_us) {
-  for (const auto stage : report.getStages())
-    if (stage.getName() == name) return static_cast<core::time_us>(stage.getEndUs());
+core::time_us stage_end_us(const protocol::load_report& report, std::string_view name, core::time_us otherwise_us) {
+  for (const auto& stage : report.stages)
+    if (stage.name == name) return stage.end_us;
   return otherwise_us;
 }
 
 // Loads of the trace's models. A load begins when nothing leaves the device any
 // more and is there when its last part is verified.
-std::vector<ran_load> loads_of(capnp::List<schema::LoadReport>::Reader reports,
+std::vector<ran_load> loads_of(const std::vector<protocol::load_report>& reports,
                                const std::vector<std::string>& models) {
   std::vector<ran_load> out;
-  for (const auto report : reports) {
-    const auto model = std::find(models.begin(), models.end(), report.getModel().cStr());
-    if (!report.getOk() || model == models.end()) continue;
-    const auto ordered_us = static_cast<core::time_us>(report.getOrderedUs());
-    out.push_back({report.getDevice().cStr(), static_cast<uint32_t>(model - models.begin()),
-                   ordered_us + stage_end_us(report, "queue", 0),
-                   ordered_us + stage_end_us(report, "verify", static_cast<core::time_us>(report.getWallUs())),
-                   static_cast<core::time_us>(report.getLeftUs())});
+  for (const auto& report : reports) {
+    const auto model = std::find(models.begin(), models.end(), report.model);
+    if (!report.ok() || model == models.end()) continue;
+    out.push_back({report.device, static_cast<uint32_t>(model - models.begin()),
+                   report.ordered_us + stage_end_us(report, "queue", 0),
+                   report.ordered_us + stage_end_us(report, "verify", report.wall_us), report.left_us});
   }
   return out;
 }
@@ -147,7 +145,7 @@ core::result<ran_schedule> schedule_of(clients::tenant_client& client, const tra
   while (true) {
     const auto reports = client.loads(most_reports);
     if (!reports) return core::fail(reports.error());
-    auto made = draw_up(answered, loads_of((*reports)->getLoads(), played.models()), played.start_us());
+    auto made = draw_up(answered, loads_of(*reports, played.models()), played.start_us());
     if (made || core::monotonic_now_us() >= give_up_us) return made;
     client.run_until(core::monotonic_now_us() + reports_pause_us);
   }
@@ -172,10 +170,9 @@ std::string replay_beside(const sim::trace& trace, double rate, core::duration_u
       .str();
 }
 
-uint64_t newest_load(clients::tenant_client& client) {
-  auto got = client.loads(1);
-  if (!got || (*got)->getLoads().size() == 0) return 0;
-  return (*got)->getLoads()[0].getId();
+core::load_id newest_load(clients::tenant_client& client) {
+  const auto got = client.loads(1);
+  return !got || got->empty() ? core::load_id{} : got->front().id;
 }
 
 int run(const options& chosen) {
@@ -196,7 +193,7 @@ int run(const options& chosen) {
   const auto before = newest_load(**client);
   player.play();
   auto metrics = measure(player);
-  if (auto got = (*client)->loads(most_reports)) count_loads(metrics, (*got)->getLoads(), before);
+  if (auto got = (*client)->loads(most_reports)) count_loads(metrics, *got, before);
   uint64_t wrong = 0, unanswered = 0, repeated = 0;
   std::map<std::string, uint64_t> by_status;
   for (size_t i = 0; i < player.outcomes().size(); ++i) {

@@ -2,6 +2,8 @@
 #include "clients/cpp/client.hpp"
 
 #include "clients/cpp/connection.hpp"
+#include "schemas/admin.capnp.h"
+#include "schemas/by_name.hpp"
 
 namespace fastptm::clients {
 
@@ -30,24 +32,32 @@ core::result<std::unique_ptr<admin_client>> admin_client::connect(const connect_
   return std::unique_ptr<admin_client>(new admin_client(std::move(made)));
 }
 
-core::result<response<schema::Admin::StatusResults>> admin_client::status() {
-  return state_->link.finish(state_->server().statusRequest().send());
+core::result<protocol::cluster_status> admin_client::status() {
+  const auto got = state_->link.finish(state_->server().statusRequest().send());
+  if (!got) return core::fail(got.error());
+  return schema::read_as<protocol::cluster_status>((*got)->getStatus());
 }
 
-core::result<response<schema::Admin::LoadsResults>> admin_client::loads(uint32_t last) {
+core::result<std::vector<protocol::load_report>> admin_client::loads(uint32_t last) {
   auto request = state_->server().loadsRequest();
   request.setLast(last);
-  return state_->link.finish(request.send());
+  const auto got = state_->link.finish(request.send());
+  if (!got) return core::fail(got.error());
+  return schema::read_rows<protocol::load_report>((*got)->getLoads());
 }
 
-core::result<response<schema::Admin::RunningLoadsResults>> admin_client::running_loads() {
-  return state_->link.finish(state_->server().runningLoadsRequest().send());
+core::result<std::vector<protocol::running_load>> admin_client::running_loads() {
+  const auto got = state_->link.finish(state_->server().runningLoadsRequest().send());
+  if (!got) return core::fail(got.error());
+  return schema::read_rows<protocol::running_load>((*got)->getLoads());
 }
 
-core::result<response<schema::Admin::ExplainResults>> admin_client::explain(const std::string& model) {
+core::result<protocol::explanation> admin_client::explain(const std::string& model) {
   auto request = state_->server().explainRequest();
   request.setFullName(model.c_str());
-  return state_->link.finish(request.send());
+  const auto got = state_->link.finish(request.send());
+  if (!got) return core::fail(got.error());
+  return schema::read_as<protocol::explanation>((*got)->getExplanation());
 }
 
 core::result<void> admin_client::cordon(const std::string& device, bool on) {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "clients/cpp/client_state.hpp"
-#include "core/status.hpp"
+#include "schemas/by_name.hpp"
 
 namespace fastptm::clients {
 
@@ -18,10 +18,6 @@ constexpr core::duration_us import_timeout_us = 420'000'000; // a little more th
 constexpr size_t upload_chunk_bytes = 1 << 20;
 
 } // namespace
-
-std::string_view to_string(schema::Status status) {
-  return core::to_string(static_cast<core::status>(status)); // one list, in the order of the schema
-}
 
 std::shared_ptr<event_loop> make_event_loop() {
   return std::make_shared<event_loop>();
@@ -53,16 +49,20 @@ core::result<session_pointer> tenant_client::state::session() {
 
 // -- small calls ------------------------------------------------------------------------------------------------------
 
-core::result<response<schema::Tenant::ModelsResults>> tenant_client::models() {
-  return state_->finish([](auto& tenant) { return tenant.modelsRequest().send(); });
+core::result<std::vector<protocol::model_entry>> tenant_client::models() {
+  const auto got = state_->finish([](auto& tenant) { return tenant.modelsRequest().send(); });
+  if (!got) return core::fail(got.error());
+  return schema::read_rows<protocol::model_entry>((*got)->getModels());
 }
 
-core::result<response<schema::Tenant::LoadsResults>> tenant_client::loads(uint32_t last) {
-  return state_->finish([=](auto& tenant) {
+core::result<std::vector<protocol::load_report>> tenant_client::loads(uint32_t last) {
+  const auto got = state_->finish([=](auto& tenant) {
     auto request = tenant.loadsRequest();
     request.setLast(last);
     return request.send();
   });
+  if (!got) return core::fail(got.error());
+  return schema::read_rows<protocol::load_report>((*got)->getLoads());
 }
 
 core::result<withdrawal> tenant_client::unpublish(const std::string& model, bool all) {
@@ -146,15 +146,17 @@ private:
 
 } // namespace
 
-core::result<publication> tenant_client::publish(const std::string& model, const std::vector<upload_file>& files,
-                                                 const std::function<void(uint64_t)>& progress,
-                                                 schema::SpecialTokens special) {
+core::result<protocol::publication> tenant_client::publish(const std::string& model,
+                                                           const std::vector<upload_file>& files,
+                                                           const std::function<void(uint64_t)>& progress,
+                                                           special_tokens special) {
   const auto session = state_->session();
   if (!session) return core::fail(session.error());
   auto& link = (*session)->link;
   auto request = (*session)->tenant.publishRequest();
   request.setModelName(model.c_str());
-  request.setSpecialTokens(special);
+  request.setSpecialTokens(special == special_tokens::text ? schema::SpecialTokens::TEXT
+                                                           : schema::SpecialTokens::LIBRARY);
   auto begun = link.finish(request.send());
   if (!begun) return core::fail(begun.error());
   auto upload = (*begun)->getUpload();
@@ -194,10 +196,7 @@ core::result<publication> tenant_client::publish(const std::string& model, const
   }
   auto finished = link.finish(upload.finishRequest().send(), import_timeout_us);
   if (!finished) return core::fail(finished.error());
-  const auto got = (*finished)->getPublication();
-  return publication{got.getModel().cStr(), got.getArchitecture().cStr(),
-                     got.getBytes(),        got.getNewBytes(),
-                     got.getShards(),       got.getNewShards()};
+  return schema::read_as<protocol::publication>((*finished)->getPublication());
 }
 
 } // namespace fastptm::clients

@@ -11,13 +11,13 @@
 #include <string>
 #include <vector>
 
-#include <capnp/capability.h>
-
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/task.hpp"
-#include "schemas/admin.capnp.h"
-#include "schemas/serving.capnp.h"
+#include "protocol/reports/explanation.hpp"
+#include "protocol/reports/loads.hpp"
+#include "protocol/reports/publication.hpp"
+#include "protocol/reports/status.hpp"
 
 namespace fastptm::clients {
 
@@ -77,6 +77,8 @@ struct publication {
   uint64_t bytes = 0, new_bytes = 0;
   uint32_t shards = 0, new_shards = 0;
 };
+// What a special token is that is spelled out in a text: that token, or ordinary text.
+enum class special_tokens { library, text };
 
 // What was taken back.
 struct withdrawal {
@@ -102,8 +104,6 @@ struct connect_options {
       true; // a request that is refused with a hint when to retry does so; else that is its answer
 };
 
-template <class Results> using response = kj::Own<capnp::Response<Results>>;
-
 class tenant_client {
 public:
   // permission_denied: the token; unavailable: nobody answers there.
@@ -112,13 +112,14 @@ public:
   static std::unique_ptr<tenant_client> open(const connect_options& options);
   ~tenant_client();
 
-  core::result<response<schema::Tenant::ModelsResults>> models();
-  core::result<response<schema::Tenant::LoadsResults>> loads(uint32_t last);
+  core::result<std::vector<protocol::model_entry>> models();
+  // The newest `last` loads of this tenant's models, newest last.
+  core::result<std::vector<protocol::load_report>> loads(uint32_t last);
   // Streams the files, then waits for the store. `progress` gets the bytes sent so far. Never repeated by itself:
   // whoever loses the connection meanwhile looks at `models` before publishing again.
-  core::result<publication> publish(const std::string& model, const std::vector<upload_file>& files,
-                                    const std::function<void(uint64_t)>& progress,
-                                    schema::SpecialTokens special = schema::SpecialTokens::LIBRARY);
+  core::result<protocol::publication> publish(const std::string& model, const std::vector<upload_file>& files,
+                                              const std::function<void(uint64_t)>& progress,
+                                              special_tokens special = special_tokens::library);
   // A version, or with `all` every version of a name. Waits for what runs on it. Never repeated by itself.
   core::result<withdrawal> unpublish(const std::string& model, bool all);
   core::result<uint64_t> ping(uint64_t value);
@@ -155,10 +156,10 @@ public:
   static core::result<std::unique_ptr<admin_client>> connect(const connect_options& options);
   ~admin_client();
 
-  core::result<response<schema::Admin::StatusResults>> status();
-  core::result<response<schema::Admin::LoadsResults>> loads(uint32_t last);
-  core::result<response<schema::Admin::RunningLoadsResults>> running_loads();
-  core::result<response<schema::Admin::ExplainResults>> explain(const std::string& model);
+  core::result<protocol::cluster_status> status();
+  core::result<std::vector<protocol::load_report>> loads(uint32_t last); // of all tenants
+  core::result<std::vector<protocol::running_load>> running_loads();
+  core::result<protocol::explanation> explain(const std::string& model);
   core::result<void> cordon(const std::string& device, bool on);
   // Both answer the bytes that became free. refused: requests use the model, or it is being loaded.
   core::result<uint64_t> evict(const std::string& device, const std::string& model);
@@ -170,7 +171,5 @@ private:
 
   std::unique_ptr<state> state_;
 };
-
-std::string_view to_string(schema::Status status);
 
 } // namespace fastptm::clients

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <kj/debug.h>
 
+#include "core/status.hpp"
+
 namespace fastptm::clients {
 
 namespace {
@@ -51,6 +53,10 @@ core::error wrong_port(std::string_view address, std::string_view wanted) {
           fmt::format(
               "{} is another port of a cluster, not that of its {}: `{}` in run/NODE.json of the head's state folder",
               address, wanted == "admin" ? "administration" : "gateway", wanted)};
+}
+
+std::string_view to_string(schema::Status status) {
+  return core::to_string(static_cast<core::status>(status)); // one list, in the order of the schema
 }
 
 core::result<void> check(schema::Outcome::Reader outcome) {

@@ -23,6 +23,8 @@ public:
 constexpr core::duration_us call_timeout_us = 30'000'000;
 
 core::error from_kj(const kj::Exception& exception);
+// As the command line prints it.
+std::string_view to_string(schema::Status status);
 // The error of an outcome that is not ok.
 // Something answers at the address, and knows nothing of what was asked: another port of the cluster.
 core::error wrong_port(std::string_view address, std::string_view wanted);

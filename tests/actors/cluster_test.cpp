@@ -25,8 +25,8 @@ protected:
     while (core::monotonic_now_us() < give_up_us)
       for (const auto& node : cluster_.nodes())
         for (const auto& device : node.devices)
-          for (const auto& key : device.resident)
-            if (key.name == model) return device.name;
+          for (const auto& name : device.resident)
+            if (name == model) return device.name;
     return "nowhere";
   }
   static std::string other(const std::string& device) {
@@ -52,7 +52,7 @@ TEST_F(Cluster, AnswersWhatWasPublished) {
   start_all();
   const auto published = cluster_.publish("m", 1);
   ASSERT_TRUE(published.has_value()) << published.error().message;
-  EXPECT_EQ(published->row.name, "acme/m@1");
+  EXPECT_EQ(published->model, "acme/m@1");
   const auto reply = cluster_.embed("acme/m@1", {1, 2, 3});
   ASSERT_EQ(reply.end, protocol::status::ok) << reply.error;
   EXPECT_FALSE(protocol::decode_output(reply.output)->empty());
@@ -62,7 +62,7 @@ TEST_F(Cluster, AnswersWhatWasPublished) {
   EXPECT_EQ(again.output.bytes, reply.output.bytes);
   EXPECT_FALSE(again.spent.loaded);
   ASSERT_EQ(cluster_.loads().size(), 1u);
-  EXPECT_EQ(cluster_.loads()[0].bytes_moved, published->row.bytes);
+  EXPECT_EQ(cluster_.loads()[0].bytes_moved, published->bytes);
   EXPECT_EQ(cluster_.embed("acme/none", {1}).end, protocol::status::not_found);
 }
 
@@ -85,7 +85,7 @@ TEST_F(Cluster, PlansAgainWhenTheSourceIsDead) {
   const auto first = cluster_.embed("acme/m@1", {4, 5});
   cluster_.network().kill(node_of(holder("acme/m@1")));
   const auto report = load_elsewhere("acme/m@1");
-  EXPECT_TRUE(report.ok) << report.error;
+  EXPECT_TRUE(report.ok()) << report.error;
   uint64_t from_store = 0;
   bool failed = false;
   for (const auto& source : report.sources) {
@@ -103,7 +103,7 @@ TEST_F(Cluster, TakesNoByteFromASourceThatLies) {
   const auto first = cluster_.embed("acme/m@1", {4, 5});
   cluster_.network().corrupt(node_of(holder("acme/m@1")));
   const auto report = load_elsewhere("acme/m@1");
-  EXPECT_TRUE(report.ok) << report.error;
+  EXPECT_TRUE(report.ok()) << report.error;
   EXPECT_GT(report.bad_chunks, 0u);
   EXPECT_EQ(cluster_.embed("acme/m@1", {4, 5}).output.bytes, first.output.bytes);
 }
@@ -150,7 +150,7 @@ TEST_F(Cluster, EvictsFromADeviceOnDemand) {
   const auto freed = cluster_.ask<uint64_t>(cluster_.head().scheduler, protocol::evict_atom_v, holder("acme/m@1"),
                                             std::string("acme/m@1"));
   ASSERT_TRUE(freed.has_value()) << freed.error().message;
-  EXPECT_EQ(*freed, published->row.bytes);
+  EXPECT_EQ(*freed, published->bytes);
   EXPECT_EQ(cluster_.embed("acme/m@1", {1}).end, protocol::status::ok);
   auto loads = cluster_.loads(2);
   ASSERT_EQ(loads.size(), 2u);

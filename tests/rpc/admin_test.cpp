@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/json_fields.hpp"
 #include "tests/rpc/fake_cluster.hpp"
 
 namespace fastptm::rpc {
@@ -13,14 +14,13 @@ TEST(Admin, ExplainsAModel) {
   ASSERT_TRUE(client);
   auto got = (*client)->explain("acme/m@1");
   ASSERT_TRUE(got) << got.error().message;
-  const auto told = (*got)->getExplanation();
-  EXPECT_EQ(told.getQueued(), 3u);
-  EXPECT_TRUE(told.getHasHead());
-  EXPECT_EQ(told.getHeadLeftUs(), -5) << "a deadline may have passed";
-  ASSERT_EQ(told.getDevices().size(), 1u);
-  EXPECT_TRUE(told.getDevices()[0].getName() == "worker-0/host0");
-  EXPECT_EQ(told.getDevices()[0].getValueMicroRps(), 1'500'000u);
-  EXPECT_TRUE(told.getDevices()[0].getAgainst() == "lane_busy");
+  EXPECT_EQ(got->queued, 3u);
+  EXPECT_TRUE(got->has_head);
+  EXPECT_EQ(got->head_remaining_us, -5) << "a deadline may have passed";
+  ASSERT_EQ(got->devices.size(), 1u);
+  EXPECT_EQ(got->devices[0].device, "worker-0/host0");
+  EXPECT_EQ(got->devices[0].value_micro_rps, 1'500'000u);
+  EXPECT_EQ(got->devices[0].against, "lane_busy");
 }
 
 TEST(Admin, SaysThatAModelIsNotThere) {
@@ -53,17 +53,16 @@ TEST(Admin, StatusShowsQueuesLoadsAndLanes) {
   ASSERT_TRUE(client);
   auto got = (*client)->status();
   ASSERT_TRUE(got) << got.error().message;
-  const auto status = (*got)->getStatus();
-  ASSERT_EQ(status.getModels().size(), 2u);
-  EXPECT_EQ(status.getModels()[0].getQueued(), 7u);
-  EXPECT_EQ(status.getModels()[0].getLate(), 2u);
-  EXPECT_EQ(status.getModels()[1].getQueued(), 0u);
-  const auto device = status.getNodes()[0].getDevices()[0];
-  ASSERT_EQ(device.getLoads().size(), 1u);
-  EXPECT_TRUE(device.getLoads()[0].getReason() == "prefetch");
-  EXPECT_EQ(device.getLoads()[0].getRemainingUs(), 1500u);
-  ASSERT_EQ(device.getLanes().size(), 1u);
-  EXPECT_EQ(device.getLanes()[0].getRequests(), 4u);
+  ASSERT_EQ(got->models.size(), 2u);
+  EXPECT_EQ(got->models[0].queued, 7u);
+  EXPECT_EQ(got->models[0].late, 2u);
+  EXPECT_EQ(got->models[1].queued, 0u);
+  const auto& device = got->nodes[0].devices[0];
+  ASSERT_EQ(device.loads.size(), 1u);
+  EXPECT_EQ(device.loads[0].reason, protocol::load_reason::prefetch);
+  EXPECT_EQ(device.loads[0].remaining_us, 1500);
+  ASSERT_EQ(device.lanes.size(), 1u);
+  EXPECT_EQ(device.lanes[0].requests, 4u);
 }
 
 TEST(Admin, TenantsAreNotToldOfQueues) {
@@ -73,7 +72,9 @@ TEST(Admin, TenantsAreNotToldOfQueues) {
   ASSERT_TRUE(client);
   auto got = (*client)->models();
   ASSERT_TRUE(got);
-  for (const auto model : (*got)->getModels()) EXPECT_EQ(model.getQueued() + model.getLate(), 0u);
+  ASSERT_EQ(got->size(), 2u);
+  EXPECT_EQ(core::json_of(got->front()),
+            R"({"name":"acme/m@1","architecture":"","bytes":0,"shards":0,"task":"embed"})");
 }
 
 } // namespace

@@ -59,7 +59,7 @@ tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told
 
 weight_store_actor::behavior_type fake_store(weight_store_actor::pointer self, script* told) {
   return {
-      [=](const publish_request& request) -> caf::result<publish_reply> {
+      [=](const publish_request& request) -> caf::result<publication> {
         told->last_folder = request.folder;
         told->last_folder_bytes = 0;
         for (const auto& entry : std::filesystem::recursive_directory_iterator(request.folder)) {
@@ -68,8 +68,8 @@ weight_store_actor::behavior_type fake_store(weight_store_actor::pointer self, s
         told->last_special_is_text = request.special_is_text;
         ++told->publications;
         if (request.name == "bad") return to_caf(core::errc::invalid, "model.safetensors: word has a NaN at 7");
-        publish_reply reply;
-        reply.row.name = request.tenant + "/" + request.name + "@1";
+        publication reply;
+        reply.model = request.tenant + "/" + request.name + "@1";
         return reply;
       },
       [=](const unpublish_request& request) -> caf::result<unpublish_reply> {
@@ -109,7 +109,7 @@ scheduler_actor::behavior_type fake_scheduler(scheduler_actor::pointer self, scr
         out.model = model;
         out.queued = 3;
         out.has_head = true;
-        out.head_left_us = -5;
+        out.head_remaining_us = -5;
         out.devices.resize(1);
         out.devices[0].device = "worker-0/host0";
         out.devices[0].has_value = true;
@@ -135,7 +135,7 @@ directory_actor::behavior_type fake_directory(directory_actor::pointer self) {
       [](const running_load&) {},
       [](const load_report&) {},
       [](nodes_atom) {
-        node_row node;
+        node_status node;
         node.name = "worker-0";
         node.devices.resize(1);
         node.devices[0].name = "worker-0/host0";

@@ -184,7 +184,7 @@ TEST_F(Uploads, StreamFilesAndPublishThem) {
 
 TEST_F(Uploads, CarryTheChoiceForSpecialTokens) {
   auto client = cluster_.connect();
-  ASSERT_TRUE((*client)->publish("fresh", {{file_, "a", 10}}, {}, schema::SpecialTokens::TEXT));
+  ASSERT_TRUE((*client)->publish("fresh", {{file_, "a", 10}}, {}, clients::special_tokens::text));
   EXPECT_TRUE(cluster_.told().last_special_is_text);
   ASSERT_TRUE((*client)->publish("fresh", {{file_, "a", 10}}, {}));
   EXPECT_FALSE(cluster_.told().last_special_is_text);

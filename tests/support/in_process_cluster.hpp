@@ -90,7 +90,7 @@ public:
     return result;
   }
 
-  std::vector<protocol::node_row> nodes() {
+  std::vector<protocol::node_status> nodes() {
     return ask<protocol::node_list>(head().directory, protocol::nodes_atom_v).value().rows;
   }
 
@@ -107,12 +107,12 @@ public:
     return false;
   }
 
-  core::result<protocol::publish_reply> publish(const std::string& name, uint64_t seed,
-                                                weights::synthetic_shape shape = tiny_shape()) {
+  core::result<protocol::publication> publish(const std::string& name, uint64_t seed,
+                                              weights::synthetic_shape shape = tiny_shape()) {
     const auto model = folder_ / ("model-" + name);
     auto written = weights::write_synthetic_model(model, shape, seed);
     if (!written) return core::fail(written.error());
-    return ask<protocol::publish_reply>(head().weight_store, protocol::publish_request{"acme", name, model.string()});
+    return ask<protocol::publication>(head().weight_store, protocol::publish_request{"acme", name, model.string()});
   }
 
   protocol::infer_reply embed(const std::string& model, std::vector<int32_t> ids) {

@@ -4,8 +4,9 @@
 # folder counts. None: everything.
 FOLDERS = {
     "core": [],
-    "schemas": [],
+    "schemas": ["core"],
     "protocol": ["core"],
+    "protocol/reports": ["core"],
     "policy": ["core"],
     "gpu": ["core"],
     "transport": ["core"],
@@ -22,7 +23,7 @@ FOLDERS = {
     "actors/serving": ["core", "protocol", "policy", "models", "weights", "actors/actor_from_state", "actors/completion", "actors/local"],
     "actors/store": ["core", "protocol", "transport", "models", "weights", "engine/tokenizer", "actors/actor_from_state", "actors/completion", "actors/local"],
     "rpc": ["core", "schemas", "protocol", "actors", "engine/tokenizer", "weights/format/usage"],
-    "clients/cpp": ["core", "schemas"],
+    "clients/cpp": ["core", "schemas", "protocol/reports"],
     "sim": ["core", "policy"],
     "node": None,
     "node/config": ["core", "schemas", "policy"],
@@ -37,7 +38,7 @@ FOLDERS = {
 # Beginning of an included header -> where it may be included: folders, or single files without their ending.
 LIBRARIES = {
     "caf/": ["protocol", "actors", "rpc/bridge", "node", "cli", "tests"],
-    "capnp/": ["weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests"],
+    "capnp/": ["schemas/by_name", "weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests"],
     "kj/": ["weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests"],
     "ucp/": ["transport/ucx"],
     "ucs/": ["transport/ucx"],

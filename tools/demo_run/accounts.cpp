@@ -38,23 +38,21 @@ core::result<load_accounts> add_up_loads(const std::string& state_folder, uint64
   const double bytes_per_us = measure_copy();
   load_accounts sum;
   std::vector<double> ratios;
-  for (const auto report : (*reports)->getLoads()) {
-    last_load = std::max(last_load, report.getId());
-    if (report.getId() <= after) continue;
-    ++(report.getOk() ? sum.loads : sum.failed);
-    sum.bytes_moved += report.getBytesMoved();
-    sum.bytes_shared += report.getBytesShared();
-    sum.verified_chunks += report.getVerifiedChunks();
-    sum.bad_chunks += report.getBadChunks();
-    for (const auto source : report.getSources()) {
-      std::string name = std::string(source.getKind().cStr()) + " over " + source.getPath().cStr();
+  for (const auto& report : *reports) {
+    last_load = std::max(last_load, report.id.value);
+    if (report.id.value <= after) continue;
+    ++(report.ok() ? sum.loads : sum.failed);
+    sum.bytes_moved += report.bytes_moved;
+    sum.bytes_shared += report.bytes_shared;
+    sum.verified_chunks += report.verified_chunks;
+    sum.bad_chunks += report.bad_chunks;
+    for (const auto& source : report.sources) {
+      std::string name = source.kind + " over " + source.path;
       std::replace(name.begin(), name.end(), '_', ' ');
-      if (source.getBytes() > 0 && std::string_view(source.getKind().cStr()) != "same_device")
-        sum.bytes_by_source[name] += source.getBytes();
+      if (source.bytes > 0 && source.kind != "same_device") sum.bytes_by_source[name] += source.bytes;
     }
-    if (report.getOk() && report.getBytesMoved() > 0)
-      ratios.push_back(static_cast<double>(report.getWallUs()) * bytes_per_us /
-                       static_cast<double>(report.getBytesMoved()));
+    if (report.ok() && report.bytes_moved > 0)
+      ratios.push_back(static_cast<double>(report.wall_us) * bytes_per_us / static_cast<double>(report.bytes_moved));
   }
   if (!ratios.empty()) {
     std::nth_element(ratios.begin(), ratios.begin() + static_cast<ptrdiff_t>(ratios.size() / 2), ratios.end());

@@ -16,19 +16,16 @@ constexpr uint32_t most_attempts = 10;
 constexpr core::duration_us drain_us = 500'000; // within it, requests of the stream move some of the device's sets
 
 struct prey {
-  uint64_t load = 0;
+  core::load_id load;
   std::string device, model, node;
 };
 
 std::optional<prey> find_prey(clients::admin_client& admin) {
   const auto loads = admin.running_loads();
   if (!loads) return std::nullopt;
-  for (const auto load : (*loads)->getLoads()) {
-    for (const auto peer : load.getPeers()) {
-      const std::string device = peer.cStr();
-      return prey{load.getId(), load.getDevice().cStr(), load.getModel().cStr(), device.substr(0, device.find('/'))};
-    }
-  }
+  for (const auto& load : *loads)
+    if (!load.peers.empty())
+      return prey{load.id, load.device, load.model, load.peers[0].substr(0, load.peers[0].find('/'))};
   return std::nullopt;
 }
 
@@ -55,12 +52,12 @@ std::string fullest_device(clients::admin_client& admin) {
   const auto status = admin.status();
   if (!status) return {};
   std::string fullest;
-  unsigned most = 0;
-  for (const auto node : (*status)->getStatus().getNodes()) {
-    for (const auto device : node.getDevices()) {
-      if (device.getResident().size() <= most) continue;
-      most = device.getResident().size();
-      fullest = device.getName().cStr();
+  size_t most = 0;
+  for (const auto& node : status->nodes) {
+    for (const auto& device : node.devices) {
+      if (device.resident.size() <= most) continue;
+      most = device.resident.size();
+      fullest = device.name;
     }
   }
   return fullest;
@@ -73,12 +70,11 @@ std::optional<prey> wait_for_prey(clients::admin_client& admin, const std::atomi
   return std::nullopt;
 }
 
-int32_t pid_of(clients::admin_client& admin, const std::string& node) {
+pid_t pid_of(clients::admin_client& admin, const std::string& node) {
   const auto status = admin.status();
   if (!status) return 0;
-  for (const auto row : (*status)->getStatus().getNodes()) {
-    if (node == row.getName().cStr()) return row.getState() == schema::NodeState::READY ? row.getPid() : 0;
-  }
+  for (const auto& row : status->nodes)
+    if (node == row.name) return row.state == protocol::node_state::ready ? static_cast<pid_t>(row.pid) : 0;
   return 0;
 }
 
@@ -92,16 +88,16 @@ struct load_end {
 std::optional<load_end> find_end(clients::admin_client& admin, const prey& target) {
   const auto reports = admin.loads(100);
   if (!reports) return std::nullopt;
-  for (const auto report : (*reports)->getLoads()) {
-    if (report.getId() != target.load) continue;
+  for (const auto& report : *reports) {
+    if (report.id != target.load) continue;
     load_end end;
-    end.ok = report.getOk();
-    for (const auto source : report.getSources()) {
-      if (target.node == source.getNode().cStr() && source.getFailed())
+    end.ok = report.ok();
+    for (const auto& source : report.sources) {
+      if (target.node == source.node && source.failed)
         end.victim_failed = true;
-      else if (source.getBytes() > 0 && !source.getFailed())
-        end.finished_from += (end.finished_from.empty() ? "" : ", ") + std::string(source.getNode().cStr()) + " (" +
-                             source.getKind().cStr() + " over " + source.getPath().cStr() + ")";
+      else if (source.bytes > 0 && !source.failed)
+        end.finished_from +=
+            (end.finished_from.empty() ? "" : ", ") + source.node + " (" + source.kind + " over " + source.path + ")";
     }
     return end;
   }
@@ -109,7 +105,7 @@ std::optional<load_end> find_end(clients::admin_client& admin, const prey& targe
 }
 
 // Until the victim has another pid and is ready.
-std::optional<core::duration_us> wait_ready(clients::admin_client& admin, const std::string& node, int32_t old_pid,
+std::optional<core::duration_us> wait_ready(clients::admin_client& admin, const std::string& node, pid_t old_pid,
                                             core::time_us since_us) {
   while (core::monotonic_now_us() - since_us < ready_timeout_us) {
     if (const auto pid = pid_of(admin, node); pid != 0 && pid != old_pid) return core::monotonic_now_us() - since_us;

@@ -125,8 +125,9 @@ TEST_F(Directory, TellsTheSchedulerOfADeviceOnceItHasReported) {
   ASSERT_TRUE(join("worker-0", 7).has_value());
   EXPECT_TRUE(told_.joined.empty());
   EXPECT_EQ(state_of("worker-0"), protocol::node_state::suspect);
-  caf::anon_send(directory_, protocol::registration_id{0},
-                 protocol::device_row{"worker-0/host0", "host", "host", 1, 0, false, {}});
+  protocol::device_row row;
+  row.name = "worker-0/host0";
+  caf::anon_send(directory_, protocol::registration_id{0}, row);
   world_.run();
   EXPECT_TRUE(told_.joined.empty()) << "a report of another registration counts";
 }

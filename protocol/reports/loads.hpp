@@ -1,0 +1,80 @@
+// How a load explains itself: the rows of `fastptm loads`, in the order and under the names that it prints.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/fields.hpp"
+#include "core/ids.hpp"
+
+namespace fastptm::protocol {
+
+// Why bytes are moved.
+enum class load_reason : uint8_t { request, prefetch, replica };
+FASTPTM_NAMES(load_reason, request, prefetch, replica)
+
+enum class load_outcome : uint8_t { ok, failed };
+FASTPTM_NAMES(load_outcome, ok, failed)
+
+struct load_stage {
+  std::string name;     // decide, plan, evict, first_byte, verify, first_layer, done
+  int64_t start_us = 0; // since the order
+  int64_t end_us = 0;
+};
+FASTPTM_FIELDS(load_stage, name, start_us, end_us)
+
+struct source_report {
+  std::string kind; // same_device, peer_device, peer_host, host_cache, disk, origin
+  std::string node;
+  std::string path; // map, cma, tcp, io_uring, ...; empty for same_device
+  uint64_t bytes = 0;
+  uint32_t chunks = 0;
+  uint64_t rate_bps = 0; // bytes per second
+  bool failed = false;
+};
+FASTPTM_FIELDS(source_report, kind, node, path, bytes, chunks, rate_bps, failed)
+
+// The slowest link of a load, what it could carry, and the share of that which was reached.
+struct link_limit {
+  std::string link;
+  uint64_t rate_bps = 0;
+  uint64_t fraction_ppm = 0;
+};
+FASTPTM_FIELDS(link_limit, link, rate_bps, fraction_ppm)
+
+struct load_report {
+  core::load_id id;
+  std::string model;
+  std::string device;
+  load_reason reason = load_reason::request;
+  load_outcome outcome = load_outcome::failed;
+  std::string error;
+  uint64_t bytes_total = 0;
+  uint64_t bytes_shared = 0; // already on the device, for other models
+  uint64_t bytes_moved = 0;
+  int64_t wall_us = 0;
+  uint32_t verified_chunks = 0;
+  uint32_t bad_chunks = 0;
+  uint32_t refetched_chunks = 0;
+  std::vector<load_stage> stages;
+  std::vector<source_report> sources;
+  link_limit limit;
+  int64_t ordered_us = 0; // on the clock of the device's machine; the stages count from here
+  int64_t left_us = 0;    // on that clock, when its bytes were free again; 0: it has not left
+
+  bool ok() const { return outcome == load_outcome::ok; }
+};
+FASTPTM_FIELDS(load_report, id, model, device, reason, outcome, error, bytes_total, bytes_shared, bytes_moved, wall_us,
+               verified_chunks, bad_chunks, refetched_chunks, stages, sources, limit, ordered_us, left_us)
+
+// A load that has found its sources and has not ended.
+struct running_load {
+  core::load_id id;
+  std::string model;
+  std::string device;
+  std::vector<std::string> peers; // devices it may read from
+};
+FASTPTM_FIELDS(running_load, id, model, device, peers)
+
+} // namespace fastptm::protocol
