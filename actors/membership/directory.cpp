@@ -18,6 +18,7 @@ directory::directory(interface::pointer self, directory_options options)
     : self_(self), options_(std::move(options)), last_registration_(core::true_random_u64() >> 1) {
   core::check(options_.clock != nullptr, "directory needs a clock");
   for (const auto& node : options_.nodes) nodes_[node.name].roles = node.roles;
+  if (options_.metrics != nullptr) metrics_.emplace(*options_.metrics);
 }
 
 directory::interface::behavior_type directory::make_behavior() {
@@ -248,6 +249,7 @@ void directory::on_report(const protocol::load_report& report) {
     if (known != reports_.rend()) *known = report;
     return;
   }
+  if (metrics_) metrics_->count(report);
   reports_.push_back(report);
   if (reports_.size() > options_.kept_reports) reports_.pop_front();
 }

@@ -3,12 +3,14 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "actors/membership/holdings.hpp"
+#include "actors/membership/load_metrics.hpp"
 #include "core/clock.hpp"
 #include "protocol/interfaces.hpp"
 
@@ -21,13 +23,14 @@ struct expected_node {
 
 struct directory_options {
   std::string secret;
-  std::vector<expected_node> nodes; // of the configuration: no other may join
-  core::duration_us heartbeat_us = 250'000;
-  core::duration_us lease_us = 1'000'000;
+  std::vector<expected_node> nodes;   // of the configuration: no other may join
+  core::duration_us heartbeat_us = 0; // how often a node renews its lease
+  core::duration_us lease_us = 0;
   size_t kept_reports = 1000; // of loads, newest; about 2 KiB each
   const core::clock* clock = nullptr;
-  protocol::peer_row store;               // where the host cache of weight_store can be read
-  std::vector<protocol::link_rate> links; // of its host: what loads are held against
+  core::metrics_registry* metrics = nullptr; // may be null
+  protocol::peer_row store;                  // where the host cache of weight_store can be read
+  std::vector<protocol::link_rate> links;    // of its host: what loads are held against
   protocol::scheduler_actor scheduler;
   protocol::weight_store_actor weight_store;
 };
@@ -104,6 +107,7 @@ private:
 
   interface::pointer self_;
   const directory_options options_;
+  std::optional<load_metrics> metrics_;
   std::map<std::string, node_entry> nodes_;
   std::map<std::string, std::string> nonces_; // by node name: bounded by the configured nodes
   std::set<std::string> cordoned_;

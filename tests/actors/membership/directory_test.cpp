@@ -18,9 +18,12 @@ protected:
   Directory() {
     scheduler_ = world_.system().spawn<actor_from_state<tests::recording_scheduler>>(&told_);
     directory_options options;
+    options.heartbeat_us = 250'000;
+    options.lease_us = 1'000'000;
     options.secret = "secret";
     options.nodes = {{"head", {"head"}}, {"worker-0", {"worker"}}, {"worker-1", {"worker"}}};
     options.kept_reports = 3;
+    options.metrics = &metrics_;
     options.clock = &world_.clock();
     options.scheduler = scheduler_;
     directory_ = world_.system().spawn<actor_from_state<directory>>(options);
@@ -70,6 +73,7 @@ protected:
     return protocol::node_state::lost;
   }
 
+  core::metrics_registry metrics_;
   tests::deterministic_system world_;
   tests::scheduler_record told_;
   tests::worker_record worker_record_;
@@ -222,6 +226,26 @@ TEST_F(Directory, KeepsTheNewestReportsOfATenant) {
       world_.ask<protocol::load_list>(directory_, second_us, protocol::loads_atom_v, uint32_t{10}, std::string("acme"));
   ASSERT_EQ(acme->rows.size(), 1u);
   EXPECT_EQ(acme->rows[0].id.value, 4u);
+}
+
+TEST_F(Directory, CountsWhatALoadHasMovedOnce) {
+  protocol::load_report report;
+  report.id = {1};
+  report.device = "worker-0/host0";
+  report.sources = {{"peer_device", "worker-1", "cma", 100, 2, 3, false}, {"disk", "head", "io_uring", 7, 1, 3, false}};
+  report.verified_chunks = 3;
+  report.bad_chunks = 1;
+  report.stages = {{"fetch", 10, 40}, {"verify", 20, 50}};
+  caf::anon_send(directory_, report);
+  report.left_us = 99; // told again, when the set has left
+  caf::anon_send(directory_, report);
+  world_.run();
+  const auto page = metrics_.exposition();
+  for (const auto* line :
+       {"fastptm_load_bytes_total{source=\"peer_device\"} 100", "fastptm_load_verify_seconds_count 1",
+        "fastptm_load_bytes_total{source=\"disk\"} 7", "fastptm_load_fetch_seconds_count 1",
+        "fastptm_load_chunks_total{result=\"verified\"} 3", "fastptm_load_chunks_total{result=\"bad\"} 1"})
+    EXPECT_NE(page.find(std::string(line) + "\n"), std::string::npos) << line << " in\n" << page;
 }
 
 TEST_F(Directory, KeepsOneReportOfALoadWhenItsSetHasLeft) {

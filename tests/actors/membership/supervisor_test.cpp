@@ -18,6 +18,8 @@ protected:
   Supervisor() {
     scheduler_ = world_.system().spawn<actor_from_state<tests::recording_scheduler>>(&told_);
     directory_options options;
+    options.heartbeat_us = 250'000;
+    options.lease_us = 1'000'000;
     options.secret = "secret";
     options.nodes = {{"worker-0", {"worker"}}};
     options.clock = &world_.clock();
@@ -43,6 +45,7 @@ protected:
     options.secret = secret;
     options.peer.node = "worker-0";
     options.peer.incarnation = 7;
+    options.connect_timeout_us = 1'000'000;
     options.devices = {{"worker-0/host0", worker_}};
     options.head = directory_;
     options.children = {{caf::actor_cast<caf::actor>(worker_)}, {caf::actor_cast<caf::actor>(other_)}};

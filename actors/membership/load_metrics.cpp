@@ -1,0 +1,43 @@
+// Names of the metrics, and which part of a report each counts.
+#include "actors/membership/load_metrics.hpp"
+
+#include <fmt/format.h>
+
+namespace fastptm::actors {
+
+namespace {
+
+constexpr std::string_view source_kinds[] = {"same_device", "peer_device", "peer_host", "host_cache", "disk", "origin"};
+
+core::counter& chunks(core::metrics_registry& registry, std::string_view result) {
+  return registry.make_counter("fastptm_load_chunks_total", "Chunks of loads that have ended",
+                               fmt::format("result=\"{}\"", result));
+}
+
+} // namespace
+
+load_metrics::load_metrics(core::metrics_registry& registry)
+    : verified_(&chunks(registry, "verified")), bad_(&chunks(registry, "bad")),
+      refetched_(&chunks(registry, "refetched")),
+      fetching_(&registry.make_histogram("fastptm_load_fetch_seconds",
+                                         "From the first question to a source to the last byte of a load")),
+      verifying_(&registry.make_histogram("fastptm_load_verify_seconds",
+                                          "From the first byte of a load to its last verified shard")) {
+  for (const auto kind : source_kinds)
+    bytes_.emplace(kind, &registry.make_counter("fastptm_load_bytes_total", "Bytes that loads took from each source",
+                                                fmt::format("source=\"{}\"", kind)));
+}
+
+void load_metrics::count(const protocol::load_report& report) {
+  for (const auto& source : report.sources)
+    if (const auto known = bytes_.find(source.kind); known != bytes_.end()) known->second->add(source.bytes);
+  verified_->add(report.verified_chunks);
+  bad_->add(report.bad_chunks);
+  refetched_->add(report.refetched_chunks);
+  for (const auto& stage : report.stages) {
+    if (stage.name == "fetch") fetching_->observe_us(stage.end_us - stage.start_us);
+    if (stage.name == "verify") verifying_->observe_us(stage.end_us - stage.start_us);
+  }
+}
+
+} // namespace fastptm::actors
