@@ -6,9 +6,7 @@
 #include "actors/actor_from_state.hpp"
 #include "actors/device/gpu_worker.hpp"
 #include "actors/membership/supervisor.hpp"
-#include "actors/serving/scheduler.hpp"
 #include "actors/serving/tenant.hpp"
-#include "actors/store/weight_store.hpp"
 #include "policy/scheduling/core.hpp"
 #include "protocol/errors.hpp"
 
@@ -21,12 +19,9 @@ constexpr auto catalogue_timeout = std::chrono::minutes(2);
 
 protocol::scheduler_actor spawn_scheduler(caf::actor_system& system, const node_parts& parts) {
   const auto& head = *parts.head;
-  scheduler_options options;
-  options.core = head.scheduling;
+  auto options = head.scheduler;
   for (uint32_t i = 0; i < head.tenants.size(); ++i)
     options.tenants.push_back({{i}, head.tenants[i].name, head.tenants[i].share, head.tenants[i].late});
-  options.queued = head.queued;
-  options.load_timeout_us = head.load_timeout_us;
   options.store_boot_id = parts.address.boot_id;
   options.clock = parts.environment->clock;
   options.metrics = parts.metrics;
@@ -49,12 +44,7 @@ protocol::tenant_actor spawn_tenant(caf::actor_system& system, const node_parts&
 
 protocol::weight_store_actor spawn_weight_store(caf::actor_system& system, const head_parts& head,
                                                 const head_actors& known) {
-  weight_store_options options;
-  options.store = head.store;
-  options.catalogue = head.catalogue;
-  options.cache = head.cache;
-  options.slab = head.slab;
-  options.largest_arena_bytes = head.largest_arena_bytes;
+  auto options = head.store;
   options.scheduler = known.scheduler;
   for (size_t i = 0; i < head.tenants.size(); ++i)
     options.tenants.push_back({head.tenants[i].name, known.tenants[i].second, head.tenants[i].max_models});
@@ -63,15 +53,11 @@ protocol::weight_store_actor spawn_weight_store(caf::actor_system& system, const
 
 protocol::directory_actor spawn_directory(caf::actor_system& system, const node_parts& parts,
                                           const head_actors& known) {
-  const auto& head = *parts.head;
-  directory_options options;
+  auto options = parts.head->directory;
   options.secret = parts.secret;
-  options.nodes = head.nodes;
-  options.heartbeat_us = head.heartbeat_us;
-  options.lease_us = head.lease_us;
   options.clock = parts.environment->clock;
+  options.metrics = parts.metrics;
   options.store = to_row(parts.address);
-  options.links = head.links;
   options.scheduler = known.scheduler;
   options.weight_store = known.weight_store;
   return system.spawn<actor_from_state<directory>>(std::move(options));
@@ -89,7 +75,7 @@ core::result<void> wait_for_models(caf::actor_system& system, const protocol::we
 }
 
 core::result<head_actors> start_head(caf::actor_system& system, const node_parts& parts) {
-  if (auto good = policy::scheduling::make_core(parts.head->scheduling); !good) return core::fail(good.error());
+  if (auto good = policy::scheduling::make_core(parts.head->scheduler.core); !good) return core::fail(good.error());
   head_actors head;
   head.scheduler = spawn_scheduler(system, parts);
   for (uint32_t i = 0; i < parts.head->tenants.size(); ++i)

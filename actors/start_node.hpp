@@ -9,16 +9,14 @@
 #include "actors/device/loading_environment.hpp"
 #include "actors/membership/connector.hpp"
 #include "actors/membership/directory.hpp"
+#include "actors/serving/scheduler.hpp"
+#include "actors/store/weight_store.hpp"
 #include "core/metrics.hpp"
 #include "engine/runner.hpp"
 #include "gpu/device.hpp"
 #include "policy/admission.hpp"
 #include "policy/scheduling/events.hpp"
-#include "policy/scheduling/options.hpp"
 #include "protocol/interfaces.hpp"
-#include "weights/store/catalogue.hpp"
-#include "weights/store/content_store.hpp"
-#include "weights/store/host_cache.hpp"
 
 namespace fastptm::actors {
 
@@ -31,28 +29,20 @@ struct device_parts {
 struct tenant_parts {
   std::string name;
   uint32_t share = 1;
-  uint32_t max_models = 10'000;
+  uint32_t max_models = 0;
   policy::tenant_limits limits;
   policy::scheduling::late_rule late = policy::scheduling::late_rule::serve;
 };
 
-// What the head (with its store) has beside every other node.
+// What the head (with its store) has beside every other node: the options of its actors, as configured.
+// start_node adds what it knows itself: handles, tenants, clock, metrics, the node's own address.
 struct head_parts {
   endpoint listen; // port 0: chosen by the system
-  std::vector<expected_node> nodes;
   std::vector<tenant_parts> tenants;
-  core::duration_us heartbeat_us = 250'000;
-  core::duration_us lease_us = 1'000'000;
-  core::duration_us default_deadline_us = 3'000'000;
-  core::duration_us load_timeout_us = 30'000'000;
-  uint32_t queued = 65'536;
-  policy::scheduling::options scheduling;
-  uint64_t largest_arena_bytes = 0;
-  std::vector<protocol::link_rate> links; // what this host's paths can carry: see load_report::limit
-  weights::content_store* store = nullptr;
-  weights::catalogue* catalogue = nullptr;
-  weights::host_cache* cache = nullptr;
-  transport::exported slab; // of the cache, as exported
+  core::duration_us default_deadline_us = 0; // of every tenant's requests
+  directory_options directory;
+  scheduler_options scheduler;
+  weight_store_options store;
 };
 
 // Everything pointed to outlives the actor system.
@@ -65,7 +55,7 @@ struct node_parts {
   std::vector<device_parts> devices;
   std::optional<head_parts> head;
   endpoint_finder find_head; // of the other nodes
-  core::duration_us connect_timeout_us = 1'000'000;
+  core::duration_us connect_timeout_us = 0;
   core::metrics_registry* metrics = nullptr; // may be null
 
   // On an actor's thread; must not block.

@@ -74,26 +74,26 @@ policy::allowed_sources allowed_of(const cluster_config& config, const node_conf
 actors::head_parts head_parts_of(const cluster_config& config, const node_config& self, storage& kept) {
   actors::head_parts out;
   out.listen = {self.address, self.control_port};
-  for (const auto& node : config.nodes) out.nodes.push_back({node.name, node.roles()});
+  for (const auto& node : config.nodes) out.directory.nodes.push_back({node.name, node.roles()});
   for (const auto& tenant : config.tenants) {
     out.tenants.push_back(
         {tenant.name,
          tenant.share,
          tenant.max_models,
          {.in_flight = tenant.max_in_flight, .longest_deadline_us = config.scheduling.max_deadline_us},
-         tenant.late});
+         tenant.late == "refuse" ? policy::scheduling::late_rule::refuse : policy::scheduling::late_rule::serve});
   }
-  out.heartbeat_us = config.liveness.heartbeat_us;
-  out.lease_us = config.liveness.lease_us;
   out.default_deadline_us = config.scheduling.default_deadline_us;
-  out.load_timeout_us = config.transfers.load_timeout_us;
-  out.queued = config.scheduling.max_queued;
-  out.scheduling = scheduling_options(config.scheduling);
-  out.largest_arena_bytes = config.largest_arena_bytes();
-  out.store = &kept.objects();
-  out.catalogue = &kept.models();
-  out.cache = &kept.cache();
-  out.slab = kept.slab();
+  out.directory.heartbeat_us = config.liveness.heartbeat_us;
+  out.directory.lease_us = config.liveness.lease_us;
+  out.scheduler.core = scheduling_options(config.scheduling);
+  out.scheduler.queued = config.scheduling.max_queued;
+  out.scheduler.load_timeout_us = config.transfers.load_timeout_us;
+  out.store.store = &kept.objects();
+  out.store.catalogue = &kept.models();
+  out.store.cache = &kept.cache();
+  out.store.slab = kept.slab();
+  out.store.largest_arena_bytes = config.largest_arena_bytes();
   return out;
 }
 
@@ -221,8 +221,8 @@ core::result<void> run_node(const node_options& options, readiness_reporter& rep
   for (const auto& each : *devices) parts.devices.push_back({each.name, each.device.get(), each.runner.get()});
   if (self->head) {
     parts.head = head_parts_of(config, *self, *kept);
-    parts.head->links = calibrate(folder->store(), kept->cache().disk_path(),
-                                  kept->cache().slab().memory.slice(0, kept->cache().present_bytes()));
+    parts.head->directory.links = calibrate(folder->store(), kept->cache().disk_path(),
+                                            kept->cache().slab().memory.slice(0, kept->cache().present_bytes()));
   }
   parts.find_head = head_finder(config, *folder);
   parts.connect_timeout_us = config.liveness.connect_timeout_us;

@@ -2,10 +2,24 @@
 #
 # Every bound that a user may want to change stands here with its reason; the others stand beside what they bound. Sizes
 # are in MiB, times in milliseconds, as their names say.
+#
+# A knob is a field here, with its text, its default and its bounds; a field of the same name in node/config/config.hpp,
+# in microseconds and bytes; and the place that uses it.
 @0xc4e4a43ef72ff609;
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("fastptm::schema");
+
+struct Bound {
+  # What a number may be; checked when a configuration is read, and told with its reason.
+  atLeast @0 :UInt64;
+  atMost @1 :UInt64 = 18446744073709551615;
+  field @2 :Text;
+  # Another field of the same struct: at least `times` as much as that one.
+  times @3 :UInt64 = 1;
+  because @4 :Text;
+}
+annotation bound @0xc25d2d09dbd125b4 (field) :Bound;
 
 struct Cluster {
   nodes @0 :List(Node);
@@ -63,10 +77,12 @@ struct Device {
 
   kind @1 :DeviceKind = host;
 
-  arenaMib @2 :UInt32 = 256;
+  arenaMib @2 :UInt32 = 256
+    $bound(atLeast = 1, because = "weights have to go somewhere");
   # The one slab that weights live in, reserved at start. A model that is larger than every arena is refused at publish.
 
-  threads @3 :UInt16 = 1;
+  threads @3 :UInt16 = 1
+    $bound(atLeast = 1, atMost = 256, because = "they are cores of one machine");
   # Cores that one execution uses on a host device. The sum over the nodes of a machine should not exceed its cores.
 }
 
@@ -76,10 +92,12 @@ struct Tenant {
   name @0 :Text;
   # Unique; lower-case letters, digits, dashes and underscores, at most 32, a letter or digit first.
 
-  share @1 :UInt32 = 1;
+  share @1 :UInt32 = 1
+    $bound(atLeast = 1, atMost = 10000, because = "without a share it would never be served");
   # Weight among the tenants when there is more work than devices.
 
-  maxInFlight @2 :UInt32 = 4096;
+  maxInFlight @2 :UInt32 = 4096
+    $bound(atLeast = 1, because = "else it could ask nothing");
   # Requests accepted and not answered. More are refused at once with a hint when to retry: a queue longer than what a few
   # seconds can serve only turns into late answers. 4096 of 512 tokens are 8 MiB.
 
@@ -105,31 +123,38 @@ struct Gateway {
   httpPort @3 :UInt16 = 0;
   # /metrics, /healthz, /readyz.
 
-  maxConnections @4 :UInt32 = 512;
+  maxConnections @4 :UInt32 = 512
+    $bound(atLeast = 1, because = "else nobody could connect");
   # Open client connections; each costs a descriptor and at most the flow limit below of memory. More wait in the backlog.
 
-  loginTimeoutMs @5 :UInt32 = 5000;
+  loginTimeoutMs @5 :UInt32 = 5000
+    $bound(atLeast = 100, because = "a login is a round trip");
   # A connection that has not logged in by then is closed, so that strangers cannot use up the connections.
 
-  maxMessageKib @6 :UInt32 = 4096;
+  maxMessageKib @6 :UInt32 = 4096
+    $bound(atLeast = 2048, because = "an upload comes in pieces of 1 MiB");
   # The largest message a client may send: an upload chunk (1 MiB) or one input with room to spare.
 
-  flowLimitKib @7 :UInt32 = 8192;
+  flowLimitKib @7 :UInt32 = 8192
+    $bound(field = "maxMessageKib", because = "a message that does not fit would never be read");
   # Bytes of calls in progress per connection; beyond it the connection is not read.
 
-  callTimeoutMs @8 :UInt32 = 60000;
+  callTimeoutMs @8 :UInt32 = 60000
+    $bound(atLeast = 1000, because = "a load and its run take a part of a second");
   # No call outlives this, whatever its deadline says; a request that waits longer than a minute has no reader left.
 
   maxUploadMib @9 :UInt32 = 8192;
   # Of one published folder: larger weights than the largest arena are refused anyway.
 
-  maxUploads @10 :UInt32 = 4;
+  maxUploads @10 :UInt32 = 4
+    $bound(atLeast = 1, because = "else nobody could publish");
   # At once: each is a folder in the spool that only ends with its connection.
 
   maxTextKib @11 :UInt32 = 64;
   # Of one input as text; far more than any model here reads (512 tokens).
 
-  tokenizerCache @12 :UInt32 = 16;
+  tokenizerCache @12 :UInt32 = 16
+    $bound(atLeast = 1, because = "a text is read with one that is kept");
   # Tokenizers kept in memory, about 10 MiB each.
 
   httpAddress @13 :Text = "127.0.0.1";
@@ -141,16 +166,20 @@ struct Scheduling {
   strategy @0 :Text = "dxv";
   # dxv, omls, omls_clean, fcfs, edf, sjf, affinity, least_loaded, round_robin: docs/scheduling.md says when.
 
-  defaultDeadlineMs @1 :UInt32 = 3000;
+  defaultDeadlineMs @1 :UInt32 = 3000
+    $bound(atLeast = 1, because = "nothing is answered in no time");
   # Of a request that names none.
 
-  maxDeadlineMs @2 :UInt32 = 60000;
+  maxDeadlineMs @2 :UInt32 = 60000
+    $bound(field = "defaultDeadlineMs", because = "else the default would be cut, too");
   # Longer deadlines are cut to this: a request nobody waits for must not occupy its tenant's quota.
 
-  maxBatch @3 :UInt32 = 8;
+  maxBatch @3 :UInt32 = 8
+    $bound(atLeast = 1, because = "a batch has a request");
   # Requests that run together on one device. On host devices a larger batch gains no throughput and delays its neighbours.
 
-  maxQueued @4 :UInt32 = 65536;
+  maxQueued @4 :UInt32 = 65536
+    $bound(atLeast = 1, because = "else every request would be refused");
   # Requests waiting in the scheduler, all tenants together.
 
   holdPercent @5 :UInt32 = 0;
@@ -173,16 +202,19 @@ struct Scheduling {
 }
 
 struct Liveness {
-  heartbeatMs @0 :UInt32 = 250;
+  heartbeatMs @0 :UInt32 = 250
+    $bound(atLeast = 10, because = "more often only costs");
   # How often a node renews its lease.
 
-  leaseMs @1 :UInt32 = 1000;
+  leaseMs @1 :UInt32 = 1000
+    $bound(field = "heartbeatMs", times = 2, because = "one late heartbeat is no death");
   # Without renewal for this long a node counts as lost and its requests go elsewhere: four missed heartbeats.
 
   connectTimeoutMs @2 :UInt32 = 1000;
   # Of one attempt to reach the head.
 
-  shutdownMs @3 :UInt32 = 5000;
+  shutdownMs @3 :UInt32 = 5000
+    $bound(atLeast = 500, because = "what runs needs time to end");
   # An ordered stop that takes longer is ended by the node's own watchdog.
 }
 

@@ -22,7 +22,7 @@ struct supervisor_options {
 
   // Where the directory is: known on the head's node, searched by the others.
   std::variant<protocol::directory_actor, endpoint_finder> head;
-  core::duration_us connect_timeout_us = 1'000'000;
+  core::duration_us connect_timeout_us = 0; // of one attempt
 
   // Stopped one group after the other; an actor that ends before that is a fault of the whole node.
   std::vector<std::vector<caf::actor>> children;

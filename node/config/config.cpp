@@ -14,7 +14,9 @@
 #include "core/names.hpp"
 #include "core/network_address.hpp"
 #include "core/units.hpp"
+#include "node/config/bounds.hpp"
 #include "node/config/config_text.hpp"
+#include "node/config/settings.hpp"
 #include "policy/scheduling/core.hpp"
 
 namespace fastptm::node {
@@ -24,109 +26,23 @@ using namespace core::literals;
 namespace {
 
 constexpr uint64_t max_config_bytes = 1_MiB;
-constexpr uint32_t largest_share = 10'000; // as scheduling::tenant_added takes them
 
 // -- text to struct ---------------------------------------------------------------------------------------------------
 
-core::duration_us from_ms(uint32_t ms) {
-  return core::duration_us{ms} * 1000;
-}
-std::string text_of(capnp::Text::Reader text) {
-  return {text.begin(), text.size()};
-}
-
-std::string name_of(schema::SourceKind kind) {
-  switch (kind) {
-    case schema::SourceKind::PEER_DEVICE:
-      return "peer_device";
-    case schema::SourceKind::PEER_HOST:
-      return "peer_host";
-    case schema::SourceKind::HOST_CACHE:
-      return "host_cache";
-    case schema::SourceKind::DISK:
-      return "disk";
-  }
-  return "unknown";
-}
-
-node_config node_of(schema::Node::Reader in) {
-  node_config out;
-  out.name = text_of(in.getName());
-  for (const auto role : in.getRoles()) {
-    out.head |= role == schema::Role::HEAD;
-    out.store |= role == schema::Role::STORE;
-    out.worker |= role == schema::Role::WORKER;
-  }
-  out.address = core::bare_host(text_of(in.getAddress()));
-  out.control_port = in.getControlPort();
-  out.data_port = in.getDataPort();
-  for (const auto device : in.getDevices()) {
-    out.devices.push_back({text_of(device.getName()), device.getKind() == schema::DeviceKind::CUDA ? "cuda" : "host",
-                           device.getArenaMib() * 1_MiB, device.getThreads()});
-  }
-  out.host_cache_bytes = in.getHostCacheMib() * 1_MiB;
-  for (const auto kind : in.getSources()) out.sources.push_back(name_of(kind));
-  return out;
-}
-
-gateway_config gateway_of(schema::Gateway::Reader in) {
-  return {.address = core::bare_host(text_of(in.getAddress())),
-          .port = in.getPort(),
-          .admin_port = in.getAdminPort(),
-          .http_address = core::bare_host(text_of(in.getHttpAddress())),
-          .http_port = in.getHttpPort(),
-          .max_connections = in.getMaxConnections(),
-          .login_timeout_us = from_ms(in.getLoginTimeoutMs()),
-          .max_message_bytes = in.getMaxMessageKib() * 1_KiB,
-          .flow_limit_bytes = in.getFlowLimitKib() * 1_KiB,
-          .call_timeout_us = from_ms(in.getCallTimeoutMs()),
-          .max_upload_bytes = in.getMaxUploadMib() * 1_MiB,
-          .max_uploads = in.getMaxUploads(),
-          .max_text_bytes = in.getMaxTextKib() * 1_KiB,
-          .tokenizer_cache = in.getTokenizerCache()};
-}
-
-transfers_config transfers_of(schema::Transfers::Reader in) {
-  transfers_config out;
-  for (const auto kind : in.getSources()) out.sources.push_back(name_of(kind));
-  out.ucx_transports = text_of(in.getUcxTransports());
-  out.copy_threads = in.getCopyThreads();
-  out.verify_threads = in.getVerifyThreads();
-  out.load_timeout_us = from_ms(in.getLoadTimeoutMs());
-  return out;
-}
-
-scheduling_config scheduling_of(schema::Scheduling::Reader in) {
-  return {.strategy = text_of(in.getStrategy()),
-          .default_deadline_us = from_ms(in.getDefaultDeadlineMs()),
-          .max_deadline_us = from_ms(in.getMaxDeadlineMs()),
-          .max_batch = in.getMaxBatch(),
-          .max_queued = in.getMaxQueued(),
-          .hold_percent = in.getHoldPercent(),
-          .hold_guard_us = from_ms(in.getHoldGuardMs()),
-          .slack_scale_us = from_ms(in.getSlackScaleMs()),
-          .late_patience_us = from_ms(in.getLatePatienceMs()),
-          .fair_window_us = from_ms(in.getFairWindowMs())};
-}
-
 cluster_config cluster_of(schema::Cluster::Reader in) {
   cluster_config out;
-  for (const auto node : in.getNodes()) out.nodes.push_back(node_of(node));
-  for (const auto tenant : in.getTenants()) {
-    out.tenants.push_back({.name = text_of(tenant.getName()),
-                           .share = tenant.getShare(),
-                           .max_in_flight = tenant.getMaxInFlight(),
-                           .max_models = tenant.getMaxModels(),
-                           .late = tenant.getLate() == schema::LateRule::REFUSE
-                                       ? policy::scheduling::late_rule::refuse
-                                       : policy::scheduling::late_rule::serve});
+  read_settings(in, out);
+  for (unsigned i = 0; i < out.nodes.size(); ++i) {
+    auto& node = out.nodes[i];
+    node.address = core::bare_host(node.address);
+    for (const auto role : in.getNodes()[i].getRoles()) {
+      node.head |= role == schema::Role::HEAD;
+      node.store |= role == schema::Role::STORE;
+      node.worker |= role == schema::Role::WORKER;
+    }
   }
-  out.gateway = gateway_of(in.getGateway());
-  out.scheduling = scheduling_of(in.getScheduling());
-  const auto liveness = in.getLiveness();
-  out.liveness = {from_ms(liveness.getHeartbeatMs()), from_ms(liveness.getLeaseMs()),
-                  from_ms(liveness.getConnectTimeoutMs()), from_ms(liveness.getShutdownMs())};
-  out.transfers = transfers_of(in.getTransfers());
+  out.gateway.address = core::bare_host(out.gateway.address);
+  out.gateway.http_address = core::bare_host(out.gateway.http_address);
   return out;
 }
 
@@ -150,7 +66,8 @@ bool is_name(std::string_view name) {
 
 class checker {
 public:
-  checker(const cluster_config& config, std::string_view text) : config_(config), text_(text) {}
+  checker(const cluster_config& config, schema::Cluster::Reader given, std::string_view text)
+      : config_(config), given_(given), text_(text) {}
 
   std::vector<text_fault> run() {
     if (config_.nodes.empty()) fault(0, "has no nodes");
@@ -158,7 +75,8 @@ public:
     for (const auto& node : config_.nodes) check_node(node);
     check_head();
     check_tenants();
-    check_limits();
+    check_sections();
+    check_numbers();
     return std::move(faults_);
   }
 
@@ -197,10 +115,6 @@ private:
     if (!is_name(device.name))
       fault(line,
             fmt::format("node '{}': device name '{}' is not a name", node.name, core::printable(device.name, 40)));
-    if (device.arena_bytes < 1_MiB) fault(line, fmt::format("device '{}/{}': arenaMib is 0", node.name, device.name));
-    if (device.threads < 1 || device.threads > 256) {
-      fault(line, fmt::format("device '{}/{}': threads is {}, use 1 to 256", node.name, device.name, device.threads));
-    }
   }
 
   void check_head() {
@@ -246,10 +160,6 @@ private:
       } else if (!names.insert(tenant.name).second) {
         fault(line_of(text_, tenant.name, 2), fmt::format("tenant '{}' is there twice", tenant.name));
       }
-      if (tenant.share == 0) fault(line, fmt::format("tenant '{}': share is 0: it would never be served", tenant.name));
-      if (tenant.share > largest_share)
-        fault(line, fmt::format("tenant '{}': share is {}, use {} or less", tenant.name, tenant.share, largest_share));
-      if (tenant.max_in_flight == 0) fault(line, fmt::format("tenant '{}': maxInFlight is 0", tenant.name));
     }
   }
 
@@ -258,35 +168,41 @@ private:
     fault(0, fmt::format("{} '{}' is no IPv4 or IPv6 address and no host name", field, core::printable(address, 60)));
   }
 
-  void at_least(std::string_view field, uint64_t value, uint64_t least) {
-    if (value < least) fault(0, fmt::format("{} is {}, use {} or more", field, value, least));
-  }
-
-  void check_limits() {
-    const auto& gateway = config_.gateway;
-    check_listening("gateway.address", gateway.address);
-    check_listening("gateway.httpAddress", gateway.http_address);
-    at_least("gateway.maxConnections", gateway.max_connections, 1);
-    at_least("gateway.loginTimeoutMs", gateway.login_timeout_us / 1000, 100);
-    at_least("gateway.maxMessageKib", gateway.max_message_bytes / 1_KiB, 2048);
-    at_least("gateway.flowLimitKib", gateway.flow_limit_bytes / 1_KiB, gateway.max_message_bytes / 1_KiB);
-    at_least("gateway.callTimeoutMs", gateway.call_timeout_us / 1000, 1000);
-    at_least("gateway.maxUploads", gateway.max_uploads, 1);
-    at_least("gateway.tokenizerCache", gateway.tokenizer_cache, 1);
+  void check_sections() {
+    check_listening("gateway.address", config_.gateway.address);
+    check_listening("gateway.httpAddress", config_.gateway.http_address);
     if (const auto core = policy::scheduling::make_core(scheduling_options(config_.scheduling)); !core)
       fault(line_of(text_, config_.scheduling.strategy), core::printable(core.error().message, 300));
-    at_least("scheduling.defaultDeadlineMs", config_.scheduling.default_deadline_us / 1000, 1);
-    at_least("scheduling.maxDeadlineMs", config_.scheduling.max_deadline_us / 1000,
-             config_.scheduling.default_deadline_us / 1000);
-    at_least("scheduling.maxBatch", config_.scheduling.max_batch, 1);
-    at_least("scheduling.maxQueued", config_.scheduling.max_queued, 1);
-    at_least("liveness.heartbeatMs", config_.liveness.heartbeat_us / 1000, 10);
-    at_least("liveness.leaseMs", config_.liveness.lease_us / 1000, 2 * config_.liveness.heartbeat_us / 1000);
-    at_least("liveness.shutdownMs", config_.liveness.shutdown_us / 1000, 500);
     if (config_.transfers.sources.empty()) fault(0, "transfers.sources is empty: weights could come from nowhere");
   }
 
+  // The schema's bounds, of every section and every row.
+  void check_numbers() {
+    const capnp::DynamicStruct::Reader all = given_;
+    for (const auto field : all.getSchema().getFields())
+      if (field.getType().isStruct())
+        check_bounds(all.get(field).as<capnp::DynamicStruct>(), 0,
+                     field.getProto().getName().cStr() + std::string("."));
+    for (const auto tenant : given_.getTenants()) check_row(tenant, "tenant", tenant.getName().cStr());
+    for (const auto node : given_.getNodes()) {
+      const std::string name = node.getName().cStr();
+      check_row(node, "node", name);
+      for (const auto device : node.getDevices()) check_row(device, "device", name, device.getName().cStr());
+    }
+  }
+
+  void check_row(capnp::DynamicStruct::Reader of, std::string_view what, const std::string& name,
+                 const std::string& part = {}) {
+    const auto full = part.empty() ? name : name + "/" + part;
+    check_bounds(of, line_of(text_, name), fmt::format("{} '{}': ", what, full));
+  }
+
+  void check_bounds(capnp::DynamicStruct::Reader of, unsigned line, const std::string& prefix) {
+    for (const auto& each : out_of_bounds(of)) fault(line, prefix + each);
+  }
+
   const cluster_config& config_;
+  const schema::Cluster::Reader given_;
   const std::string_view text_;
   std::set<std::string> node_names_;
   std::vector<text_fault> faults_;
@@ -339,8 +255,9 @@ core::result<cluster_config> parse_config(std::string_view text, std::string_vie
   capnp::MallocMessageBuilder message;
   auto faults = read_config_text(text, display_name, message);
   if (!faults.empty()) return core::fail(core::errc::invalid, joined(faults, display_name));
-  auto config = cluster_of(message.getRoot<schema::Cluster>());
-  faults = checker(config, text).run();
+  const auto given = message.getRoot<schema::Cluster>().asReader();
+  auto config = cluster_of(given);
+  faults = checker(config, given, text).run();
   if (!faults.empty()) return core::fail(core::errc::invalid, joined(faults, display_name));
   return config;
 }

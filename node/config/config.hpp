@@ -1,4 +1,7 @@
 // A cluster's configuration as a checked plain struct; the text is a Cap'n Proto constant (schemas/config.capnp).
+//
+// The fields are those of the schema by name, in microseconds and bytes (node/config/settings); their texts, defaults
+// and bounds stand there.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +12,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
-#include "policy/scheduling/events.hpp"
+#include "core/fields.hpp"
 #include "policy/scheduling/options.hpp"
 
 namespace fastptm::node {
@@ -18,8 +21,9 @@ struct device_config {
   std::string name;
   std::string kind; // host or cuda
   uint64_t arena_bytes = 0;
-  unsigned threads = 1;
+  unsigned threads = 0;
 };
+FASTPTM_FIELDS(device_config, name, kind, arena_bytes, threads)
 
 struct node_config {
   std::string name;
@@ -35,14 +39,16 @@ struct node_config {
 
   std::vector<std::string> roles() const;
 };
+FASTPTM_FIELDS(node_config, name, address, control_port, data_port, devices, host_cache_bytes, sources)
 
 struct tenant_config {
   std::string name;
-  uint32_t share = 1;
+  uint32_t share = 0;
   uint32_t max_in_flight = 0;
   uint32_t max_models = 0;
-  policy::scheduling::late_rule late = policy::scheduling::late_rule::serve;
+  std::string late; // serve or refuse
 };
+FASTPTM_FIELDS(tenant_config, name, share, max_in_flight, max_models, late)
 
 struct gateway_config {
   std::string address;
@@ -60,6 +66,9 @@ struct gateway_config {
   uint64_t max_text_bytes = 0;
   uint32_t tokenizer_cache = 0;
 };
+FASTPTM_FIELDS(gateway_config, address, port, admin_port, http_address, http_port, max_connections, login_timeout_us,
+               max_message_bytes, flow_limit_bytes, call_timeout_us, max_upload_bytes, max_uploads, max_text_bytes,
+               tokenizer_cache)
 
 struct scheduling_config {
   std::string strategy;
@@ -73,6 +82,8 @@ struct scheduling_config {
   core::duration_us late_patience_us = 0;
   core::duration_us fair_window_us = 0;
 };
+FASTPTM_FIELDS(scheduling_config, strategy, default_deadline_us, max_deadline_us, max_batch, max_queued, hold_percent,
+               hold_guard_us, slack_scale_us, late_patience_us, fair_window_us)
 
 // As the core takes them.
 policy::scheduling::options scheduling_options(const scheduling_config& from);
@@ -83,14 +94,16 @@ struct liveness_config {
   core::duration_us connect_timeout_us = 0;
   core::duration_us shutdown_us = 0;
 };
+FASTPTM_FIELDS(liveness_config, heartbeat_us, lease_us, connect_timeout_us, shutdown_us)
 
 struct transfers_config {
   std::vector<std::string> sources; // peer_device, peer_host, host_cache, disk
   std::string ucx_transports;
-  unsigned copy_threads = 1;
-  unsigned verify_threads = 1;
+  unsigned copy_threads = 0;
+  unsigned verify_threads = 0;
   core::duration_us load_timeout_us = 0;
 };
+FASTPTM_FIELDS(transfers_config, sources, ucx_transports, copy_threads, verify_threads, load_timeout_us)
 
 struct cluster_config {
   std::vector<node_config> nodes;
@@ -104,6 +117,7 @@ struct cluster_config {
   const node_config* find_node(std::string_view name) const;
   uint64_t largest_arena_bytes() const;
 };
+FASTPTM_FIELDS(cluster_config, nodes, tenants, gateway, scheduling, liveness, transfers)
 
 // Every fault is one line `file:line: what`, several joined by newlines;
 // errc::invalid, or the reason the file cannot be read.

@@ -42,13 +42,16 @@ public:
     node.cache = weights::host_cache::create(arena_bytes, *node.disk).value();
     actors::head_parts head;
     head.listen = {"127.0.0.1", port_};
-    head.nodes = {{"head", {"head", "store"}}, {"worker-0", {"worker"}}, {"worker-1", {"worker"}}};
+    head.directory.nodes = {{"head", {"head", "store"}}, {"worker-0", {"worker"}}, {"worker-1", {"worker"}}};
+    head.directory.heartbeat_us = 250'000;
+    head.directory.lease_us = 1'000'000;
     head.tenants = {{"acme", 1, 100, {}}};
-    head.store = node.objects.get();
-    head.catalogue = node.models.get();
-    head.cache = node.cache.get();
+    head.default_deadline_us = 3'000'000;
+    head.store.store = node.objects.get();
+    head.store.catalogue = node.models.get();
+    head.store.cache = node.cache.get();
     const auto slab = node.exports.add(node.cache->slab());
-    head.slab = {slab.region, slab.generation};
+    head.store.slab = {slab.region, slab.generation};
     node.parts.head = head;
     start(node);
     port_ = node.actors.head->control_port; // the next life listens there, too
@@ -174,6 +177,7 @@ private:
     made.parts.secret = "secret";
     made.parts.address = {name, ++last_incarnation_, "this host", "", "", 0};
     made.parts.pid = 1;
+    made.parts.connect_timeout_us = 1'000'000;
     made.parts.environment = &made.environment;
     made.parts.find_head = [this]() -> core::result<actors::endpoint> { return actors::endpoint{"127.0.0.1", port_}; };
     made.parts.on_fatal = [&made](const core::error& why) {

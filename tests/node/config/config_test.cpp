@@ -1,8 +1,13 @@
 // What a configuration may and may not say, and that faults name their line.
 #include "node/config/config.hpp"
 
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "node/config/settings.hpp"
+#include "schemas/config.capnp.h"
 
 namespace fastptm::node {
 namespace {
@@ -98,11 +103,61 @@ TEST(Config, BringsKnobsAndLateRulesToTheSchedulingCore) {
   const policy::scheduling::options defaults;
   EXPECT_EQ(knobs.hold_guard_us, defaults.hold_guard_us);
   EXPECT_EQ(knobs.late_patience_us, defaults.late_patience_us);
+  EXPECT_EQ(knobs.max_batch, defaults.max_batch);
+  EXPECT_EQ(knobs.strategy, defaults.strategy);
 }
 
 TEST(Config, RefusesALeaseShorterThanTwoHeartbeats) {
   EXPECT_THAT(fault_of(config_text(both(), "  liveness = (heartbeatMs = 500, leaseMs = 600),\n")),
-              HasSubstr("leaseMs"));
+              HasSubstr("liveness.leaseMs is 600, use 1000 or more: one late heartbeat is no death"));
+}
+
+TEST(Config, SaysWhatANumberMayBeAndWhy) {
+  EXPECT_THAT(fault_of(config_text(both(), "  gateway = (maxUploads = 0),\n")),
+              HasSubstr("gateway.maxUploads is 0, use 1 or more: else nobody could publish"));
+  EXPECT_THAT(fault_of(config_text(std::string(head) +
+                                   "    (name = \"w0\", roles = [worker], devices = [(threads = 300)]),\n")),
+              HasSubstr("a.capnp:6: device 'w0/host0': threads is 300, use 1 to 256"));
+}
+
+TEST(Config, BoundsATenantsShare) {
+  auto text = config_text(both());
+  text.replace(text.find("(name = \"acme\")"), 15, "(name = \"acme\", share = 0)");
+  EXPECT_THAT(fault_of(text), HasSubstr("tenant 'acme': share is 0, use 1 to 10000: without a share"));
+}
+
+// One field of the schema for each of ours, by name and unit, and none that nobody reads.
+template <class Ours, class Schema> std::vector<std::string> unread() {
+  std::set<std::string> names;
+  const auto in = capnp::StructSchema::from<Schema>();
+  for (const auto field : in.getFields()) names.insert(field.getProto().getName().cStr());
+  core::for_each_field_of<Ours>(
+      [&](const auto& each) { names.erase(find_setting(in, each.name).field.getProto().getName().cStr()); });
+  return {names.begin(), names.end()};
+}
+
+TEST(Config, ReadsEveryFieldOfTheSchema) {
+  using none = std::vector<std::string>;
+  EXPECT_EQ((unread<cluster_config, schema::Cluster>()), none());
+  EXPECT_EQ((unread<node_config, schema::Node>()), none{"roles"}) << "read by hand: head, store, worker";
+  EXPECT_EQ((unread<device_config, schema::Device>()), none());
+  EXPECT_EQ((unread<tenant_config, schema::Tenant>()), none());
+  EXPECT_EQ((unread<gateway_config, schema::Gateway>()), none());
+  EXPECT_EQ((unread<scheduling_config, schema::Scheduling>()), none());
+  EXPECT_EQ((unread<liveness_config, schema::Liveness>()), none());
+  EXPECT_EQ((unread<transfers_config, schema::Transfers>()), none());
+}
+
+TEST(Config, ReadsUnitsAndNames) {
+  const auto parsed = parse_config(
+      config_text(both(), "  gateway = (maxTextKib = 3, maxUploadMib = 5),\n  transfers = (sources = [hostCache]),\n"),
+      "a.capnp");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->gateway.max_text_bytes, 3u << 10);
+  EXPECT_EQ(parsed->gateway.max_upload_bytes, 5u << 20);
+  EXPECT_EQ(parsed->transfers.sources, std::vector<std::string>{"host_cache"});
+  EXPECT_EQ(parsed->tenants[0].late, "serve");
+  EXPECT_EQ(parsed->tenants[0].share, 1u) << "the schema's default";
 }
 
 TEST(Config, RequiresAFixedPortWhenNodesAreOnOtherMachines) {
