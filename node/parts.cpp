@@ -1,0 +1,115 @@
+// Copies what the configuration says to where it is used; the only place that knows both.
+#include "node/parts.hpp"
+
+#include <fmt/format.h>
+
+#include "core/log.hpp"
+#include "core/network_address.hpp"
+#include "gpu/backends.hpp"
+#include "node/node_record.hpp"
+
+namespace fastptm::node {
+
+core::result<std::vector<owned_device>> make_devices(const node_config& self) {
+  std::vector<owned_device> out;
+  for (const auto& each : self.devices) {
+    const auto name = self.name + "/" + each.name;
+    auto device =
+        gpu::make_device(each.kind, {.name = each.name, .arena_bytes = each.arena_bytes, .threads = each.threads});
+    if (!device) return core::fail("device " + name, device.error());
+    core::log::info("node", "device-ready", "{}: {} {}, {} MiB arena, {} threads", name, each.kind,
+                    (*device)->info().isa, each.arena_bytes >> 20, each.threads);
+    auto runner = std::make_unique<engine::runner>(**device);
+    out.push_back({name, std::move(*device), std::move(runner)});
+  }
+  return out;
+}
+
+core::result<node_config> with_own_address(node_config self) {
+  auto found = core::resolve_to_listen(self.address);
+  if (!found) return core::fail(fmt::format("node '{}'", self.name), found.error());
+  self.address = std::move(*found);
+  return self;
+}
+
+policy::allowed_sources allowed_of(const cluster_config& config, const node_config& self) {
+  std::vector<policy::source_kind> kinds;
+  for (const auto& name : self.sources.empty() ? config.transfers.sources : self.sources) {
+    if (const auto kind = policy::source_kind_from(name)) kinds.push_back(*kind);
+  }
+  return policy::allowed_sources(kinds);
+}
+
+actors::head_parts head_parts_of(const cluster_config& config, const node_config& self, storage& kept) {
+  actors::head_parts out;
+  out.listen = {self.address, self.control_port};
+  for (const auto& node : config.nodes) out.directory.nodes.push_back({node.name, node.roles()});
+  for (const auto& tenant : config.tenants) {
+    out.tenants.push_back(
+        {tenant.name,
+         tenant.share,
+         tenant.max_models,
+         {.in_flight = tenant.max_in_flight, .longest_deadline_us = config.scheduling.max_deadline_us},
+         tenant.late == "refuse" ? policy::scheduling::late_rule::refuse : policy::scheduling::late_rule::serve});
+  }
+  out.default_deadline_us = config.scheduling.default_deadline_us;
+  out.directory.heartbeat_us = config.liveness.heartbeat_us;
+  out.directory.lease_us = config.liveness.lease_us;
+  out.scheduler.core = scheduling_options(config.scheduling);
+  out.scheduler.queued = config.scheduling.max_queued;
+  out.scheduler.load_timeout_us = config.transfers.load_timeout_us;
+  out.store.store = &kept.objects();
+  out.store.catalogue = &kept.models();
+  out.store.cache = &kept.cache();
+  out.store.slab = kept.slab();
+  out.store.largest_arena_bytes = config.largest_arena_bytes();
+  return out;
+}
+
+actors::endpoint_finder head_finder(const cluster_config& config, const state_folder& folder) {
+  const auto& head = config.head();
+  return [address = head.address, port = head.control_port, run = folder.run()]() -> core::result<actors::endpoint> {
+    if (port != 0) return actors::endpoint{address, port};
+    auto record = find_head(run);
+    if (!record) return core::fail(record.error());
+    auto parsed = core::parse_network_address(record->control);
+    if (!parsed) return core::fail(parsed.error());
+    return actors::endpoint{parsed->host, parsed->port};
+  };
+}
+
+core::result<rpc::front_end_options> front_end_options_of(const cluster_config& config, const state_folder& folder) {
+  const auto& gateway = config.gateway;
+  rpc::front_end_options out;
+  auto address = core::resolve_to_listen(gateway.address), http_address = core::resolve_to_listen(gateway.http_address);
+  if (!address) return core::fail("gateway", address.error());
+  if (!http_address) return core::fail("gateway.httpAddress", http_address.error());
+  if (auto loopback = core::resolve_to_listen("127.0.0.1"); !loopback)
+    return core::fail("administration", loopback.error());
+  out.address = *address;
+  out.http_address = *http_address;
+  out.port = gateway.port;
+  out.admin_port = gateway.admin_port;
+  out.http_port = gateway.http_port;
+  out.limits = {gateway.max_connections, gateway.login_timeout_us, gateway.max_message_bytes, gateway.flow_limit_bytes};
+  for (const auto& tenant : config.tenants) {
+    auto token = folder.tenant_token(tenant.name);
+    if (!token) return core::fail(token.error());
+    out.gateway.tokens.emplace(tenant.name, *token);
+    out.admin.tenants.push_back(tenant.name);
+  }
+  out.gateway.call_timeout_us = gateway.call_timeout_us;
+  out.gateway.default_deadline_us = config.scheduling.default_deadline_us;
+  out.gateway.max_deadline_us = config.scheduling.max_deadline_us;
+  out.gateway.max_text_bytes = gateway.max_text_bytes;
+  out.gateway.max_message_bytes = gateway.max_message_bytes;
+  out.gateway.tokenizer_cache = gateway.tokenizer_cache;
+  out.gateway.spool = {folder.spool(), gateway.max_upload_bytes, gateway.max_uploads};
+  auto admin_token = folder.admin_token();
+  if (!admin_token) return core::fail(admin_token.error());
+  out.admin.token = *admin_token;
+  out.admin.call_timeout_us = gateway.call_timeout_us;
+  return out;
+}
+
+} // namespace fastptm::node
