@@ -71,12 +71,6 @@ struct answer_part {
   std::vector<float> output;
 };
 
-struct publication {
-  std::string model;
-  std::string architecture;
-  uint64_t bytes = 0, new_bytes = 0;
-  uint32_t shards = 0, new_shards = 0;
-};
 // What a special token is that is spelled out in a text: that token, or ordinary text.
 enum class special_tokens { library, text };
 
