@@ -227,8 +227,22 @@ def layer_table(tree):
             yield "ARCHITECTURE.md", 1, f"the table of layers lacks {folder}/"
 
 
+def version_table(tree):
+    """The numbers in CHANGELOG.md's table of formats and protocols are those of the files that it names."""
+    page = tree.root / "CHANGELOG.md"
+    if not page.is_file():
+        return
+    for number, line in enumerate(page.read_text("utf-8").splitlines(), 1):
+        row = re.match(r"\| [^|]+ \| (\d+)[^|]* \| `([\w/.]+)` \|", line)
+        if not row:
+            continue
+        text = (tree.root / row[2]).read_text("utf-8") if (tree.root / row[2]).is_file() else ""
+        if not re.search(r"\b(\w*version\w*|\w+_format) = (\"[a-z-]+ )?" + row[1] + r"\b", text):
+            yield "CHANGELOG.md", number, f"{row[2]} does not say that its version is {row[1]}"
+
+
 RULES = {rule.__name__: rule for rule in (first_lines, comments, include_directions, layer_table, libraries, forgotten_files,
-                                      file_sizes, banned_text, error_texts, mirror_tests)}
+                                      file_sizes, banned_text, error_texts, mirror_tests, version_table)}
 
 
 def main(root, rule):

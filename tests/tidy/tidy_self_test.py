@@ -69,6 +69,13 @@ class Tidy(unittest.TestCase):
             self.assertNotEqual(wrong, rows)
             self.assertEqual(len(self.findings("layer_table", ARCHITECTURE_dot_md=wrong)), 1)
 
+    def test_a_version_that_another_file_does_not_say_is_found(self):
+        row = "| actors' messages | {} | `protocol/cluster.hpp` | install one build |\n"
+        source = "// Joining.\nconstexpr uint32_t protocol_version = 7;\n"
+        for told, count in ((7, 0), (6, 1), (77, 1)):
+            found = self.findings("version_table", CHANGELOG_dot_md=row.format(told), protocol__cluster_dot_hpp=source)
+            self.assertEqual(len(found), count, told)
+
     def test_an_include_against_the_direction_is_found(self):
         bad = '// Errors.\n#pragma once\n#include "policy/a.hpp"\n'
         self.assertIn("core must not include policy/a.hpp", self.findings("include_directions", core__error_dot_hpp=bad)[0])
