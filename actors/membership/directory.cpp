@@ -15,7 +15,9 @@
 namespace fastptm::actors {
 
 directory::directory(interface::pointer self, directory_options options)
-    : self_(self), options_(std::move(options)), last_registration_(core::true_random_u64() >> 1) {
+    : self_(self), options_(std::move(options)),
+      last_registration_(core::true_random_u64() >> 1), rules_{options_.heartbeat_us, options_.lease_us},
+      watch_(rules_, options_.clock->now_us()) {
   core::check(options_.clock != nullptr, "directory needs a clock");
   for (const auto& node : options_.nodes) nodes_[node.name].roles = node.roles;
   if (options_.metrics != nullptr) metrics_.emplace(*options_.metrics);
@@ -23,7 +25,7 @@ directory::directory(interface::pointer self, directory_options options)
 
 directory::interface::behavior_type directory::make_behavior() {
   self_->set_down_handler([this](caf::down_msg& down) { on_down(down.source); });
-  self_->delayed_send(self_, std::chrono::microseconds(options_.lease_us / 8), protocol::tick_atom_v);
+  self_->delayed_send(self_, std::chrono::microseconds(rules_.look_every_us()), protocol::tick_atom_v);
   return {
       [this](protocol::hello_atom, uint32_t version, const std::string& node) { return on_hello(version, node); },
       [this](const protocol::join_request& request) { return on_join(request); },
@@ -309,15 +311,24 @@ caf::result<bool> directory::on_cordon(const std::string& device, bool on) {
 
 void directory::on_tick() {
   const auto now = options_.clock->now_us();
+  const auto excused_us = watch_.look(now);
+  if (excused_us > 0) core::log::warn("directory", "late-look", "this head stood still for {} ms", excused_us / 1000);
   for (auto& [name, node] : nodes_) {
     if (node.state == protocol::node_state::lost) continue;
+    node.heard_us = std::min(now, node.heard_us + excused_us);
     const auto silent_us = now - node.heard_us;
-    if (silent_us > options_.lease_us)
-      lose(name, node, fmt::format("silent for {} ms", silent_us / 1000));
-    else if (silent_us > 2 * options_.heartbeat_us)
-      node.state = protocol::node_state::suspect;
+    switch (rules_.judge(silent_us)) {
+      case policy::lease_verdict::over:
+        lose(name, node, fmt::format("silent for {} ms", silent_us / 1000));
+        break;
+      case policy::lease_verdict::suspect:
+        node.state = protocol::node_state::suspect;
+        break;
+      case policy::lease_verdict::held:
+        break;
+    }
   }
-  self_->delayed_send(self_, std::chrono::microseconds(options_.lease_us / 8), protocol::tick_atom_v);
+  self_->delayed_send(self_, std::chrono::microseconds(rules_.look_every_us()), protocol::tick_atom_v);
 }
 
 void directory::on_stop() {

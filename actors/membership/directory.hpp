@@ -12,6 +12,7 @@
 #include "actors/membership/holdings.hpp"
 #include "actors/membership/load_metrics.hpp"
 #include "core/clock.hpp"
+#include "policy/lease.hpp"
 #include "protocol/interfaces.hpp"
 
 namespace fastptm::actors {
@@ -116,6 +117,8 @@ private:
   std::deque<protocol::load_report> reports_;
   std::map<std::string, protocol::running_load> running_; // by device, which has one at a time
   uint64_t last_registration_;
+  const policy::lease_rules rules_;
+  policy::lease_watch watch_;
 };
 
 } // namespace fastptm::actors

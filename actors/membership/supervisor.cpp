@@ -8,6 +8,7 @@
 
 #include "actors/membership/join_proof.hpp"
 #include "core/log.hpp"
+#include "policy/lease.hpp"
 #include "protocol/errors.hpp"
 
 namespace fastptm::actors {
@@ -107,7 +108,7 @@ void supervisor::join(const std::string& nonce) {
 void supervisor::on_joined(const protocol::join_reply& reply) {
   phase_ = phase::joined;
   lease_ = reply.lease;
-  pause_us_ = refused_us_ = 0;
+  pause_us_ = refused_us_ = unanswered_us_ = 0;
   core::log::info("supervisor", "joined", "registration {}", lease_.registration.value);
   for (const auto& device : options_.devices) {
     self_->send(device.worker, protocol::attach_order{lease_.registration, directory_, reply.scheduler,
@@ -144,7 +145,7 @@ void supervisor::on_tick(uint64_t attempt) {
 
 void supervisor::renew() {
   self_->request(directory_, microseconds(lease_.lease_us), protocol::renew_atom_v, lease_.registration)
-      .then([](bool) {},
+      .then([this](bool) { unanswered_us_ = 0; },
             [this, attempt = attempt_](const caf::error& failure) {
               if (attempt == attempt_) on_renew_failed(protocol::from_caf(failure));
             });
@@ -152,9 +153,11 @@ void supervisor::renew() {
 }
 
 void supervisor::on_renew_failed(const core::error& why) {
-  core::log::warn("supervisor", "lease-lost", "{}", why.message);
+  core::log::warn("supervisor", "not-renewed", "{}", why.message);
   if (why.code == core::errc::not_found) return say_hello(); // the same head, another registration
-  retry(0);
+  unanswered_us_ = std::max(lease_.lease_us, unanswered_us_ + lease_.heartbeat_us);
+  const policy::lease_rules rules{lease_.heartbeat_us, lease_.lease_us};
+  if (why.code != core::errc::deadline_exceeded || rules.gives_up(unanswered_us_)) retry(0);
 }
 
 void supervisor::on_node_lost(const protocol::node_lost& lost) {

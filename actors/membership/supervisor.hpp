@@ -78,7 +78,8 @@ private:
   // Counts attempts to join: a timer or answer of an earlier one is ignored.
   uint64_t attempt_ = 0;
   core::duration_us pause_us_ = 0;
-  core::duration_us refused_us_ = 0; // how long joins have been refused because the name is taken
+  core::duration_us unanswered_us_ = 0; // since the head last answered a renewal
+  core::duration_us refused_us_ = 0;    // how long joins have been refused because the name is taken
   size_t stopping_group_ = 0;
   std::vector<caf::actor_addr> still_stopping_;
 };

@@ -43,6 +43,14 @@ public:
     }
   }
 
+  // Lets time pass at once, as for a process that was stopped: what became due meanwhile is late.
+  void stand_still(core::duration_us for_us) {
+    run();
+    clock_.advance(for_us);
+    scheduler_.advance_time(std::chrono::microseconds(for_us));
+    run();
+  }
+
   // Asks and lets up to `patience_us` pass until the answer is there.
   template <class R, class Handle, class... Xs>
   core::result<R> ask(const Handle& whom, core::duration_us patience_us, Xs&&... xs) {

@@ -157,6 +157,22 @@ TEST_F(Directory, LosesANodeWhoseLeaseExpires) {
   EXPECT_EQ(renewed.error().code, core::errc::not_found);
 }
 
+TEST_F(Directory, ItsOwnStandstillEndsNobodysLease) {
+  const auto lease = ready("worker-0", 7);
+  world_.stand_still(1'300'000);
+  world_.run();
+  EXPECT_EQ(state_of("worker-0"), protocol::node_state::ready);
+  EXPECT_TRUE(told_.lost.empty());
+  EXPECT_TRUE(world_.ask<bool>(directory_, second_us, protocol::renew_atom_v, lease).has_value());
+}
+
+TEST_F(Directory, ANodeThatIsSilentAfterAStandstillIsLostAfterItsLease) {
+  ready("worker-0", 7);
+  world_.stand_still(1'300'000);
+  world_.advance(1'250'000);
+  EXPECT_EQ(state_of("worker-0"), protocol::node_state::lost);
+}
+
 TEST_F(Directory, GivesANodeThatComesBackAnotherRegistration) {
   const auto first = ready("worker-0", 7);
   world_.advance(2 * second_us);

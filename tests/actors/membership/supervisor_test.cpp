@@ -80,6 +80,16 @@ TEST_F(Supervisor, KeepsItsLeaseForAnHour) {
   EXPECT_EQ(joined_, 1);
 }
 
+TEST_F(Supervisor, StaysJoinedWhileAFrozenHeadDoesNotAnswer) {
+  start();
+  for (int i = 0; i < 10; ++i) {
+    world_.stand_still(1'300'000);
+    world_.advance(second_us);
+  }
+  EXPECT_EQ(joined_, 1);
+  EXPECT_TRUE(told_.lost.empty());
+}
+
 TEST_F(Supervisor, JoinsAgainWhenItsLeaseIsOver) {
   start();
   caf::anon_send(directory_, protocol::leave_atom_v, record_.attached[0].registration);
