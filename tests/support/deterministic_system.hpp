@@ -33,12 +33,12 @@ public:
   // Runs every message that can run now; no time passes.
   void run() { scheduler_.run(); }
 
-  // Lets time pass in steps of a millisecond, running what becomes due.
-  void advance(core::duration_us by_us) {
+  // Lets time pass in steps (of a millisecond, unless said otherwise), running what becomes due.
+  void advance(core::duration_us by_us, core::duration_us step_us = 1000) {
     run();
-    for (core::duration_us passed = 0; passed < by_us; passed += 1000) {
-      clock_.advance(1000);
-      scheduler_.advance_time(std::chrono::microseconds(1000));
+    for (core::duration_us passed = 0; passed < by_us; passed += step_us) {
+      clock_.advance(step_us);
+      scheduler_.advance_time(std::chrono::microseconds(step_us));
       run();
     }
   }

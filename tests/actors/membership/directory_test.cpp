@@ -126,14 +126,26 @@ TEST_F(Directory, RefusesASecondLiveNodeOfTheSameName) {
 }
 
 TEST_F(Directory, TellsTheSchedulerOfADeviceOnceItHasReported) {
-  ASSERT_TRUE(join("worker-0", 7).has_value());
+  const auto joined = join("worker-0", 7);
+  ASSERT_TRUE(joined.has_value());
   EXPECT_TRUE(told_.joined.empty());
   EXPECT_EQ(state_of("worker-0"), protocol::node_state::suspect);
-  protocol::device_row row;
-  row.name = "worker-0/host0";
-  caf::anon_send(directory_, protocol::registration_id{0}, row);
-  world_.run();
+  const auto report = [&](protocol::registration_id by) {
+    protocol::device_row row;
+    row.name = "worker-0/host0";
+    row.arena_bytes = 1 << 20;
+    caf::anon_send(directory_, by, row);
+    world_.run();
+  };
+  report(protocol::registration_id{0});
   EXPECT_TRUE(told_.joined.empty()) << "a report of another registration counts";
+  report(joined->lease.registration);
+  ASSERT_EQ(told_.joined.size(), 1u);
+  EXPECT_EQ(told_.joined[0].registration, joined->lease.registration);
+  EXPECT_EQ(told_.joined[0].row.name, "worker-0/host0");
+  EXPECT_EQ(state_of("worker-0"), protocol::node_state::ready);
+  report(joined->lease.registration);
+  EXPECT_EQ(told_.joined.size(), 1u) << "told twice";
 }
 
 TEST_F(Directory, LosesANodeWhoseLeaseExpires) {

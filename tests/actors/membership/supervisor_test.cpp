@@ -76,7 +76,13 @@ TEST_F(Supervisor, JoinsAndAttachesItsDevices) {
 
 TEST_F(Supervisor, KeepsItsLeaseForAnHour) {
   start();
-  world_.advance(60 * second_us);
+  protocol::device_row row;
+  row.name = "worker-0/host0";
+  caf::anon_send(directory_, record_.attached.at(0).registration, row);
+  world_.run();
+  ASSERT_EQ(told_.joined.size(), 1u);
+  world_.advance(3600 * second_us, second_us / 20);
+  EXPECT_TRUE(told_.lost.empty()) << "the directory's side of the lease ended";
   EXPECT_EQ(joined_, 1);
 }
 
