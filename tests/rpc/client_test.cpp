@@ -46,7 +46,8 @@ protected:
   }
   // Until the cluster's tenant has seen so many requests.
   bool seen(clients::tenant_client& client, uint32_t inferences) {
-    for (int i = 0; i < 2000 && cluster_->told().inferences < inferences; ++i)
+    const auto end_us = core::monotonic_now_us() + 20 * second_us;
+    while (cluster_->told().inferences < inferences && core::monotonic_now_us() < end_us)
       client.run_until(core::monotonic_now_us() + 1000);
     return cluster_->told().inferences >= inferences;
   }
@@ -77,7 +78,7 @@ TEST_F(Client, IsUnavailableWhenTheDeadlinePassesAndNotBefore) {
   EXPECT_EQ(got.status, "unavailable");
   EXPECT_THAT(got.error, HasSubstr("being started"));
   EXPECT_GE(took_us, 300'000);
-  EXPECT_LT(took_us, 800'000);
+  EXPECT_LT(took_us, 5 * second_us);
 }
 
 TEST_F(Client, RepeatsWhatABrokenConnectionHasLost) {
@@ -100,14 +101,14 @@ TEST_F(Client, OfAWrongTokenIsToldSoAtOnce) {
   auto client =
       clients::tenant_client::open({.address = cluster_->addresses().gateway, .token = "wrong", .loop = nullptr});
   const auto began_us = core::monotonic_now_us();
-  EXPECT_EQ(ask(*client, 5 * second_us).status, "permission_denied");
-  EXPECT_LT(core::monotonic_now_us() - began_us, 2 * second_us);
+  EXPECT_EQ(ask(*client, 20 * second_us).status, "permission_denied");
+  EXPECT_LT(core::monotonic_now_us() - began_us, 5 * second_us);
 }
 
 TEST_F(Client, ThatIsRefusedWithAHintComesAgain) {
   auto client = open();
   cluster_->told().refusals = 2;
-  const auto got = ask(*client, 900'000);
+  const auto got = ask(*client, 10 * second_us);
   EXPECT_EQ(got.status, "ok") << got.error;
   EXPECT_EQ(got.tries, 3u);
 }
@@ -115,7 +116,7 @@ TEST_F(Client, ThatIsRefusedWithAHintComesAgain) {
 TEST_F(Client, ThatMeasuresIsToldOfRefusals) {
   auto client = open(false);
   cluster_->told().refusals = 1;
-  const auto got = ask(*client, 900'000);
+  const auto got = ask(*client, 10 * second_us);
   EXPECT_EQ(got.status, "quota_exceeded");
   EXPECT_EQ(got.retry_after_us, 5000u);
   EXPECT_EQ(got.tries, 1u);
@@ -124,8 +125,8 @@ TEST_F(Client, ThatMeasuresIsToldOfRefusals) {
 TEST_F(Client, UsesOneKeyForAllTriesOfARequestAndAnotherForTheNext) {
   auto client = open();
   cluster_->told().refusals = 1;
-  ask(*client, 900'000);
-  ask(*client, 900'000);
+  ask(*client, 10 * second_us);
+  ask(*client, 10 * second_us);
   const auto keys = cluster_->told().keys;
   ASSERT_EQ(keys.size(), 3u);
   EXPECT_EQ(keys[0].size(), 16u);
@@ -137,12 +138,12 @@ TEST_F(Client, CountsItsDeadlineFromTheCall) {
   auto starting = std::move(cluster_);
   auto client = open();
   clients::answer got;
-  start(*client, second_us - 100'000, 7, got);
+  start(*client, 10 * second_us, 7, got);
   client->run_until(core::monotonic_now_us() + 300'000);
   cluster_ = std::move(starting);
   finish(*client);
   ASSERT_EQ(cluster_->told().deadlines.size(), 1u);
-  EXPECT_LE(cluster_->told().deadlines[0], 600'000) << "what connecting took is gone";
+  EXPECT_LE(cluster_->told().deadlines[0], 10 * second_us - 300'000) << "what connecting took is gone";
   EXPECT_GT(cluster_->told().deadlines[0], 0);
 }
 
@@ -158,23 +159,24 @@ TEST_F(Client, ThatGoesTakesItsRequestsAlong) {
   cluster_->told().silent = true;
   auto client = open();
   std::vector<clients::answer> got(50);
-  for (auto& each : got) start(*client, 900'000, 7, each);
+  for (auto& each : got) start(*client, 10 * second_us, 7, each);
   ASSERT_TRUE(seen(*client, 50));
   client.reset();
   auto other = cluster_->connect();
-  for (int i = 0; i < 2000 && cluster_->told().cancelled < 50; ++i) ASSERT_TRUE((*other)->ping(1));
+  const auto end_us = core::monotonic_now_us() + 20 * second_us;
+  while (cluster_->told().cancelled < 50 && core::monotonic_now_us() < end_us) ASSERT_TRUE((*other)->ping(1));
   EXPECT_EQ(cluster_->told().cancelled, 50u);
 }
 
 TEST_F(Client, FindsTheVersionThatIsLeftWhenTheNewestIsTakenBack) {
   auto client = open();
-  EXPECT_EQ(ask(*client, 900'000).status, "ok");
+  EXPECT_EQ(ask(*client, 10 * second_us).status, "ok");
   cluster_->told().gone = "acme/m@2"; // known to the client as the newest
   const auto taken = client->unpublish("acme/m@2", false);
   ASSERT_TRUE(taken) << taken.error().message;
   EXPECT_THAT(taken->models, ElementsAre("acme/m@2"));
   EXPECT_EQ(taken->freed_bytes, 4096u);
-  EXPECT_EQ(ask(*client, 900'000).status, "ok");
+  EXPECT_EQ(ask(*client, 10 * second_us).status, "ok");
   EXPECT_EQ(cluster_->told().last_model, "acme/m@1");
 }
 
@@ -183,8 +185,9 @@ TEST_F(Client, SendsNothingThatWouldEndItsConnection) {
   clients::answer large, small;
   clients::input what;
   what.ids.assign(2'000'000, 7);
-  start(*client, 900'000, 7, small);
-  client->infer("m", core::task_kind::embed, what, 900'000, [&](clients::answer got) { large = std::move(got); });
+  start(*client, 10 * second_us, 7, small);
+  client->infer("m", core::task_kind::embed, what, 10 * second_us,
+                [&](clients::answer got) { large = std::move(got); });
   finish(*client);
   EXPECT_EQ(large.status, "invalid");
   EXPECT_THAT(large.error, HasSubstr("bytes"));

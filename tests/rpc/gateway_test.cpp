@@ -19,7 +19,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr core::duration_us patience_us = 5'000'000;
+constexpr core::duration_us patience_us = 20'000'000;
 
 clients::input of_ids(std::vector<int32_t> ids) {
   clients::input out;
@@ -35,7 +35,7 @@ clients::input of_text(std::string text) {
 }
 
 clients::answer ask(clients::tenant_client& client, const std::string& model, const clients::input& what,
-                    core::duration_us deadline_us = 500'000, core::task_kind task = core::task_kind::embed) {
+                    core::duration_us deadline_us = 10'000'000, core::task_kind task = core::task_kind::embed) {
   clients::answer out;
   client.infer(model, task, what, deadline_us, [&](clients::answer got) { out = std::move(got); });
   while (client.pending() > 0) client.run_until_answer(core::monotonic_now_us() + patience_us);
@@ -107,7 +107,7 @@ TEST(Gateway, RefusesInputsThatCanNeverBeAnswered) {
   EXPECT_EQ(ask(**client, "m", typed).status, "invalid");
   EXPECT_EQ(ask(**client, "m", of_text("")).status, "invalid");
   EXPECT_EQ(ask(**client, "m", of_text(std::string(101, 'x'))).status, "invalid");
-  EXPECT_EQ(ask(**client, "m", of_ids({1}), 500'000, core::task_kind::classify).status, "invalid"); // it embeds
+  EXPECT_EQ(ask(**client, "m", of_ids({1}), 10'000'000, core::task_kind::classify).status, "invalid"); // it embeds
   EXPECT_EQ(cluster.told().inferences, 0u);
 }
 
@@ -126,7 +126,7 @@ TEST(Gateway, ARequestEndsThoughItsTenantNeverAnswers) {
   const auto start_us = core::monotonic_now_us();
   const auto got = ask(**client, "m", of_ids({1}), 100'000);
   EXPECT_EQ(got.status, "deadline_exceeded");
-  EXPECT_LT(core::monotonic_now_us() - start_us, 2'000'000);
+  EXPECT_LT(core::monotonic_now_us() - start_us, 5'000'000);
 }
 
 TEST(Gateway, AnswersThousandsOfRequestsOnOneConnection) {
@@ -134,11 +134,11 @@ TEST(Gateway, AnswersThousandsOfRequestsOnOneConnection) {
   auto client = cluster.connect();
   size_t good = 0;
   for (int i = 0; i < 2000; ++i) {
-    (*client)->infer("m", core::task_kind::embed, of_ids({i % 100}), 5'000'000, [&, i](const clients::answer& got) {
+    (*client)->infer("m", core::task_kind::embed, of_ids({i % 100}), 20'000'000, [&, i](const clients::answer& got) {
       good += got.status == "ok" && got.output.at(0) == static_cast<float>(i % 100);
     });
   }
-  const auto end_us = core::monotonic_now_us() + 4 * patience_us;
+  const auto end_us = core::monotonic_now_us() + patience_us;
   while ((*client)->pending() > 0 && core::monotonic_now_us() < end_us) (*client)->run_until_answer(end_us);
   EXPECT_EQ(good, 2000u);
 }
@@ -198,7 +198,8 @@ TEST_F(Uploads, LeaveNothingInTheSpool) {
   }
   // Folders go with the last capability, which the gateway drops when it sees the connection end.
   auto again = cluster_.connect();
-  for (int i = 0; i < 200 && folders() > 0; ++i) ASSERT_TRUE((*again)->ping(1));
+  const auto end_us = core::monotonic_now_us() + patience_us;
+  while (folders() > 0 && core::monotonic_now_us() < end_us) ASSERT_TRUE((*again)->ping(1));
   EXPECT_EQ(folders(), 0u);
 }
 
@@ -274,10 +275,16 @@ private:
   int socket_;
 };
 
+front_end_options with_login_within(core::duration_us time_us) {
+  auto options = fake_cluster::default_options();
+  options.limits.login_timeout_us = time_us;
+  return options;
+}
+
 TEST(Strangers, AreHungUpOnWhenTheyDoNotLogIn) {
-  const fake_cluster cluster;
+  const fake_cluster cluster(with_login_within(300'000));
   const stranger silent(cluster.addresses().gateway);
-  EXPECT_TRUE(silent.is_hung_up(3000));
+  EXPECT_TRUE(silent.is_hung_up(10'000));
 }
 
 TEST(Strangers, CannotMakeTheGatewayReadALargeMessage) {
@@ -289,7 +296,7 @@ TEST(Strangers, CannotMakeTheGatewayReadALargeMessage) {
   flood.send(header);
   for (int i = 0; i < 4 && flood.send(std::string(64 << 10, 'x')); ++i) {
   }
-  EXPECT_TRUE(flood.is_hung_up(200));
+  EXPECT_TRUE(flood.is_hung_up(10'000)) << "before its time to log in is over";
 }
 
 TEST(Strangers, WhoSendJunkHarmNobody) {
@@ -297,12 +304,12 @@ TEST(Strangers, WhoSendJunkHarmNobody) {
   auto client = cluster.connect();
   const stranger junk(cluster.addresses().gateway);
   junk.send(std::string(1000, '\xff'));
-  EXPECT_TRUE(junk.is_hung_up(3000));
+  EXPECT_TRUE(junk.is_hung_up(10'000));
   EXPECT_EQ(ask(**client, "m", of_ids({1})).status, "ok");
 }
 
 TEST(Strangers, AtTheBoundMakeOthersWaitNotFail) {
-  const fake_cluster cluster;
+  const fake_cluster cluster(with_login_within(1'000'000));
   std::vector<std::unique_ptr<stranger>> all;
   for (int i = 0; i < 8; ++i) all.push_back(std::make_unique<stranger>(cluster.addresses().gateway));
   auto client = cluster.connect(); // gets its turn when a stranger's time is over
@@ -311,9 +318,10 @@ TEST(Strangers, AtTheBoundMakeOthersWaitNotFail) {
 }
 
 TEST(Connections, OfTenantsStayOpenBeyondTheLoginTime) {
-  const fake_cluster cluster;
+  const fake_cluster cluster(with_login_within(1'000'000));
   auto client = cluster.connect();
-  (*client)->run_until(core::monotonic_now_us() + 600'000); // twice the time to log in
+  ASSERT_TRUE(client) << client.error().message;
+  (*client)->run_until(core::monotonic_now_us() + 1'500'000);
   EXPECT_EQ(ask(**client, "m", of_ids({1})).status, "ok");
 }
 

@@ -43,9 +43,9 @@ protected:
 
   clients::answer ask(const clients::input& what, core::task_kind task = core::task_kind::embed) {
     clients::answer out;
-    client_->infer(task == core::task_kind::classify ? "c" : "m", task, what, 500'000,
+    client_->infer(task == core::task_kind::classify ? "c" : "m", task, what, 10'000'000,
                    [&](clients::answer got) { out = std::move(got); });
-    while (client_->pending() > 0) client_->run_until_answer(core::monotonic_now_us() + 5'000'000);
+    while (client_->pending() > 0) client_->run_until_answer(core::monotonic_now_us() + 20'000'000);
     return out;
   }
 
