@@ -1,9 +1,9 @@
 // What only the host device has: memory, the thread team, and the choice of instructions.
 #include <atomic>
 #include <fstream>
+#include <latch>
 #include <numeric>
 #include <sstream>
-#include <thread>
 
 #include <gmock/gmock.h>
 #include <sys/mman.h>
@@ -13,6 +13,7 @@
 #include "gpu/host/kernel_table.hpp"
 #include "gpu/host/memory.hpp"
 #include "gpu/host/thread_team.hpp"
+#include "tests/support/until.hpp"
 
 namespace fastptm::gpu::host {
 namespace {
@@ -42,7 +43,7 @@ TEST(HostMemory, PagesComeLaterAndLeaveAloneWhatWasWritten) {
   region.address[(3u << 20) + 5] = std::byte{7};
   {
     const page_warmer warmer(region, 0);
-    while (!is_resident(region)) std::this_thread::yield();
+    EXPECT_TRUE(tests::until([&] { return is_resident(region); }));
   }
   EXPECT_EQ(region.address[(3u << 20) + 5], std::byte{7});
 }
@@ -94,13 +95,10 @@ TEST(ThreadTeam, SeesWhatTheJobBeforeWrote) {
 
 TEST(ThreadTeam, LetsTwoThreadsWorkAtOnce) {
   thread_team team(2);
-  std::atomic<int> arrived{0};
+  std::latch both(2);
   // Each piece waits for the other: with one thread this would never end.
-  team.for_each(2, [&](uint32_t, unsigned) {
-    ++arrived;
-    while (arrived < 2) std::this_thread::yield();
-  });
-  EXPECT_EQ(arrived, 2);
+  team.for_each(2, [&](uint32_t, unsigned) { both.arrive_and_wait(); });
+  EXPECT_TRUE(both.try_wait());
 }
 
 TEST(HostDevice, ChoosesTheBestInstructionsOfThisProcessor) {

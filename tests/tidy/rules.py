@@ -39,7 +39,7 @@ FOLDERS = {
 LIBRARIES = {
     "caf/": ["protocol", "actors", "rpc/bridge", "node", "cli", "tests"],
     "capnp/": ["schemas/by_name", "weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests"],
-    "kj/": ["weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests"],
+    "kj/": ["weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests", "cmake/kj_for_clang"],
     "ucp/": ["transport/ucx"],
     "ucs/": ["transport/ucx"],
     "uct/": ["transport/ucx"],

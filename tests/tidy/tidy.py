@@ -24,7 +24,7 @@ class Tree:
         self.files = {}
         for path in sorted(self.names()):
             full = self.root / path
-            if full.is_file() and full.suffix in CHECKED_TEXT and full.name != "LICENSE":
+            if full.is_file() and full.suffix in CHECKED_TEXT and full.name != "LICENSE" and "corpus" not in full.parts:
                 try:
                     self.files[path] = full.read_text("utf-8").splitlines()
                 except UnicodeDecodeError:
@@ -125,6 +125,9 @@ def libraries(tree):
                         yield path, number, f"<{header}> belongs to {', '.join(homes)}"
 
 
+FUZZ_DRIVER = "tests/fuzz/replay.cpp"  # cmake/fastptm_fuzz.cmake adds it to every target
+
+
 def forgotten_files(tree):
     """Every source is in the CMakeLists.txt of its folder or of one above it."""
     listed = {}
@@ -135,7 +138,10 @@ def forgotten_files(tree):
     for path, _ in tree.of(".cpp", ".cu"):
         for above in Path(path).parents:
             name = re.escape(str(Path(path).relative_to(above)))
-            if re.search(rf"(^|[\s/(]){name}($|[\s)])", listed.get(str(above), ""), re.M):
+            in_list = listed.get(str(above), "")
+            if re.search(rf"(^|[\s/(]){name}($|[\s)])", in_list, re.M):
+                break
+            if re.search(rf"^fastptm_fuzz\({Path(path).stem} ", in_list, re.M) or path == FUZZ_DRIVER:
                 break
         else:
             yield path, 1, "no CMakeLists.txt names this file"
@@ -227,6 +233,16 @@ def layer_table(tree):
             yield "ARCHITECTURE.md", 1, f"the table of layers lacks {folder}/"
 
 
+def waits(tree):
+    """A test that sleeps or spins says why on that line: events, virtual time or tests::until come first."""
+    for path, lines in tree.of(".cpp", ".hpp"):
+        if not path.startswith("tests/"):
+            continue
+        for number, line in enumerate(lines, 1):
+            if re.search(r"\b(u?sleep|nanosleep|sleep_for|sleep_until|yield)\(", line.split("//")[0]) and "//" not in line:
+                yield path, number, "waits for time to pass: use an event, tests::until, or say why not"
+
+
 def version_table(tree):
     """The numbers in CHANGELOG.md's table of formats and protocols are those of the files that it names."""
     page = tree.root / "CHANGELOG.md"
@@ -242,7 +258,7 @@ def version_table(tree):
 
 
 RULES = {rule.__name__: rule for rule in (first_lines, comments, include_directions, layer_table, libraries, forgotten_files,
-                                      file_sizes, banned_text, error_texts, mirror_tests, version_table)}
+                                      file_sizes, banned_text, error_texts, mirror_tests, version_table, waits)}
 
 
 def main(root, rule):

@@ -76,6 +76,11 @@ class Tidy(unittest.TestCase):
             found = self.findings("version_table", CHANGELOG_dot_md=row.format(told), protocol__cluster_dot_hpp=source)
             self.assertEqual(len(found), count, told)
 
+    def test_a_sleep_without_a_reason_is_found(self):
+        self.assertEqual(len(self.findings("waits", tests__a_test_dot_cpp="// A.\n  usleep(5);\n")), 1)
+        self.assertEqual(self.findings("waits", tests__a_test_dot_cpp="// A.\n  usleep(5); // its process tells nobody\n"), [])
+        self.assertEqual(self.findings("waits", core__a_dot_cpp="// A.\n  usleep(5);\n"), [])
+
     def test_an_include_against_the_direction_is_found(self):
         bad = '// Errors.\n#pragma once\n#include "policy/a.hpp"\n'
         self.assertIn("core must not include policy/a.hpp", self.findings("include_directions", core__error_dot_hpp=bad)[0])

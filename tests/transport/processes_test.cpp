@@ -11,6 +11,7 @@
 
 #include "bench/fetch_source.hpp"
 #include "core/random.hpp"
+#include "tests/support/until.hpp"
 #include "transport/same_host/backend.hpp"
 #include "transport/ucx/backend.hpp"
 #include "transport/ucx/environment.hpp"
@@ -261,9 +262,8 @@ TEST_P(Processes, ASourceSurvivesClientsThatAreKilledInMidFetch) {
   for (int round = 0; round < 15; ++round) {
     const auto client = start_client(GetParam(), source);
     // Bytes move once the source works for them.
-    const auto give_up = core::monotonic_now_us() + 10'000'000;
-    while (source.cpu_us() < used_us + 2000 && core::monotonic_now_us() < give_up) usleep(500);
-    usleep(static_cast<useconds_t>(random_.below(20'000)));
+    EXPECT_TRUE(tests::until([&] { return source.cpu_us() >= used_us + 2000; }));
+    usleep(static_cast<useconds_t>(random_.below(20'000))); // a moment that nobody has chosen
     kill(client, SIGKILL);
     int status = 0;
     waitpid(client, &status, 0);

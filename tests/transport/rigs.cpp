@@ -29,7 +29,7 @@ public:
     anonymous_.emplace_back(size_bytes);
     return {{anonymous_.back().data(), size_bytes}, -1};
   }
-  void turn() override { std::this_thread::yield(); }
+  void turn() override { std::this_thread::yield(); } // its backend has threads of its own
 
 protected:
   const rig_options options_;
