@@ -2,9 +2,7 @@
 #include "bench/fetch_bench.hpp"
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
 #include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
@@ -14,6 +12,7 @@
 
 #include "bench/fetch_source.hpp"
 #include "core/check.hpp"
+#include "core/mutex.hpp"
 #include "core/random.hpp"
 #include "policy/fetch_plan.hpp"
 #include "transport/probe.hpp"
@@ -34,20 +33,20 @@ constexpr core::duration_us fetch_timeout_us = 30'000'000;
 class finish_line {
 public:
   void reach(core::result<void> outcome) {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     outcome_ = std::move(outcome);
     reached_.notify_one();
   }
   core::result<void> wait() {
-    std::unique_lock lock(mutex_);
-    reached_.wait(lock, [this] { return outcome_.has_value(); });
+    core::mutex_lock lock(mutex_);
+    while (!outcome_) reached_.wait(lock);
     return *outcome_;
   }
 
 private:
-  std::mutex mutex_; // between the transport's thread and the measuring one
-  std::condition_variable reached_;
-  std::optional<core::result<void>> outcome_;
+  core::mutex mutex_; // between the transport's thread and the measuring one
+  core::condition reached_;
+  std::optional<core::result<void>> outcome_ FASTPTM_GUARDED_BY(mutex_);
 };
 
 struct scene {
@@ -116,7 +115,7 @@ private:
   void drive() {
     std::vector<policy::chunk_fetch> fetches;
     {
-      std::lock_guard lock(mutex_);
+      core::mutex_lock lock(mutex_);
       while (auto next = plan_.next(on_.clock.now_us())) fetches.push_back(*next);
     }
     for (const auto& fetch : fetches) {
@@ -135,7 +134,7 @@ private:
     if (!got) return end_.reach(core::fail(got.error()));
     bool done = false;
     {
-      std::lock_guard lock(mutex_);
+      core::mutex_lock lock(mutex_);
       plan_.on_landed(fetch, on_.clock.now_us());
       done = plan_.on_verified(fetch);
     }
@@ -146,8 +145,8 @@ private:
   }
 
   scene& on_;
-  std::mutex mutex_; // completions may come on several copy threads
-  policy::fetch_plan plan_;
+  core::mutex mutex_; // completions may come on several copy threads
+  policy::fetch_plan plan_ FASTPTM_GUARDED_BY(mutex_);
   finish_line end_;
 };
 

@@ -3,6 +3,8 @@ find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(CAF 0.17.6 COMPONENTS core io REQUIRED)
 find_package(CapnProto 0.9.2 REQUIRED)
+target_compile_options(CapnProto::kj INTERFACE
+  "$<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-include ${PROJECT_SOURCE_DIR}/cmake/kj_for_clang.hpp>")
 find_package(ucx 1.13 REQUIRED CONFIG)
 find_package(nlohmann_json 3.11 REQUIRED CONFIG)
 find_package(tl-expected REQUIRED CONFIG)

@@ -38,9 +38,10 @@ uint64_t histogram::quantile_ns(double share) const noexcept {
 }
 
 template <class T, class... Args>
-T& metrics_registry::find_or_make(std::vector<entry<T>>& in, std::string_view name, std::string_view help,
+T& metrics_registry::find_or_make(entries<T> metrics_registry::*of_kind, std::string_view name, std::string_view help,
                                   std::string_view labels, Args... args) {
-  const std::lock_guard guard(mutex_);
+  const core::mutex_lock guard(mutex_);
+  auto& in = this->*of_kind;
   for (auto& e : in) {
     if (e.name == name && e.labels == labels) return *e.metric;
   }
@@ -53,14 +54,14 @@ T& metrics_registry::find_or_make(std::vector<entry<T>>& in, std::string_view na
 }
 
 counter& metrics_registry::make_counter(std::string_view name, std::string_view help, std::string_view labels) {
-  return find_or_make(counters_, name, help, labels);
+  return find_or_make(&metrics_registry::counters_, name, help, labels);
 }
 gauge& metrics_registry::make_gauge(std::string_view name, std::string_view help, std::string_view labels) {
-  return find_or_make(gauges_, name, help, labels);
+  return find_or_make(&metrics_registry::gauges_, name, help, labels);
 }
 histogram& metrics_registry::make_histogram(std::string_view name, std::string_view help, std::string_view labels,
                                             bucket_range range) {
-  return find_or_make(histograms_, name, help, labels, range);
+  return find_or_make(&metrics_registry::histograms_, name, help, labels, range);
 }
 
 namespace {
@@ -88,7 +89,7 @@ std::string braces(std::string_view labels, std::string_view more = {}) {
 } // namespace
 
 std::string metrics_registry::exposition() const {
-  const std::lock_guard guard(mutex_);
+  const core::mutex_lock guard(mutex_);
   std::string out;
   write_blocks(out, counters_, "counter",
                [&](const auto& e) { out += fmt::format("{}{} {}\n", e.name, braces(e.labels), e.metric->value()); });

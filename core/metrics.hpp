@@ -6,10 +6,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/mutex.hpp"
 
 namespace fastptm::core {
 
@@ -83,15 +84,16 @@ private:
     std::string name, help, labels;
     std::unique_ptr<T> metric;
   };
+  template <class T> using entries = std::vector<entry<T>>;
   template <class T, class... Args>
-  T& find_or_make(std::vector<entry<T>>& in, std::string_view name, std::string_view help, std::string_view labels,
-                  Args... args);
+  T& find_or_make(entries<T> metrics_registry::*of_kind, std::string_view name, std::string_view help,
+                  std::string_view labels, Args... args);
 
   // Metrics are made at start and read by /metrics on another thread; the values themselves are atomics.
-  mutable std::mutex mutex_;
-  std::vector<entry<counter>> counters_;
-  std::vector<entry<gauge>> gauges_;
-  std::vector<entry<histogram>> histograms_;
+  mutable core::mutex mutex_;
+  entries<counter> counters_ FASTPTM_GUARDED_BY(mutex_);
+  entries<gauge> gauges_ FASTPTM_GUARDED_BY(mutex_);
+  entries<histogram> histograms_ FASTPTM_GUARDED_BY(mutex_);
 };
 
 } // namespace fastptm::core

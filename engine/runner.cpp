@@ -1,12 +1,11 @@
 // Skeletons of one device and the runs on its executor; see runner.hpp.
 #include <algorithm>
-#include <condition_variable>
 #include <list>
-#include <mutex>
 
 #include <fmt/format.h>
 
 #include "core/input_limits.hpp"
+#include "core/mutex.hpp"
 #include "engine/runner.hpp"
 #include "models/registry.hpp"
 
@@ -56,20 +55,20 @@ private:
   models::workspace memory_;
   models::batch batch_;
 
-  std::mutex mutex_;
-  std::condition_variable idle_;
-  size_t submitted_ = 0; // and not finished
+  core::mutex mutex_;
+  core::condition idle_;
+  size_t submitted_ FASTPTM_GUARDED_BY(mutex_) = 0; // and not finished
 };
 
 runner::state::~state() {
-  std::unique_lock lock(mutex_);
-  idle_.wait(lock, [this] { return submitted_ == 0; });
+  core::mutex_lock lock(mutex_);
+  while (submitted_ > 0) idle_.wait(lock);
 }
 
 core::result<void> runner::state::submit(run_request request, run_done done) {
   if (auto ok = check_inputs(request.facts, request.inputs); !ok) return ok;
   {
-    const std::lock_guard lock(mutex_);
+    const core::mutex_lock lock(mutex_);
     ++submitted_;
   }
   // std::function copies what it holds.
@@ -85,7 +84,7 @@ core::result<void> runner::state::submit(run_request request, run_done done) {
 
 void runner::state::finished() {
   // Under the lock: the destructor may go on as soon as it can take it.
-  const std::lock_guard lock(mutex_);
+  const core::mutex_lock lock(mutex_);
   --submitted_;
   idle_.notify_all();
 }

@@ -13,7 +13,7 @@ executor::executor(const std::string& name, size_t bound) : bound_(bound), threa
 
 executor::~executor() {
   {
-    const std::lock_guard lock(mutex_);
+    const core::mutex_lock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_one();
@@ -22,7 +22,7 @@ executor::~executor() {
 
 core::result<void> executor::execute(std::function<void()> work) {
   {
-    const std::lock_guard lock(mutex_);
+    const core::mutex_lock lock(mutex_);
     if (waiting_.size() >= bound_) {
       return core::fail(core::errc::busy,
                         fmt::format("{} pieces of work wait for the device: try after one of them", bound_));
@@ -34,9 +34,9 @@ core::result<void> executor::execute(std::function<void()> work) {
 }
 
 void executor::serve() {
-  std::unique_lock lock(mutex_);
+  core::mutex_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+    while (!stopping_ && waiting_.empty()) changed_.wait(lock);
     if (waiting_.empty()) return;
     {
       const std::function<void()> work = std::move(waiting_.front());

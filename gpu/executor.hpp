@@ -1,15 +1,14 @@
 // One thread of a device's own that runs accepted work in order.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "core/error.hpp"
+#include "core/mutex.hpp"
 
 namespace fastptm::gpu {
 
@@ -28,10 +27,10 @@ private:
   void serve();
 
   const size_t bound_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> waiting_;
-  bool stopping_ = false;
+  core::mutex mutex_;
+  core::condition changed_;
+  std::deque<std::function<void()>> waiting_ FASTPTM_GUARDED_BY(mutex_);
+  bool stopping_ FASTPTM_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -15,7 +15,7 @@ void verified_event::set_failed(core::error why) {
 }
 
 void verified_event::set(std::optional<core::error> failure) {
-  const std::lock_guard lock(mutex_);
+  const core::mutex_lock lock(mutex_);
   if (set_.load(std::memory_order_relaxed)) return;
   failure_ = std::move(failure);
   ok_.store(!failure_, std::memory_order_release);
@@ -26,7 +26,7 @@ void verified_event::set(std::optional<core::error> failure) {
 
 core::result<void> verified_event::wait_until(core::time_us give_up_at_us) const {
   if (is_ok()) return {};
-  std::unique_lock lock(mutex_);
+  core::mutex_lock lock(mutex_);
   while (!set_.load(std::memory_order_relaxed)) {
     const core::duration_us left_us = give_up_at_us - core::monotonic_now_us();
     if (left_us <= 0) return core::fail(core::errc::deadline_exceeded, "the bytes did not arrive in time");

@@ -2,12 +2,11 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/mutex.hpp"
 
 namespace fastptm::gpu {
 
@@ -33,9 +32,9 @@ private:
   // Both are written under the mutex, ok_ before set_: a reader that sees set_ sees the outcome.
   std::atomic<bool> set_{false};
   std::atomic<bool> ok_{false};
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
-  std::optional<core::error> failure_;
+  mutable core::mutex mutex_;
+  mutable core::condition changed_;
+  std::optional<core::error> failure_ FASTPTM_GUARDED_BY(mutex_);
 };
 
 } // namespace fastptm::gpu

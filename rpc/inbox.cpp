@@ -22,7 +22,7 @@ inbox::~inbox() {
 
 void inbox::push(std::function<void()> work) {
   {
-    const std::lock_guard guard(mutex_);
+    const core::mutex_lock guard(mutex_);
     if (!open_) return;
     work_.push_back(std::move(work));
     if (work_.size() > 1) return; // the wake-up is on its way
@@ -34,13 +34,13 @@ void inbox::push(std::function<void()> work) {
 std::vector<std::function<void()>> inbox::take() {
   uint64_t count = 0;
   [[maybe_unused]] const auto got = ::read(wake_file_, &count, sizeof count);
-  const std::lock_guard guard(mutex_);
+  const core::mutex_lock guard(mutex_);
   return std::exchange(work_, {});
 }
 
 void inbox::close() {
   std::vector<std::function<void()>> dropped; // destroyed outside of the lock
-  const std::lock_guard guard(mutex_);
+  const core::mutex_lock guard(mutex_);
   open_ = false;
   dropped = std::exchange(work_, {});
 }

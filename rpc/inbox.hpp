@@ -3,10 +3,11 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include <kj/async-unix.h>
+
+#include "core/mutex.hpp"
 
 namespace fastptm::rpc {
 
@@ -28,9 +29,9 @@ private:
   void close();
 
   const int wake_file_;
-  std::mutex mutex_; // between the actors' threads and the KJ thread; no call-out under it
-  std::vector<std::function<void()>> work_;
-  bool open_ = true;
+  core::mutex mutex_; // between the actors' threads and the KJ thread; no call-out under it
+  std::vector<std::function<void()>> work_ FASTPTM_GUARDED_BY(mutex_);
+  bool open_ FASTPTM_GUARDED_BY(mutex_) = true;
 };
 
 // The KJ thread's end: runs the work in its order, each piece on that thread.

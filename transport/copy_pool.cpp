@@ -36,7 +36,7 @@ copy_pool::copy_pool(unsigned threads, std::function<void()> on_thread_start) {
 
 copy_pool::~copy_pool() {
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     stopping_ = true;
   }
   arrived_.notify_all();
@@ -45,16 +45,16 @@ copy_pool::~copy_pool() {
 
 void copy_pool::submit(std::function<void()> work) {
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     queue_.push_back(std::move(work));
   }
   arrived_.notify_one();
 }
 
 void copy_pool::run() {
-  std::unique_lock lock(mutex_);
+  core::mutex_lock lock(mutex_);
   for (;;) {
-    arrived_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    while (!stopping_ && queue_.empty()) arrived_.wait(lock);
     if (queue_.empty()) return;
     auto work = std::move(queue_.front());
     queue_.pop_front();

@@ -2,15 +2,15 @@
 // Shared by the backends of a node; nicer to other threads than those that compute.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
+
+#include "core/mutex.hpp"
 
 namespace fastptm::transport {
 
@@ -35,10 +35,10 @@ public:
 private:
   void run();
 
-  std::mutex mutex_; // the queue between the backends and the threads
-  std::condition_variable arrived_;
-  std::deque<std::function<void()>> queue_;
-  bool stopping_ = false;
+  core::mutex mutex_; // the queue between the backends and the threads
+  core::condition arrived_;
+  std::deque<std::function<void()>> queue_ FASTPTM_GUARDED_BY(mutex_);
+  bool stopping_ FASTPTM_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

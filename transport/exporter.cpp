@@ -8,7 +8,7 @@
 namespace fastptm::transport {
 
 exported exporter::add(exportable what) {
-  std::lock_guard lock(mutex_);
+  core::mutex_lock lock(mutex_);
   const auto name = exported{++last_region_, ++generation_};
   regions_.emplace(name.region, entry{what, name.generation, 0, false, {}});
   return name;
@@ -16,7 +16,7 @@ exported exporter::add(exportable what) {
 
 void exporter::withdraw(exported name, std::function<void()> done) {
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     const auto found = regions_.find(name.region);
     if (found != regions_.end() && found->second.generation == name.generation) {
       found->second.withdrawn = true;
@@ -31,7 +31,7 @@ void exporter::withdraw(exported name, std::function<void()> done) {
 }
 
 core::result<core::memory_region> exporter::pin(const remote_range& range) {
-  std::lock_guard lock(mutex_);
+  core::mutex_lock lock(mutex_);
   const auto found = regions_.find(range.region);
   if (found == regions_.end() || found->second.generation != range.generation || found->second.withdrawn)
     return core::fail(core::errc::not_found,
@@ -48,7 +48,7 @@ core::result<core::memory_region> exporter::pin(const remote_range& range) {
 void exporter::unpin(const remote_range& range) {
   std::vector<std::function<void()>> waiting;
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     const auto found = regions_.find(range.region);
     core::check(found != regions_.end() && found->second.pins > 0, "unpin follows pin");
     if (--found->second.pins > 0 || !found->second.withdrawn) return;
@@ -59,7 +59,7 @@ void exporter::unpin(const remote_range& range) {
 }
 
 core::result<exportable> exporter::mappable(exported name) const {
-  std::lock_guard lock(mutex_);
+  core::mutex_lock lock(mutex_);
   const auto found = regions_.find(name.region);
   if (found == regions_.end() || found->second.generation != name.generation || found->second.withdrawn)
     return core::fail(core::errc::not_found, fmt::format("region {} is not exported any more", name.region));

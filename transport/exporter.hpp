@@ -3,12 +3,12 @@
 
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
 #include "core/error.hpp"
 #include "core/memory_region.hpp"
+#include "core/mutex.hpp"
 
 namespace fastptm::transport {
 
@@ -66,10 +66,10 @@ private:
   };
 
   // Actors add and withdraw while the pump pins: a few instructions under it, never a call-out.
-  mutable std::mutex mutex_;
-  std::unordered_map<uint64_t, entry> regions_;
-  uint64_t last_region_ = 0;
-  uint64_t generation_ = 0;
+  mutable core::mutex mutex_;
+  std::unordered_map<uint64_t, entry> regions_ FASTPTM_GUARDED_BY(mutex_);
+  uint64_t last_region_ FASTPTM_GUARDED_BY(mutex_) = 0;
+  uint64_t generation_ FASTPTM_GUARDED_BY(mutex_) = 0;
 };
 
 } // namespace fastptm::transport

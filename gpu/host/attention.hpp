@@ -98,7 +98,8 @@ private:
 
   template <unsigned Rows> [[gnu::noinline]] void weigh_tile(uint32_t feature) {
     tile_sums<Vector, Rows, Panels> sums{};
-    for_each_key_panel([&](uint32_t panel, uint32_t first, uint32_t last, uint32_t done) [[gnu::always_inline]] {
+    for_each_key_panel([&](uint32_t panel, uint32_t first, uint32_t last,
+                           uint32_t done) __attribute__((always_inline)) {
       const tile_operands<1, lanes> from = {value(panel) + size_t{feature} * panel_rows + first, panel_rows,
                                             block_.scores + size_t{done} * lanes, panel_rows};
       accumulate(sums, from, 0, last - first);

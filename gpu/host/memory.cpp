@@ -80,7 +80,7 @@ page_warmer::page_warmer(core::memory_region region, core::duration_us delay_us)
 
 page_warmer::~page_warmer() {
   {
-    const std::lock_guard lock(mutex_);
+    const core::mutex_lock lock(mutex_);
     stopping_ = true;
   }
   stopped_.notify_one();
@@ -89,8 +89,10 @@ page_warmer::~page_warmer() {
 
 void page_warmer::run() {
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), niceness); // of this thread alone, on Linux
-  std::unique_lock lock(mutex_);
-  if (stopped_.wait_for(lock, std::chrono::microseconds(delay_us_), [this] { return stopping_; })) return;
+  core::mutex_lock lock(mutex_);
+  const auto start = std::chrono::steady_clock::now() + std::chrono::microseconds(delay_us_);
+  while (!stopping_ && stopped_.wait_until(lock, start)) {
+  }
   for (uint64_t at = 0; at < region_.size_bytes && !stopping_; at += step_bytes) {
     lock.unlock();
     populate(region_.slice(at, std::min(step_bytes, region_.size_bytes - at)));

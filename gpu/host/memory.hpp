@@ -1,14 +1,13 @@
 // Anonymous memory of this process: 2 MiB aligned, huge pages where the kernel gives them.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
 #include <thread>
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/memory_region.hpp"
+#include "core/mutex.hpp"
 
 namespace fastptm::gpu::host {
 
@@ -51,9 +50,9 @@ private:
 
   const core::memory_region region_;
   const core::duration_us delay_us_;
-  std::mutex mutex_; // only of the stop
-  std::condition_variable stopped_;
-  bool stopping_ = false;
+  core::mutex mutex_; // only of the stop
+  core::condition stopped_;
+  bool stopping_ FASTPTM_GUARDED_BY(mutex_) = false;
   std::thread thread_; // last: uses the others
 };
 

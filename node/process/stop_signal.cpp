@@ -25,7 +25,7 @@ stop_signal::stop_signal() {
 
 void stop_signal::fail(core::error why) {
   {
-    const std::lock_guard guard(mutex_);
+    const core::mutex_lock guard(mutex_);
     if (!failure_) failure_ = std::move(why);
   }
   nudge();
@@ -38,7 +38,7 @@ void stop_signal::nudge() {
 core::result<void> stop_signal::wait(const std::function<void()>& on_nudge, const std::function<bool()>& on_hang_up) {
   for (int number = 0;;) {
     {
-      const std::lock_guard guard(mutex_);
+      const core::mutex_lock guard(mutex_);
       if (failure_) return core::fail(*failure_);
     }
     if (::sigwait(&signals_, &number) != 0) continue;

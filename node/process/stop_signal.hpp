@@ -3,11 +3,11 @@
 
 #include <csignal>
 #include <functional>
-#include <mutex>
 #include <optional>
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/mutex.hpp"
 
 namespace fastptm::node {
 
@@ -28,8 +28,8 @@ public:
 
 private:
   sigset_t signals_;
-  std::mutex mutex_; // fail() comes from actors
-  std::optional<core::error> failure_;
+  core::mutex mutex_; // fail() comes from actors
+  std::optional<core::error> failure_ FASTPTM_GUARDED_BY(mutex_);
 };
 
 // Ends the process if it still lives after a while: the actor system's destructor is known to hang at times.

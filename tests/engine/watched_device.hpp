@@ -2,9 +2,8 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 
+#include "core/mutex.hpp"
 #include "gpu/device.hpp"
 #include "gpu/kernels.hpp"
 
@@ -17,8 +16,11 @@ public:
 
   // Whether that many layers have computed their attention; gives up after a time that only a lost run needs.
   bool await_attentions(unsigned count) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return attentions_ >= count; });
+    core::mutex_lock lock(mutex_);
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (attentions_ < count && changed_.wait_until(lock, give_up)) {
+    }
+    return attentions_ >= count;
   }
 
   uint64_t activation_bytes(uint32_t rows, uint32_t features) const override {
@@ -38,7 +40,7 @@ public:
   void attention(gpu::activations in, std::span<const gpu::row_span> sequences, uint32_t heads,
                  gpu::activations out) override {
     inner_.attention(in, sequences, heads, out);
-    const std::lock_guard lock(mutex_);
+    const core::mutex_lock lock(mutex_);
     ++attentions_;
     changed_.notify_all();
   }
@@ -54,9 +56,9 @@ public:
 
 private:
   gpu::kernels& inner_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  unsigned attentions_ = 0;
+  core::mutex mutex_;
+  core::condition changed_;
+  unsigned attentions_ FASTPTM_GUARDED_BY(mutex_) = 0;
 };
 
 class watched_device final : public gpu::device {

@@ -3,7 +3,6 @@
 #include <cstring>
 #include <fstream>
 #include <map>
-#include <mutex>
 #include <thread>
 
 #include <gmock/gmock.h>

@@ -12,9 +12,11 @@
 #include "actors/start_node.hpp"
 #include "actors/system_config.hpp"
 #include "core/check.hpp"
+#include "core/mutex.hpp"
 #include "gpu/backends.hpp"
 #include "protocol/errors.hpp"
 #include "tests/support/memory_network.hpp"
+#include "tests/support/until.hpp"
 #include "weights/import/synthetic.hpp"
 
 namespace fastptm::tests {
@@ -99,15 +101,12 @@ public:
 
   // Waits until these nodes are ready; false after ten seconds.
   bool ready(std::vector<std::string> names) {
-    const auto give_up_us = core::monotonic_now_us() + 10'000'000;
-    while (core::monotonic_now_us() < give_up_us) {
+    return until([&] {
       size_t found = 0;
       for (const auto& row : nodes())
         for (const auto& name : names) found += row.name == name && row.state == protocol::node_state::ready;
-      if (found == names.size()) return true;
-      std::this_thread::yield();
-    }
-    return false;
+      return found == names.size();
+    });
   }
 
   core::result<protocol::publication> publish(const std::string& name, uint64_t seed,
@@ -131,9 +130,11 @@ public:
   }
   // An answer may come before its load has ended: waits until so many loads have been reported, ten seconds at most.
   std::vector<protocol::load_report> loads(size_t at_least) {
-    const auto give_up_us = core::monotonic_now_us() + 10'000'000;
-    auto found = loads();
-    for (; found.size() < at_least && core::monotonic_now_us() < give_up_us; found = loads()) std::this_thread::yield();
+    std::vector<protocol::load_report> found;
+    (void)until([&] { // who asks for them counts them
+      found = loads();
+      return found.size() >= at_least;
+    });
     return found;
   }
 
@@ -142,7 +143,7 @@ public:
   }
 
   std::optional<core::error> fatal_of(const std::string& name) {
-    const std::lock_guard lock(nodes_.at(name)->mutex);
+    const core::mutex_lock lock(nodes_.at(name)->mutex);
     return nodes_.at(name)->fatal;
   }
 
@@ -161,8 +162,8 @@ private:
     std::unique_ptr<caf::actor_system> system;
     actors::node_parts parts;
     actors::node_actors actors;
-    std::mutex mutex; // actors tell, the test asks
-    std::optional<core::error> fatal;
+    core::mutex mutex; // actors tell, the test asks
+    std::optional<core::error> fatal FASTPTM_GUARDED_BY(mutex);
   };
 
   running_node& make(const std::string& name) {
@@ -181,7 +182,7 @@ private:
     made.parts.environment = &made.environment;
     made.parts.find_head = [this]() -> core::result<actors::endpoint> { return actors::endpoint{"127.0.0.1", port_}; };
     made.parts.on_fatal = [&made](const core::error& why) {
-      const std::lock_guard lock(made.mutex);
+      const core::mutex_lock lock(made.mutex);
       made.fatal = why;
     };
     return made;

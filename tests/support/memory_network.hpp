@@ -1,16 +1,15 @@
 // A transport between nodes of one process whose sources can be dead or lie; fetches complete on a thread of its own.
 #pragma once
 
-#include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
 
+#include "core/mutex.hpp"
 #include "transport/fetcher.hpp"
 
 namespace fastptm::tests {
@@ -21,7 +20,7 @@ public:
   memory_network() : thread_([this] { run(); }) {}
   ~memory_network() override {
     {
-      const std::lock_guard lock(mutex_);
+      const core::mutex_lock lock(mutex_);
       stopping_ = true;
     }
     changed_.notify_all();
@@ -29,25 +28,26 @@ public:
   }
 
   void add_node(const std::string& name, transport::exporter* exports) {
-    const std::lock_guard lock(mutex_);
+    const core::mutex_lock lock(mutex_);
     nodes_[name] = exports;
   }
   void kill(const std::string& name) {
-    change([&] { dead_.insert(name); });
+    const core::mutex_lock lock(mutex_);
+    dead_.insert(name);
   }
   void corrupt(const std::string& name) {
-    change([&] { lying_.insert(name); });
+    const core::mutex_lock lock(mutex_);
+    lying_.insert(name);
   }
   void heal() {
-    change([&] {
-      dead_.clear();
-      lying_.clear();
-    });
+    const core::mutex_lock lock(mutex_);
+    dead_.clear();
+    lying_.clear();
   }
 
   core::result<transport::fetch_id> fetch(const transport::peer_address& peer, const transport::fetch_request& request,
                                           transport::fetch_done done) override {
-    const std::lock_guard lock(mutex_);
+    const core::mutex_lock lock(mutex_);
     work_.push_back([=, this, done = std::move(done)] { done(deliver(peer.node, request)); });
     changed_.notify_all();
     return transport::fetch_id{++last_id_};
@@ -57,16 +57,11 @@ public:
   transport::path path_to(const transport::peer_address&) const override { return transport::path::loopback; }
 
 private:
-  template <class F> void change(F how) {
-    const std::lock_guard lock(mutex_);
-    how();
-  }
-
   core::result<transport::fetched> deliver(const std::string& node, const transport::fetch_request& request) {
     transport::exporter* exports = nullptr;
     bool lies = false;
     {
-      const std::lock_guard lock(mutex_);
+      const core::mutex_lock lock(mutex_);
       if (!nodes_.contains(node) || dead_.contains(node)) return core::fail(core::errc::unavailable, node + " is dead");
       exports = nodes_.at(node);
       lies = lying_.contains(node);
@@ -80,9 +75,9 @@ private:
   }
 
   void run() {
-    std::unique_lock lock(mutex_);
+    core::mutex_lock lock(mutex_);
     while (true) {
-      changed_.wait(lock, [this] { return stopping_ || !work_.empty(); });
+      while (!stopping_ && work_.empty()) changed_.wait(lock);
       if (work_.empty()) return;
       const auto next = std::move(work_.front());
       work_.pop_front();
@@ -92,13 +87,14 @@ private:
     }
   }
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<std::string, transport::exporter*> nodes_;
-  std::set<std::string> dead_, lying_;
-  std::deque<std::function<void()>> work_;
-  uint64_t last_id_ = 0;
-  bool stopping_ = false;
+  core::mutex mutex_;
+  core::condition changed_;
+  std::map<std::string, transport::exporter*> nodes_ FASTPTM_GUARDED_BY(mutex_);
+  std::set<std::string> dead_ FASTPTM_GUARDED_BY(mutex_);
+  std::set<std::string> lying_ FASTPTM_GUARDED_BY(mutex_);
+  std::deque<std::function<void()>> work_ FASTPTM_GUARDED_BY(mutex_);
+  uint64_t last_id_ FASTPTM_GUARDED_BY(mutex_) = 0;
+  bool stopping_ FASTPTM_GUARDED_BY(mutex_) = false;
   std::thread thread_; // last: starts when the rest is there
 };
 

@@ -1,11 +1,11 @@
 // What every fetcher promises, run on every backend.
 #include <atomic>
 #include <cstring>
-#include <mutex>
 
 #include <gtest/gtest.h>
 
 #include "core/clock.hpp"
+#include "core/mutex.hpp"
 #include "core/random.hpp"
 #include "core/units.hpp"
 #include "tests/transport/rigs.hpp"
@@ -34,12 +34,12 @@ public:
   fetch_done next() {
     const auto slot = begun_++;
     {
-      std::lock_guard lock(mutex_);
+      core::mutex_lock lock(mutex_);
       results_.resize(begun_);
       calls_.resize(begun_);
     }
     return [this, slot](core::result<fetched> result) {
-      std::lock_guard lock(mutex_);
+      core::mutex_lock lock(mutex_);
       results_[slot] = std::move(result);
       ++calls_[slot];
       ++ended_;
@@ -49,7 +49,7 @@ public:
   bool wait() {
     const auto give_up = core::monotonic_now_us() + patience_us;
     while (ended_ < begun_ && core::monotonic_now_us() < give_up) rig_.turn();
-    std::lock_guard lock(mutex_); // the last completion has let go of it
+    core::mutex_lock lock(mutex_); // the last completion has let go of it
     return ended_ == begun_;
   }
 
@@ -61,7 +61,7 @@ public:
 
 private:
   rig& rig_;
-  std::mutex mutex_; // completions come on threads of the backend
+  core::mutex mutex_; // completions come on threads of the backend
   std::vector<core::result<fetched>> results_;
   std::vector<int> calls_;
   std::atomic<size_t> ended_{0};

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <mutex>
 #include <thread>
 
 #include "cli/connection.hpp"
 #include "clients/cpp/client.hpp"
+#include "core/mutex.hpp"
 
 namespace fastptm::demo {
 
@@ -49,12 +49,12 @@ clients::input text_input(const std::string& sentence) {
 
 // What the clients share; each takes the lock once per answer.
 struct ledger {
-  std::mutex mutex; // answers arrive on one thread per client
-  outcome sum;
-  std::map<std::string, uint64_t> failures;
+  core::mutex mutex; // answers arrive on one thread per client
+  outcome sum FASTPTM_GUARDED_BY(mutex);
+  std::map<std::string, uint64_t> failures FASTPTM_GUARDED_BY(mutex);
 
   void enter(const clients::answer& got, const std::vector<float>& expected, core::duration_us latency_us) {
-    const std::lock_guard guard(mutex);
+    const core::mutex_lock guard(mutex);
     if (!got.answered()) {
       ++sum.failed;
       ++failures[got.status];
@@ -146,6 +146,7 @@ core::result<outcome> play(const target& where, const std::vector<planned_reques
   for (const auto& part : parts) {
     if (!part.end) return core::fail(part.end.error());
   }
+  const core::mutex_lock guard(entries.mutex);
   auto sum = std::move(entries.sum);
   sum.wall_us = core::monotonic_now_us() - start_us;
   std::sort(sum.latency_us.begin(), sum.latency_us.end());

@@ -26,15 +26,15 @@ backend::backend(backend_options options) : options_(std::move(options)), secret
 backend::~backend() {
   std::deque<job> left;
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     stopping_ = true;
     left.swap(copies_);
   }
   map_arrived_.notify_all();
   mapper_.join();
   {
-    std::unique_lock lock(mutex_);
-    turns_over_.wait(lock, [this] { return turns_ == 0; });
+    core::mutex_lock lock(mutex_);
+    while (turns_ > 0) turns_over_.wait(lock);
   }
   for (auto& [where, region] : mapped_)
     std::move(region.waiting.begin(), region.waiting.end(), std::back_inserter(left));
@@ -47,7 +47,7 @@ core::result<fetch_id> backend::fetch(const peer_address& peer, const fetch_requ
   core::check(request.timeout_us > 0, "a fetch has a deadline");
   core::check(request.target.size_bytes >= request.source.length_bytes, "the target holds what is fetched");
   const exported region{request.source.region, request.source.generation};
-  std::lock_guard lock(mutex_);
+  core::mutex_lock lock(mutex_);
   if (outstanding_ >= options_.fetches_in_flight)
     return core::fail(core::errc::busy, fmt::format("{} fetches are in flight", outstanding_));
   ++outstanding_;
@@ -79,7 +79,7 @@ void backend::cancel(fetch_id id) {
     jobs.erase(at);
   };
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     take(copies_);
     for (auto& [where, region] : mapped_) take(region.waiting);
   }
@@ -90,7 +90,7 @@ void backend::cancel(fetch_id id) {
 void backend::close_peer(std::string_view node) {
   std::vector<job> left;
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     std::erase_if(mapped_, [&](auto& entry) {
       if (std::get<0>(entry.first) != node) return false;
       std::move(entry.second.waiting.begin(), entry.second.waiting.end(), std::back_inserter(left));
@@ -103,9 +103,9 @@ void backend::close_peer(std::string_view node) {
 // -- threads ----------------------------------------------------------------------------------------------------------
 
 void backend::run_mapper() {
-  std::unique_lock lock(mutex_);
+  core::mutex_lock lock(mutex_);
   for (;;) {
-    map_arrived_.wait(lock, [this] { return stopping_ || !map_jobs_.empty(); });
+    while (!stopping_ && map_jobs_.empty()) map_arrived_.wait(lock);
     if (stopping_) return;
     const auto what = std::move(map_jobs_.front());
     map_jobs_.pop_front();
@@ -148,7 +148,7 @@ void backend::queue_copy(job what) {
 }
 
 void backend::copy_next() {
-  std::unique_lock lock(mutex_);
+  core::mutex_lock lock(mutex_);
   if (!copies_.empty()) {
     auto what = std::move(copies_.front());
     copies_.pop_front();
@@ -178,7 +178,7 @@ void backend::copy(job& what) {
 
 void backend::finish(const job& what, core::result<fetched> outcome) {
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     --outstanding_;
   }
   what.done(std::move(outcome));

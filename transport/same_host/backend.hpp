@@ -2,17 +2,16 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <tuple>
 #include <vector>
 
+#include "core/mutex.hpp"
 #include "transport/cluster_secret.hpp"
 #include "transport/copy_pool.hpp"
 #include "transport/fetcher.hpp"
@@ -61,10 +60,10 @@ private:
     exported region;
   };
 
-  void start_mapping(const peer_address& peer, exported region);
+  void start_mapping(const peer_address& peer, exported region) FASTPTM_REQUIRES(mutex_);
   void run_mapper();
   void touch_all(const mapping& memory);
-  void queue_copy(job what);
+  void queue_copy(job what) FASTPTM_REQUIRES(mutex_);
   void copy_next();
   void copy(job& what);
   void finish(const job& what, core::result<fetched> outcome);
@@ -74,16 +73,16 @@ private:
   core::monotonic_clock clock_;
 
   // Between callers, the mapper and the copy threads; no call-out and no system call under it.
-  std::mutex mutex_;
-  std::condition_variable map_arrived_;
-  std::condition_variable turns_over_;
-  std::map<place, mapped> mapped_;
-  std::deque<job> copies_;
-  std::deque<map_job> map_jobs_;
-  uint64_t last_fetch_ = 0;
-  uint32_t outstanding_ = 0;
-  uint32_t turns_ = 0;                 // asked from the pool: one for every copy that was ever queued
-  std::atomic<bool> stopping_ = false; // written under the lock
+  core::mutex mutex_;
+  core::condition map_arrived_;
+  core::condition turns_over_;
+  std::map<place, mapped> mapped_ FASTPTM_GUARDED_BY(mutex_);
+  std::deque<job> copies_ FASTPTM_GUARDED_BY(mutex_);
+  std::deque<map_job> map_jobs_ FASTPTM_GUARDED_BY(mutex_);
+  uint64_t last_fetch_ FASTPTM_GUARDED_BY(mutex_) = 0;
+  uint32_t outstanding_ FASTPTM_GUARDED_BY(mutex_) = 0;
+  uint32_t turns_ FASTPTM_GUARDED_BY(mutex_) = 0; // asked from the pool: one for every copy that was ever queued
+  std::atomic<bool> stopping_ = false;            // written under the lock
 
   std::thread mapper_;
 };

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <variant>
@@ -13,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "core/check.hpp"
+#include "core/mutex.hpp"
 #include "transport/pump.hpp"
 #include "transport/ucx/fetching.hpp"
 #include "transport/ucx/only_address.hpp"
@@ -86,9 +86,9 @@ private:
   std::atomic<uint32_t> outstanding_{0};
 
   // What other threads hand to the pump, and the paths it tells them.
-  mutable std::mutex mutex_;
-  std::vector<command> posted_;
-  std::unordered_map<std::string, path> paths_;
+  mutable core::mutex mutex_;
+  std::vector<command> posted_ FASTPTM_GUARDED_BY(mutex_);
+  std::unordered_map<std::string, path> paths_ FASTPTM_GUARDED_BY(mutex_);
   std::atomic<bool> has_posted_{false};
 
   // The pump's.
@@ -108,7 +108,7 @@ backend::engine::engine(backend_options options, exporter& exports, std::unique_
              post(read_command{id, complete, checksum});
            }}) {
   fetching_.on_path = [this](const std::string& node, path way) {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     paths_[node] = way;
   };
 }
@@ -152,7 +152,7 @@ core::result<transport::fetch_id> backend::engine::fetch(const peer_address& pee
 
 void backend::engine::post(command what) {
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     posted_.push_back(std::move(what));
     has_posted_.store(true, std::memory_order_release);
   }
@@ -160,7 +160,7 @@ void backend::engine::post(command what) {
 }
 
 path backend::engine::path_to(const peer_address& peer) const {
-  std::lock_guard lock(mutex_);
+  core::mutex_lock lock(mutex_);
   if (const auto found = paths_.find(peer.node); found != paths_.end()) return found->second;
   return cma_allowed_ && !peer.boot_id.empty() && peer.boot_id == boot_id_ ? path::cma : path::tcp;
 }
@@ -168,7 +168,7 @@ path backend::engine::path_to(const peer_address& peer) const {
 bool backend::engine::carry_out_posted() {
   if (!has_posted_.load(std::memory_order_acquire)) return false;
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     taken_.swap(posted_);
     has_posted_.store(false, std::memory_order_relaxed);
   }

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "core/check.hpp"
+#include "core/mutex.hpp"
 #include "weights/format/hash.hpp"
 
 namespace fastptm::weights {
@@ -42,11 +43,6 @@ policy::fetch_failure failure_of(const core::error& why) {
 
 } // namespace
 
-bool loader::actions::empty() const {
-  return launches.empty() && cancels.empty() && closes.empty() && checks.empty() && verified.empty() &&
-         failures.empty() && starved.empty();
-}
-
 std::shared_ptr<loader> loader::make(loader_options options, std::vector<shard_to_load> shards, verifier& checker,
                                      const core::clock& clock, loader_callbacks callbacks) {
   return std::shared_ptr<loader>(
@@ -63,14 +59,14 @@ loader::loader(loader_options options, std::vector<shard_to_load> shards, verifi
 // -- from the owner ---------------------------------------------------------------------------------------------------
 
 uint32_t loader::add_source(load_source source) {
-  std::unique_lock lock(mutex_);
-  const auto number = plan_.add_source(source.kind, source.rate_bps);
   auto state = std::make_unique<source_state>();
   state->report.kind = source.kind;
   state->report.node = source.peer.node;
   state->report.path = source.reported_path;
   auto holds = std::move(source.holds);
   state->what = std::move(source);
+  core::mutex_lock lock(mutex_);
+  const auto number = plan_.add_source(state->what.kind, state->what.rate_bps);
   sources_.push_back(std::move(state));
   lock.unlock();
   add_holdings(number, std::move(holds));
@@ -78,83 +74,101 @@ uint32_t loader::add_source(load_source source) {
 }
 
 void loader::add_holdings(uint32_t source, std::vector<shard_location> holds) {
-  std::unique_lock lock(mutex_);
-  for (const auto& held : holds) {
-    plan_.add_holding(source, held.shard);
-    sources_[source]->holds[held.shard] = held;
-  }
-  last_starved_.clear();
   actions out;
-  if (started_) plan_more(out);
-  run(std::move(lock), std::move(out));
+  {
+    const core::mutex_lock lock(mutex_);
+    for (const auto& held : holds) {
+      plan_.add_holding(source, held.shard);
+      sources_[source]->holds[held.shard] = held;
+    }
+    last_starved_.clear();
+    if (started_) plan_more(out);
+    ++calls_out_;
+  }
+  run(std::move(out));
 }
 
 void loader::note_bad_chunks(uint32_t source, uint32_t chunks) {
-  std::lock_guard lock(mutex_);
+  core::mutex_lock lock(mutex_);
   bad_ += chunks;
   if (chunks > 0) sources_[source]->report.failed = true;
 }
 
 void loader::start() {
-  std::unique_lock lock(mutex_);
-  core::check(!started_, "a loader starts once");
-  started_ = true;
-  start_us_ = clock_.now_us();
   actions out;
-  plan_more(out);
-  look_for_starved(out);
-  run(std::move(lock), std::move(out));
+  {
+    const core::mutex_lock lock(mutex_);
+    core::check(!started_, "a loader starts once");
+    started_ = true;
+    start_us_ = clock_.now_us();
+    plan_more(out);
+    look_for_starved(out);
+    ++calls_out_;
+  }
+  run(std::move(out));
 }
 
 void loader::lose_source(const std::string& node) {
-  std::unique_lock lock(mutex_);
   actions out;
-  for (uint32_t i = 0; i < sources_.size(); ++i)
-    if (sources_[i]->what.peer.node == node) {
-      fail_source(i, {core::errc::unavailable, fmt::format("{} was declared lost", node)}, out);
-      // A cancelled fetch may wait for bytes that a hung peer has begun to send; a closed peer's does not.
-      out.closes.emplace_back(sources_[i]->what.via, node);
-    }
-  if (started_) plan_more(out);
-  look_for_starved(out);
-  run(std::move(lock), std::move(out));
+  {
+    const core::mutex_lock lock(mutex_);
+    for (uint32_t i = 0; i < sources_.size(); ++i)
+      if (sources_[i]->what.peer.node == node) {
+        fail_source(i, {core::errc::unavailable, fmt::format("{} was declared lost", node)}, out);
+        // A cancelled fetch may wait for bytes that a hung peer has begun to send; a closed peer's does not.
+        out.closes.emplace_back(sources_[i]->what.via, node);
+      }
+    if (started_) plan_more(out);
+    look_for_starved(out);
+    ++calls_out_;
+  }
+  run(std::move(out));
 }
 
 void loader::give_up(core::error why) {
-  std::unique_lock lock(mutex_);
-  if (finished_ || giving_up_) return;
-  giving_up_ = std::move(why);
   actions out;
-  for (uint32_t i = 0; i < sources_.size(); ++i) doom_flights_of(i, out);
-  run(std::move(lock), std::move(out));
+  {
+    const core::mutex_lock lock(mutex_);
+    if (finished_ || giving_up_) return;
+    giving_up_ = std::move(why);
+    for (uint32_t i = 0; i < sources_.size(); ++i) doom_flights_of(i, out);
+    ++calls_out_;
+  }
+  run(std::move(out));
 }
 
 // -- completions ------------------------------------------------------------------------------------------------------
 
 void loader::on_fetched(uint64_t token, core::result<transport::fetched> result) {
-  std::unique_lock lock(mutex_);
-  const auto found = flights_.find(token);
-  core::check(found != flights_.end(), "a fetch completes once");
-  const auto one = found->second;
-  flights_.erase(found);
   actions out;
-  if (result)
-    note_landed(one.fetch, *result, out);
-  else
-    note_failed(one, result.error(), out);
-  plan_more(out);
-  if (!result) look_for_starved(out);
-  run(std::move(lock), std::move(out));
+  {
+    const core::mutex_lock lock(mutex_);
+    const auto found = flights_.find(token);
+    core::check(found != flights_.end(), "a fetch completes once");
+    const auto one = found->second;
+    flights_.erase(found);
+    if (result)
+      note_landed(one.fetch, *result, out);
+    else
+      note_failed(one, result.error(), out);
+    plan_more(out);
+    if (!result) look_for_starved(out);
+    ++calls_out_;
+  }
+  run(std::move(out));
 }
 
 void loader::on_checked(const policy::chunk_fetch& fetch, uint64_t checksum) {
-  std::unique_lock lock(mutex_);
-  --checks_;
   actions out;
-  note_checked(fetch, checksum, out);
-  plan_more(out);
-  look_for_starved(out);
-  run(std::move(lock), std::move(out));
+  {
+    const core::mutex_lock lock(mutex_);
+    --checks_;
+    note_checked(fetch, checksum, out);
+    plan_more(out);
+    look_for_starved(out);
+    ++calls_out_;
+  }
+  run(std::move(out));
 }
 
 // -- locked -----------------------------------------------------------------------------------------------------------
@@ -270,30 +284,24 @@ void loader::look_for_starved(actions& out) {
 // -- unlocked ---------------------------------------------------------------------------------------------------------
 
 // Callbacks of different threads may overlap, `done` comes after all of them: whoever leaves last finishes.
-void loader::run(std::unique_lock<std::mutex> lock, actions what) {
+void loader::run(actions what) {
   const auto self = shared_from_this();
-  if (!what.empty()) {
-    ++calls_out_;
-    lock.unlock();
-    for (const auto token : what.launches) launch(token);
-    for (const auto shard : what.verified)
-      if (callbacks_.shard_verified) callbacks_.shard_verified(shard);
-    for (const auto& fetch : what.checks)
-      checker_.submit(shards_[fetch.shard].target.slice(fetch.offset_bytes, fetch.length_bytes),
-                      [self, fetch](uint64_t checksum) { self->on_checked(fetch, checksum); });
-    for (const auto& [via, id] : what.cancels) via->cancel(id);
-    for (const auto& [via, node] : what.closes) via->close_peer(node);
-    for (const auto& [node, why] : what.failures)
-      if (callbacks_.source_failed) callbacks_.source_failed(node, why);
-    if (!what.starved.empty()) callbacks_.starved(std::move(what.starved));
-    lock.lock();
-    --calls_out_;
-  }
-  if (is_over()) finish(std::move(lock));
+  for (const auto token : what.launches) launch(token);
+  for (const auto shard : what.verified)
+    if (callbacks_.shard_verified) callbacks_.shard_verified(shard);
+  for (const auto& fetch : what.checks)
+    checker_.submit(shards_[fetch.shard].target.slice(fetch.offset_bytes, fetch.length_bytes),
+                    [self, fetch](uint64_t checksum) { self->on_checked(fetch, checksum); });
+  for (const auto& [via, id] : what.cancels) via->cancel(id);
+  for (const auto& [via, node] : what.closes) via->close_peer(node);
+  for (const auto& [node, why] : what.failures)
+    if (callbacks_.source_failed) callbacks_.source_failed(node, why);
+  if (!what.starved.empty()) callbacks_.starved(std::move(what.starved));
+  finish_if_over();
 }
 
 void loader::launch(uint64_t token) {
-  std::unique_lock lock(mutex_);
+  core::mutex_lock lock(mutex_);
   const auto fetch = flights_.at(token).fetch;
   const auto& source = *sources_[fetch.source];
   const auto& place = source.holds.at(fetch.shard);
@@ -324,7 +332,10 @@ bool loader::is_over() const {
   return !finished_ && calls_out_ == 0 && flights_.empty() && checks_ == 0 && (plan_.done() || giving_up_);
 }
 
-void loader::finish(std::unique_lock<std::mutex> lock) {
+void loader::finish_if_over() {
+  core::mutex_lock lock(mutex_);
+  --calls_out_;
+  if (!is_over()) return;
   finished_ = true;
   auto report = make_report();
   core::result<void> outcome;

@@ -5,7 +5,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -15,6 +14,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/memory_region.hpp"
+#include "core/mutex.hpp"
 #include "policy/fetch_plan.hpp"
 #include "transport/fetcher.hpp"
 #include "weights/load/load_report.hpp"
@@ -109,7 +109,6 @@ private:
     std::vector<uint32_t> verified;
     std::vector<std::pair<std::string, core::error>> failures;
     std::vector<uint32_t> starved;
-    bool empty() const;
   };
 
   loader(loader_options options, std::vector<shard_to_load> shards, verifier& checker, const core::clock& clock,
@@ -120,22 +119,24 @@ private:
   void on_checked(const policy::chunk_fetch& fetch, uint64_t checksum);
 
   // -- locked: change state, note what to call ------------------------------------------------------------------------
-  void note_landed(const policy::chunk_fetch& fetch, const transport::fetched& got, actions& out);
-  void note_failed(const flight& one, const core::error& why, actions& out);
-  void note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, actions& out);
-  void fail_source(uint32_t source, const core::error& why, actions& out);
-  void doom_flights_of(uint32_t source, actions& out);
-  void plan_more(actions& out);
-  bool give_second_chances();
-  void look_for_starved(actions& out);
+  void note_landed(const policy::chunk_fetch& fetch, const transport::fetched& got, actions& out)
+      FASTPTM_REQUIRES(mutex_);
+  void note_failed(const flight& one, const core::error& why, actions& out) FASTPTM_REQUIRES(mutex_);
+  void note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, actions& out) FASTPTM_REQUIRES(mutex_);
+  void fail_source(uint32_t source, const core::error& why, actions& out) FASTPTM_REQUIRES(mutex_);
+  void doom_flights_of(uint32_t source, actions& out) FASTPTM_REQUIRES(mutex_);
+  void plan_more(actions& out) FASTPTM_REQUIRES(mutex_);
+  bool give_second_chances() FASTPTM_REQUIRES(mutex_);
+  void look_for_starved(actions& out) FASTPTM_REQUIRES(mutex_);
 
   // -- unlocked: call, then look whether that was the end -------------------------------------------------------------
-  void run(std::unique_lock<std::mutex> lock, actions what);
+  // Requires: whoever noted them has counted itself in calls_out_.
+  void run(actions what);
   void launch(uint64_t token);
-  bool is_over() const;
-  void finish(std::unique_lock<std::mutex> lock);
-  load_report make_report() const;
-  link_limit slowest_link() const;
+  bool is_over() const FASTPTM_REQUIRES(mutex_);
+  void finish_if_over();
+  load_report make_report() const FASTPTM_REQUIRES(mutex_);
+  link_limit slowest_link() const FASTPTM_REQUIRES(mutex_);
 
   const loader_options options_;
   const std::vector<shard_to_load> shards_;
@@ -144,24 +145,29 @@ private:
   const loader_callbacks callbacks_;
 
   // Pump, copy pool, verifier and the owning actor meet here; no call-out and no copying under it.
-  std::mutex mutex_;
-  policy::fetch_plan plan_;
-  std::vector<std::unique_ptr<source_state>> sources_;
-  std::unordered_map<uint64_t, flight> flights_;
-  uint64_t last_token_ = 0;
-  uint32_t checks_ = 0;    // chunks in the verifier
-  uint32_t calls_out_ = 0; // threads inside run()'s calls
-  bool started_ = false;
-  bool finished_ = false;
-  std::optional<core::error> giving_up_;
-  std::vector<uint32_t> last_starved_;
-  std::string last_failure_;
+  core::mutex mutex_;
+  policy::fetch_plan plan_ FASTPTM_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<source_state>> sources_ FASTPTM_GUARDED_BY(mutex_);
+  std::unordered_map<uint64_t, flight> flights_ FASTPTM_GUARDED_BY(mutex_);
+  uint64_t last_token_ FASTPTM_GUARDED_BY(mutex_) = 0;
+  uint32_t checks_ FASTPTM_GUARDED_BY(mutex_) = 0;    // chunks in the verifier
+  uint32_t calls_out_ FASTPTM_GUARDED_BY(mutex_) = 0; // threads inside run()
+  bool started_ FASTPTM_GUARDED_BY(mutex_) = false;
+  bool finished_ FASTPTM_GUARDED_BY(mutex_) = false;
+  std::optional<core::error> giving_up_ FASTPTM_GUARDED_BY(mutex_);
+  std::vector<uint32_t> last_starved_ FASTPTM_GUARDED_BY(mutex_);
+  std::string last_failure_ FASTPTM_GUARDED_BY(mutex_);
 
   // The report's raw figures.
-  uint64_t bytes_ = 0;
-  uint32_t verified_ = 0, bad_ = 0, refetched_ = 0;
-  core::time_us start_us_ = 0, last_land_us_ = 0, last_shard_us_ = 0;
-  std::optional<core::time_us> first_ask_us_, first_land_us_;
+  uint64_t bytes_ FASTPTM_GUARDED_BY(mutex_) = 0;
+  uint32_t verified_ FASTPTM_GUARDED_BY(mutex_) = 0;
+  uint32_t bad_ FASTPTM_GUARDED_BY(mutex_) = 0;
+  uint32_t refetched_ FASTPTM_GUARDED_BY(mutex_) = 0;
+  core::time_us start_us_ FASTPTM_GUARDED_BY(mutex_) = 0;
+  core::time_us last_land_us_ FASTPTM_GUARDED_BY(mutex_) = 0;
+  core::time_us last_shard_us_ FASTPTM_GUARDED_BY(mutex_) = 0;
+  std::optional<core::time_us> first_ask_us_ FASTPTM_GUARDED_BY(mutex_);
+  std::optional<core::time_us> first_land_us_ FASTPTM_GUARDED_BY(mutex_);
 };
 
 } // namespace fastptm::weights

@@ -16,7 +16,7 @@ verifier::verifier(unsigned threads) {
 
 verifier::~verifier() {
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     stopping_ = true;
   }
   arrived_.notify_all();
@@ -26,16 +26,16 @@ verifier::~verifier() {
 void verifier::submit(core::memory_region chunk, std::function<void(uint64_t checksum)> done) {
   if (threads_.empty()) return done(chunk_checksum(chunk.address, chunk.size_bytes));
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     jobs_.push_back({chunk, std::move(done)});
   }
   arrived_.notify_one();
 }
 
 void verifier::run() {
-  std::unique_lock lock(mutex_);
+  core::mutex_lock lock(mutex_);
   for (;;) {
-    arrived_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    while (!stopping_ && jobs_.empty()) arrived_.wait(lock);
     if (jobs_.empty()) return;
     auto what = std::move(jobs_.front());
     jobs_.pop_front();

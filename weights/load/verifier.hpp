@@ -1,15 +1,14 @@
 // Computes the checksums of landed chunks on threads of its own, so that neither the pump nor an actor waits for them.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "core/memory_region.hpp"
+#include "core/mutex.hpp"
 
 namespace fastptm::weights {
 
@@ -34,10 +33,10 @@ private:
   void run();
 
   // The queue between the pump and the threads.
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<job> jobs_;
-  bool stopping_ = false;
+  core::mutex mutex_;
+  core::condition arrived_;
+  std::deque<job> jobs_ FASTPTM_GUARDED_BY(mutex_);
+  bool stopping_ FASTPTM_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

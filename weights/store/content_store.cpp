@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "core/log.hpp"
+#include "core/mutex.hpp"
 #include "core/random.hpp"
 #include "models/registry.hpp"
 #include "weights/import/regular_file.hpp"
@@ -115,7 +116,7 @@ core::result<stored_object> object_writer::commit() {
 // -- content_store ----------------------------------------------------------------------------------------------------
 
 content_store::content_store(fs::path folder)
-    : folder_(std::move(folder)), publishing_(std::make_unique<std::mutex>()),
+    : folder_(std::move(folder)), publishing_(std::make_unique<core::mutex>()),
       unique_prefix_(fmt::format("{:016x}", core::true_random_u64())) {}
 
 core::result<content_store> content_store::open(const fs::path& folder) {

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +12,7 @@
 
 #include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/mutex.hpp"
 #include "weights/format/hash.hpp"
 #include "weights/format/manifest.hpp"
 
@@ -71,7 +71,7 @@ public:
   core::result<manifest> read_manifest(const core::digest& name) const;
 
   // -- writing --------------------------------------------------------------------------------------------------------
-  std::unique_lock<std::mutex> publishing() const { return std::unique_lock(*publishing_); }
+  core::mutex& publishing() const FASTPTM_THREAD_SAFETY(lock_returned(*publishing_)) { return *publishing_; }
   core::result<object_writer> begin_object();
   core::result<stored_object> put_object(std::string_view bytes);
   core::result<stored_object> put_manifest(const manifest& set);
@@ -98,7 +98,7 @@ private:
   std::filesystem::path folder_;
   // Publications run one after the other: the disk is their limit, and a failed one can take its objects back without
   // asking whether another has found them already.
-  std::unique_ptr<std::mutex> publishing_;
+  std::unique_ptr<core::mutex> publishing_;
   std::string unique_prefix_;
 };
 

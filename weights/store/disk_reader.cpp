@@ -167,7 +167,7 @@ disk_reader::disk_reader(disk_reader_options bounds) : bounds_(bounds), ring_(ri
 disk_reader::~disk_reader() {
   std::deque<std::shared_ptr<job>> left;
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     stopping_ = true;
     left.swap(jobs_);
   }
@@ -188,7 +188,7 @@ core::result<void> disk_reader::submit(disk_read what, std::function<void(disk_r
   made->what = std::move(what);
   made->done = std::move(done);
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     if (stopping_ || jobs_.size() >= bounds_.queued_shards)
       return core::fail(core::errc::busy, fmt::format("{} shards wait for the disk", jobs_.size()));
     jobs_.push_back(std::move(made));
@@ -202,8 +202,8 @@ std::string_view disk_reader::path() const {
 }
 
 std::shared_ptr<disk_reader::job> disk_reader::take_job(bool may_wait) {
-  std::unique_lock lock(mutex_);
-  if (may_wait) arrived_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+  core::mutex_lock lock(mutex_);
+  while (may_wait && !stopping_ && jobs_.empty()) arrived_.wait(lock);
   if (jobs_.empty()) return nullptr;
   auto taken = std::move(jobs_.front());
   jobs_.pop_front();

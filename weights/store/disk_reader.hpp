@@ -1,13 +1,11 @@
 // Reads shards from disk with io_uring and O_DIRECT, several chunks in flight, each verified as it lands.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -15,6 +13,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/memory_region.hpp"
+#include "core/mutex.hpp"
 
 namespace fastptm::weights {
 
@@ -62,10 +61,10 @@ private:
   const disk_reader_options bounds_;
   std::unique_ptr<ring> ring_; // used by the reader's thread; null: pread
   // The queue between the store and the reader's thread.
-  mutable std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<std::shared_ptr<job>> jobs_;
-  bool stopping_ = false;
+  mutable core::mutex mutex_;
+  core::condition arrived_;
+  std::deque<std::shared_ptr<job>> jobs_ FASTPTM_GUARDED_BY(mutex_);
+  bool stopping_ FASTPTM_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

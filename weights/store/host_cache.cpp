@@ -36,7 +36,7 @@ void cache_lease::release() {
 }
 
 void host_cache::release(const core::digest& shard) {
-  std::lock_guard lock(mutex_);
+  core::mutex_lock lock(mutex_);
   auto& leased = entries_.at(shard);
   core::check(leased.leases > 0, "a lease is released once");
   if (--leased.leases == 0 && leased.unneeded) forget(shard);
@@ -60,7 +60,7 @@ host_cache::host_cache(transport::sealed_memory memory, uint64_t present_bytes, 
 
 host_cache::~host_cache() {
   {
-    std::lock_guard lock(mutex_);
+    core::mutex_lock lock(mutex_);
     stopping_ = true;
   }
   grow_now_.notify_one();
@@ -73,15 +73,17 @@ void host_cache::grow() {
   pthread_setname_np(pthread_self(), "cache-grower");
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), grower_niceness); // of this thread alone, on Linux
   {
-    std::unique_lock lock(mutex_);
-    grow_now_.wait_for(lock, std::chrono::microseconds(grow_after_us), [this] { return stopping_ || in_need_; });
+    core::mutex_lock lock(mutex_);
+    const auto quiet_until = std::chrono::steady_clock::now() + std::chrono::microseconds(grow_after_us);
+    while (!stopping_ && !in_need_ && grow_now_.wait_until(lock, quiet_until)) {
+    }
   }
   while (add_step()) {
   }
 }
 
 bool host_cache::add_step() {
-  std::unique_lock lock(mutex_);
+  core::mutex_lock lock(mutex_);
   const auto step = std::min(step_bytes, memory_.region().size_bytes - places_.size_bytes());
   const auto offset = places_.size_bytes();
   if (stopping_ || step == 0) {
@@ -102,14 +104,14 @@ bool host_cache::add_step() {
 }
 
 uint64_t host_cache::present_bytes() const {
-  std::lock_guard lock(mutex_);
+  core::mutex_lock lock(mutex_);
   return places_.size_bytes();
 }
 
 // -- staging ----------------------------------------------------------------------------------------------------------
 
 void host_cache::stage(stage_request request, std::function<void(staged)> done) {
-  std::unique_lock lock(mutex_);
+  core::mutex_lock lock(mutex_);
   if (const auto found = entries_.find(request.shard); found != entries_.end()) {
     auto& entry = found->second;
     entry.unneeded = false;
@@ -143,7 +145,7 @@ void host_cache::stage(stage_request request, std::function<void(staged)> done) 
 }
 
 void host_cache::on_read(const core::digest& shard, disk_read_result result) {
-  std::unique_lock lock(mutex_);
+  core::mutex_lock lock(mutex_);
   auto& entry = entries_.at(shard);
   const auto waiters = std::exchange(entry.waiters, {});
   const auto offset = entry.offset_bytes;
@@ -164,7 +166,7 @@ void host_cache::on_read(const core::digest& shard, disk_read_result result) {
 }
 
 uint64_t host_cache::drop_unleased() {
-  std::lock_guard lock(mutex_);
+  core::mutex_lock lock(mutex_);
   const auto before = places_.used_bytes();
   const auto all = recency_;
   for (const auto& shard : all)
@@ -173,7 +175,7 @@ uint64_t host_cache::drop_unleased() {
 }
 
 void host_cache::forget_unneeded(const core::digest& shard) {
-  std::lock_guard lock(mutex_);
+  core::mutex_lock lock(mutex_);
   const auto found = entries_.find(shard);
   if (found == entries_.end()) return;
   if (found->second.leases == 0 && !found->second.reading)
@@ -183,12 +185,12 @@ void host_cache::forget_unneeded(const core::digest& shard) {
 }
 
 uint64_t host_cache::used_bytes() const {
-  std::lock_guard lock(mutex_);
+  core::mutex_lock lock(mutex_);
   return places_.used_bytes();
 }
 
 bool host_cache::holds(const core::digest& shard) const {
-  std::lock_guard lock(mutex_);
+  core::mutex_lock lock(mutex_);
   const auto found = entries_.find(shard);
   return found != entries_.end() && !found->second.reading;
 }

@@ -1,13 +1,11 @@
 // The shards of a host's store that are in memory: one mappable slab, least recently used goes first.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string_view>
 #include <thread>
@@ -18,6 +16,7 @@
 #include "core/clock.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/mutex.hpp"
 #include "core/slab.hpp"
 #include "transport/sealed_memory.hpp"
 #include "weights/store/disk_reader.hpp"
@@ -104,23 +103,23 @@ private:
   void grow();
   bool add_step();
   void release(const core::digest& shard);
-  core::result<uint64_t> make_room(uint64_t size_bytes);
-  void forget(const core::digest& shard);
+  core::result<uint64_t> make_room(uint64_t size_bytes) FASTPTM_REQUIRES(mutex_);
+  void forget(const core::digest& shard) FASTPTM_REQUIRES(mutex_);
   void on_read(const core::digest& shard, disk_read_result result);
 
   transport::sealed_memory memory_;
   disk_reader& disk_;
 
   // The store actor stages, the disk thread finishes, leases end anywhere: table updates only, never a call-out.
-  mutable std::mutex mutex_;
-  std::unordered_map<core::digest, cached_shard> entries_;
-  std::list<core::digest> recency_; // least recently used first
-  core::slab places_;               // of what has come into memory
-  bool growing_ = false;            // until all is present, or no more can be had
-  bool in_need_ = false;            // a staging found no room
-  bool stopping_ = false;
-  std::condition_variable grow_now_; // in_need_ or stopping_
-  std::thread grower_;               // last: uses the others
+  mutable core::mutex mutex_;
+  std::unordered_map<core::digest, cached_shard> entries_ FASTPTM_GUARDED_BY(mutex_);
+  std::list<core::digest> recency_ FASTPTM_GUARDED_BY(mutex_); // least recently used first
+  core::slab places_ FASTPTM_GUARDED_BY(mutex_);               // of what has come into memory
+  bool growing_ FASTPTM_GUARDED_BY(mutex_) = false;            // until all is present, or no more can be had
+  bool in_need_ FASTPTM_GUARDED_BY(mutex_) = false;            // a staging found no room
+  bool stopping_ FASTPTM_GUARDED_BY(mutex_) = false;
+  core::condition grow_now_; // in_need_ or stopping_
+  std::thread grower_;       // last: uses the others
 };
 
 } // namespace fastptm::weights

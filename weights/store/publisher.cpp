@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <ctime>
-#include <mutex>
 #include <span>
 #include <thread>
 #include <utility>
@@ -13,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "core/mutex.hpp"
 #include "core/names.hpp"
 #include "weights/format/hash.hpp"
 #include "weights/import/image_reader.hpp"
@@ -57,7 +57,10 @@ public:
       : request_(request), store_(store), models_(models), observe_(observe), made_(store) {}
 
   core::result<publication> run(const import_plan& plan) {
-    progress_.total_bytes = plan.total_bytes();
+    {
+      const core::mutex_lock turn(observing_);
+      progress_.total_bytes = plan.total_bytes();
+    }
     result_.set = {.arch = plan.arch, .job = plan.job, .shards = {}};
     result_.entry.architecture = plan.facts.name;
     auto ok = write_shards(plan)
@@ -76,7 +79,7 @@ private:
   };
 
   void report(uint64_t more_bytes) {
-    const std::lock_guard turn(observing_);
+    const core::mutex_lock turn(observing_);
     progress_.done_bytes += more_bytes;
     if (observe_) observe_(progress_);
   }
@@ -187,8 +190,8 @@ private:
 
   new_objects made_;
   // The writers of shards report their progress.
-  std::mutex observing_;
-  publish_progress progress_;
+  core::mutex observing_;
+  publish_progress progress_ FASTPTM_GUARDED_BY(observing_);
 
   publication result_;
 };
@@ -209,7 +212,7 @@ core::result<publication> publish(const publish_request& request, content_store&
   const auto plan = inspect(request.folder, request.check_tokenizer);
   if (!plan) return core::fail(plan.error());
   if (auto ok = check_fits(*plan, request.largest_arena_bytes); !ok) return core::fail(ok.error());
-  const auto turn = store.publishing();
+  const core::mutex_lock turn(store.publishing());
   return publication_run(request, store, models, observe).run(*plan);
 }
 

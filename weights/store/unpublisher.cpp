@@ -6,7 +6,7 @@
 namespace fastptm::weights {
 
 core::result<garbage> remove_leftovers(leftovers left, content_store& store, const catalogue& models) {
-  const auto turn = store.publishing();
+  const core::mutex_lock turn(store.publishing());
   const auto newer = models.newer_than(left.newest_known);
   if (!newer) return core::fail(newer.error());
   std::unordered_set<core::digest> needed;

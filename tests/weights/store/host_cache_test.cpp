@@ -1,15 +1,15 @@
 // The host cache and its disk reader on real files: hits, eviction, leases, damage.
 #include "weights/store/host_cache.hpp"
 
-#include <condition_variable>
 #include <cstring>
 #include <fstream>
-#include <thread>
 
 #include <gtest/gtest.h>
 
+#include "core/mutex.hpp"
 #include "core/random.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/support/until.hpp"
 #include "weights/format/hash.hpp"
 
 namespace fastptm::weights {
@@ -56,16 +56,16 @@ struct HostCache : testing::Test {
 
   // Stages and waits.
   staged stage(const stored_shard& shard) {
-    std::mutex mutex;
-    std::condition_variable came;
+    core::mutex mutex;
+    core::condition came;
     std::optional<staged> result;
     cache->stage(shard.request, [&](staged got) {
-      std::lock_guard lock(mutex);
+      core::mutex_lock lock(mutex);
       result = std::move(got);
       came.notify_one();
     });
-    std::unique_lock lock(mutex);
-    came.wait(lock, [&] { return result.has_value(); });
+    core::mutex_lock lock(mutex);
+    while (!result) came.wait(lock);
     return std::move(*result);
   }
   bool holds_right_bytes(const staged& where, const stored_shard& shard) {
@@ -126,17 +126,18 @@ TEST_F(HostCache, GrowsAtOnceWhenSomebodyNeedsRoom) {
   EXPECT_LT(before, 96 * mebibyte) << "it grows in the background";
   const auto shard = store(80 * mebibyte, 1);
   auto got = stage(shard);
-  while (!got.lease && got.lease.error().code == core::errc::busy) {
-    std::this_thread::yield();
+  EXPECT_TRUE(tests::until([&] {
+    if (got.lease || got.lease.error().code != core::errc::busy) return true;
     got = stage(shard);
-  }
+    return false;
+  }));
   ASSERT_TRUE(got.lease) << got.lease.error().message;
   EXPECT_GE(cache->present_bytes(), 80 * mebibyte);
 }
 
 TEST_F(HostCache, ComesToItsFullSizeAndStopsAtAnyMoment) {
   open(80 * mebibyte);
-  while (cache->present_bytes() < cache->size_bytes()) std::this_thread::yield();
+  EXPECT_TRUE(tests::until([&] { return cache->present_bytes() == cache->size_bytes(); }));
   open(1024 * mebibyte); // the one before ends; this one while it grows
 }
 
@@ -177,17 +178,17 @@ TEST_F(HostCache, ReportsMissingAndShortObjects) {
 TEST_F(HostCache, SharesOneReadAmongAllWhoAsk) {
   open(32 * mebibyte);
   const auto shard = store(16 * mebibyte, 1);
-  std::mutex mutex;
-  std::condition_variable came;
+  core::mutex mutex;
+  core::condition came;
   std::vector<staged> results;
   for (int i = 0; i < 5; ++i)
     cache->stage(shard.request, [&](staged got) {
-      std::lock_guard lock(mutex);
+      core::mutex_lock lock(mutex);
       results.push_back(std::move(got));
       came.notify_one();
     });
-  std::unique_lock lock(mutex);
-  came.wait(lock, [&] { return results.size() == 5; });
+  core::mutex_lock lock(mutex);
+  while (results.size() < 5) came.wait(lock);
   for (const auto& each : results) {
     ASSERT_TRUE(each.lease);
     EXPECT_EQ(each.offset_bytes, results[0].offset_bytes);
