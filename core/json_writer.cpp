@@ -9,7 +9,7 @@ namespace fastptm::core {
 
 namespace {
 
-// Length of the well-formed UTF-8 sequence at the front; 0 if it is not one.
+// Length of the well-formed UTF-8 sequence at the front; 0 if it is not one. Table 3-7 of the Unicode standard.
 size_t sequence_length(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
   const size_t length = lead < 0x80                   ? 1
@@ -21,7 +21,18 @@ size_t sequence_length(std::string_view text) {
   for (size_t i = 1; i < length; ++i) {
     if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
   }
-  return length;
+  if (length < 3) return length;
+  // No second way to write a short one, no surrogates, nothing beyond the last code point.
+  const auto second = static_cast<unsigned char>(text[1]);
+  const unsigned least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+  const unsigned most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+  return second >= least && second <= most ? length : 0;
+}
+
+// Of a zero the sign would be lost: "-0" reads back as an integer.
+template <class Real> std::string number_text(Real value) {
+  if (!std::isfinite(value)) return "null";
+  return value == 0 && std::signbit(value) ? "-0.0" : fmt::format("{}", value);
 }
 
 } // namespace
@@ -47,11 +58,11 @@ std::string json_text(std::string_view text) {
 }
 
 std::string json_number(double value) {
-  return std::isfinite(value) ? fmt::format("{}", value) : "null";
+  return number_text(value);
 }
 
 std::string json_number(float value) {
-  return std::isfinite(value) ? fmt::format("{}", value) : "null";
+  return number_text(value);
 }
 
 std::string json_floats(const std::vector<float>& values) {

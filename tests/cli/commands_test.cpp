@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/inputs.hpp"
+#include "core/json.hpp"
 #include "core/json_writer.hpp"
 
 namespace fastptm::cli {
@@ -32,6 +33,8 @@ private:
 TEST(Json, EscapesWhatATerminalOrParserWouldObey) {
   EXPECT_EQ(core::json_text("a\"b\\c\n\x1b"), R"("a\"b\\c\u000a\u001b")");
   EXPECT_EQ(core::json_text("\xff"), R"("\ufffd")");
+  for (const auto* broken : {"\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf0\x8f\xbf\xbf"})
+    EXPECT_TRUE(core::parse_json(core::json_text(broken), "written")) << "no second way to write a code point";
   EXPECT_EQ(core::json_text("z\xc3\xbcrich"), "\"z\xc3\xbcrich\"");
 }
 

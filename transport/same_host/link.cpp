@@ -104,6 +104,24 @@ core::result<void> send_bytes(const file_handle& socket, const void* data, size_
   return core::fail(core::errc::unavailable, fmt::format("sending to a node on this host: {}", std::strerror(errno)));
 }
 
+namespace {
+
+// Alignment leaves room for two where one is expected: the others are closed.
+file_handle first_file_of(msghdr& message) {
+  const auto* header = CMSG_FIRSTHDR(&message);
+  if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) return {};
+  file_handle first;
+  for (size_t at = CMSG_LEN(0); at + sizeof(int) <= header->cmsg_len; at += sizeof(int)) {
+    int number = -1;
+    std::memcpy(&number, CMSG_DATA(header) + (at - CMSG_LEN(0)), sizeof number);
+    file_handle one(number);
+    if (!first) first = std::move(one);
+  }
+  return first;
+}
+
+} // namespace
+
 core::result<void> receive_bytes(const file_handle& socket, void* data, size_t size, file_handle* file) {
   iovec part{data, size};
   msghdr message{};
@@ -113,13 +131,7 @@ core::result<void> receive_bytes(const file_handle& socket, void* data, size_t s
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   const auto received = recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC);
-  file_handle came;
-  if (const auto* header = received > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-      header && header->cmsg_type == SCM_RIGHTS) {
-    int number = -1;
-    std::memcpy(&number, CMSG_DATA(header), sizeof number);
-    came = file_handle(number);
-  }
+  auto came = received >= 0 ? first_file_of(message) : file_handle(); // an empty message may bring some, too
   if (received < 0)
     return core::fail(core::errc::unavailable,
                       fmt::format("waiting for a node on this host: {}", std::strerror(errno)));
