@@ -48,7 +48,7 @@ def lives_in_real_time(case):
     """Clusters of real processes on a shared machine, and UCX's own threads: only those may be asked twice."""
     if "/ucx_" in name_of(case):
         return True  # its connection manager dies now and then while a listener goes (1.13, ucp_cm_server_conn_request_cb)
-    return any(p.get("name") == "cmake_labels" and "integration" in p.get("value", "").split(";") for p in case.iter("property"))
+    return any(p.get("name") == "cmake_labels" and "integration" in re.split("[;+]", p.get("value", "")) for p in case.iter("property"))
 
 
 def summary(report, ctest_failed, steady_alone=frozenset()):
