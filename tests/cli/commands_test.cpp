@@ -42,6 +42,7 @@ TEST(Json, PrintsFloatsThatReadBackTheSame) {
   const std::vector<float> values{0.1F, -1e-30F, 16777216.0F};
   EXPECT_EQ(core::json_floats(values), "[0.1,-1e-30,16777216]");
   EXPECT_EQ(core::json_floats({NAN}), "[null]");
+  EXPECT_EQ(core::json_floats({-0.0F, 0.0F}), "[-0.0,0]") << "an integer has no sign of zero";
 }
 
 TEST(Json, KeepsMembersInOrder) {

@@ -54,6 +54,16 @@ std::string encode(const usage& how) {
   return {reinterpret_cast<const char*>(bytes.begin()), bytes.size()};
 }
 
+// What an import lets through: lists of empty structs cost a stranger no bytes, and us memory for each.
+bool is_bounded(schema::Usage::Reader from) {
+  if (from.getPrompts().size() > max_prompts || from.getLabels().size() > max_labels_bytes) return false;
+  for (const auto each : from.getPrompts())
+    if (each.getName().size() > max_use_name_bytes || each.getText().size() > max_prompt_bytes) return false;
+  size_t label_bytes = 0;
+  for (const auto each : from.getLabels()) label_bytes += each.size();
+  return from.getDefaultPrompt().size() <= max_use_name_bytes && label_bytes <= max_labels_bytes;
+}
+
 usage read(schema::Usage::Reader from) {
   usage how;
   for (const auto each : from.getPrompts())
@@ -77,6 +87,8 @@ core::result<usage> decode(std::string_view bytes) {
     const auto root = message.getRoot<schema::Usage>();
     if (root.getFormat() != usage_format || root.getScoring() > static_cast<uint8_t>(scoring::value))
       how = broken(fmt::format("usage of format {}", root.getFormat()));
+    else if (!is_bounded(root))
+      how = broken("more prompts or labels than a model may have");
     else
       how = read(root);
   });

@@ -87,6 +87,17 @@ TEST(Card, CutOffOrDamagedIsCorrupt) {
 
 // -- labels -----------------------------------------------------------------------------------------------------------
 
+TEST(Card, WithMoreThanAnImportLetsThroughIsCorrupt) {
+  auto many = some_usage();
+  many.prompts.resize(max_prompts);
+  EXPECT_TRUE(split_card(join_card(many, "")));
+  many.prompts.resize(max_prompts + 1);
+  EXPECT_EQ(split_card(join_card(many, "")).error().code, core::errc::corrupt);
+  auto wide = some_usage();
+  wide.labels = {std::string(max_labels_bytes + 1, 'x')};
+  EXPECT_EQ(split_card(join_card(wide, "")).error().code, core::errc::corrupt);
+}
+
 TEST(Labels, HaveTheNamesOfTheConfigurationByTheirIds) {
   const auto how = labels_of(R"({"id2label": {"1": "positive", "0": "negative", "2": 7}})", 3);
   ASSERT_TRUE(how) << how.error().message;
