@@ -1,24 +1,30 @@
 // Counted leases by content digest; see shard_table.hpp.
 #include "gpu/shard_table.hpp"
 
+#include <fmt/format.h>
+
 #include "core/check.hpp"
 
 namespace fastptm::gpu {
 
 held_shard shard_table::view(const entry& of, bool must_load) {
-  return {of.memory.region().slice(0, of.size_bytes), of.verified, must_load};
+  return {of.memory.region().slice(0, of.size_bytes), of.verified, of.memory.offset_bytes(), must_load};
 }
 
-core::result<held_shard> shard_table::acquire(const core::digest& shard, uint64_t size_bytes) {
+core::result<held_shard> shard_table::acquire(const core::digest& shard, uint64_t size_bytes, uint64_t offset_bytes) {
   if (const auto found = shards_.find(shard); found != shards_.end()) {
     entry& known = found->second;
     core::check(known.size_bytes == size_bytes, "a digest names bytes of one size");
+    if (known.memory.offset_bytes() != offset_bytes)
+      return core::fail(core::errc::does_not_fit,
+                        fmt::format("shard {} is planned at {} and lies at {}", shard.short_hex(), offset_bytes,
+                                    known.memory.offset_bytes()));
     const bool must_load = known.verified->has_failed();
     if (must_load) known.verified = std::make_shared<verified_event>();
     ++known.references;
     return view(known, must_load);
   }
-  auto memory = memory_.take(size_bytes);
+  auto memory = memory_.take_at(offset_bytes, size_bytes);
   if (!memory) return core::fail(std::move(memory.error()));
   const auto [added, is_new] =
       shards_.emplace(shard, entry{std::move(*memory), size_bytes, 1, std::make_shared<verified_event>()});
@@ -38,11 +44,6 @@ std::optional<held_shard> shard_table::find(const core::digest& shard) const {
   const auto found = shards_.find(shard);
   if (found == shards_.end()) return std::nullopt;
   return view(found->second, false);
-}
-
-bool shard_table::is_verified(const core::digest& shard) const {
-  const auto found = shards_.find(shard);
-  return found != shards_.end() && found->second.verified->is_ok();
 }
 
 uint32_t shard_table::references(const core::digest& shard) const {

@@ -18,7 +18,8 @@ namespace fastptm::gpu {
 struct held_shard {
   core::memory_region region; // exactly the shard's size
   std::shared_ptr<verified_event> verified;
-  bool must_load = false; // Nobody else is loading it: the caller fills the region and sets the event.
+  uint64_t offset_bytes = 0; // in the arena
+  bool must_load = false;    // Nobody else is loading it: the caller fills the region and sets the event.
 };
 
 // Not thread-safe: owned by the gpu_worker actor, like the arena. Must not outlive the arena.
@@ -26,10 +27,10 @@ class shard_table {
 public:
   explicit shard_table(arena& memory) : memory_(memory) {}
 
-  // One more reference to the shard. Resident or on its way: shared. New, or its last load failed: must_load is true
-  // and the event is a fresh one. errc::does_not_fit from the arena.
-  // Requires: the same digest always comes with the same size.
-  core::result<held_shard> acquire(const core::digest& shard, uint64_t size_bytes);
+  // One more reference to the shard, which is planned to lie there. Resident or on its way: shared. New, or its last
+  // load failed: must_load is true and the event is a fresh one. errc::does_not_fit where the place is not free or the
+  // shard lies elsewhere: the plan is not of this memory. Requires: the same digest always comes with the same size.
+  core::result<held_shard> acquire(const core::digest& shard, uint64_t size_bytes, uint64_t offset_bytes);
 
   // One reference less; true when it was the last and the bytes went back to the arena. Requires: nothing reads or
   // writes the region on behalf of this reference any more (exports withdrawn, fetches into it ended).
@@ -37,7 +38,6 @@ public:
 
   // Without a reference: for status and for serving reads.
   std::optional<held_shard> find(const core::digest& shard) const;
-  bool is_verified(const core::digest& shard) const;
   uint32_t references(const core::digest& shard) const;
   size_t size() const { return shards_.size(); }
 

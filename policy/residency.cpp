@@ -1,4 +1,4 @@
-// Reference counts of shards, the order of use, and the cheapest victims.
+// Shards counted and placed, the order of use, and the cheapest victims.
 #include "policy/residency.hpp"
 
 #include <algorithm>
@@ -11,21 +11,14 @@ fit residency::plan(model_index set, std::span<const shard_size> shards, std::ve
   return plan(set, shards, victims, [](model_index, uint64_t) { return set_cost{}; });
 }
 
-fit residency::begin_plan(model_index set, std::span<const shard_size> shards, uint64_t& lacking) const {
+fit residency::begin_plan(model_index set, std::span<const shard_size> shards) const {
   if (holds(set)) return fit::resident;
   uint64_t all = 0;
   for (const shard_size& s : shards) all += s.bytes;
-  if (all > capacity_bytes_) return fit::too_large;
-  const uint64_t missing = missing_bytes(shards);
-  const uint64_t free = capacity_bytes_ - used_bytes_;
-  if (missing <= free) return fit::fits;
-  lacking = missing - free;
-  // Shards of the new set that are there stay there, whoever else goes.
-  for (const shard_size& s : shards) {
-    const uint32_t at = shards_index_.find(s.shard.value);
-    if (at != no_index) shards_[at].kept = true;
-  }
-  return fit::evicting;
+  if (all > capacity_bytes()) return fit::too_large;
+  if (missing_bytes(shards) <= places_.largest_free_bytes()) return fit::fits; // See has_places().
+  after_ = places_;
+  return has_places(shards) ? fit::fits : fit::evicting;
 }
 
 bool residency::candidate::after(const candidate& other) const {
@@ -42,97 +35,146 @@ uint64_t residency::own_bytes(const set_entry& set) const {
 }
 
 // A heap, since only a few of many candidates go.
-uint64_t residency::choose_victims(std::vector<model_index>& victims, uint64_t lacking) const {
+bool residency::choose_victims(std::span<const shard_size> shards, std::vector<model_index>& victims) const {
   const auto after = [](const candidate& a, const candidate& b) { return a.after(b); };
   std::make_heap(candidates_.begin(), candidates_.end(), after);
-  uint64_t gained = 0;
-  while (gained < lacking && !candidates_.empty()) {
+  while (!candidates_.empty()) {
     std::pop_heap(candidates_.begin(), candidates_.end(), after);
     const set_entry& victim = sets_[candidates_.back().entry];
     candidates_.pop_back();
     victims.push_back(victim.model);
-    gained += take(victim);
+    take(victim);
+    if (has_places(shards)) return true;
   }
-  return gained;
+  return false;
 }
 
-fit residency::end_plan(std::span<const shard_size> shards, std::vector<model_index>& victims, uint64_t lacking,
-                        uint64_t gained) const {
-  const bool enough = gained >= lacking;
-  // A victim that turned out not to be needed (its shards were shared, a later one was large) stays.
-  for (size_t i = victims.size(); enough && i-- > 0;) {
-    const set_entry& victim = sets_[entry_of(victims[i])];
-    const uint64_t back = untake(victim);
-    if (gained - back >= lacking) {
-      gained -= back;
-      victims.erase(victims.begin() + static_cast<std::ptrdiff_t>(i));
-    } else {
-      take(victim);
-    }
+fit residency::end_plan(std::span<const shard_size> shards, std::vector<model_index>& victims) const {
+  const bool enough = choose_victims(shards, victims);
+  while (enough && spare_one(shards, victims)) {
   }
   for (const model_index v : victims)
     for (const uint32_t s : sets_[entry_of(v)].shards) shards_[s].going = 0;
-  for (const shard_size& s : shards) {
-    const uint32_t at = shards_index_.find(s.shard.value);
-    if (at != no_index) shards_[at].kept = false;
-  }
   if (!enough) victims.clear();
   return enough ? fit::evicting : fit::pinned;
 }
 
-uint64_t residency::take(const set_entry& victim) const {
-  uint64_t freed = 0;
-  for (const uint32_t s : victim.shards) {
-    const shard_entry& shard = shards_[s];
-    if (++shard.going == shard.sets && !shard.kept) freed += shard.bytes;
+// A victim that turned out not to be needed (its shards were shared, a later one was large or lay better) stays. The
+// last one first, and all over again: with another hole less, best fit may do without one that it needed before.
+bool residency::spare_one(std::span<const shard_size> shards, std::vector<model_index>& victims) const {
+  for (size_t i = victims.size(); i-- > 0;) {
+    const set_entry& victim = sets_[entry_of(victims[i])];
+    untake(victim);
+    if (has_places(shards)) {
+      victims.erase(victims.begin() + static_cast<std::ptrdiff_t>(i));
+      return true;
+    }
+    take(victim);
   }
-  return freed;
+  return false;
 }
 
-uint64_t residency::untake(const set_entry& victim) const {
-  uint64_t back = 0;
+// One by one where add() would put them. One free range for all of them is enough: whatever lies elsewhere leaves it
+// more than what is still to come.
+bool residency::has_places(std::span<const shard_size> shards) const {
+  const auto is_missing = [this](const shard_size& s) {
+    const uint32_t at = shards_index_.find(s.shard.value);
+    return at == no_index || shards_[at].goes();
+  };
+  uint64_t missing = 0;
+  for (const shard_size& s : shards) missing += is_missing(s) ? s.bytes : 0;
+  if (missing <= after_.largest_free_bytes()) return true;
+  if (missing > after_.free_bytes()) return false;
+  trial_ = after_;
+  return std::all_of(shards.begin(), shards.end(),
+                     [&](const shard_size& s) { return !is_missing(s) || trial_.take(s.bytes).has_value(); });
+}
+
+void residency::take(const set_entry& victim) const {
   for (const uint32_t s : victim.shards) {
     const shard_entry& shard = shards_[s];
-    if (shard.going-- == shard.sets && !shard.kept) back += shard.bytes;
+    ++shard.going;
+    if (shard.goes()) after_.give_back(shard.offset_bytes, shard.bytes);
   }
-  return back;
+}
+
+void residency::untake(const set_entry& victim) const {
+  for (const uint32_t s : victim.shards) {
+    const shard_entry& shard = shards_[s];
+    if (shard.goes()) core::check(after_.take_at(shard.offset_bytes, shard.bytes), "a shard stays where it was");
+    --shard.going;
+  }
 }
 
 void residency::add(model_index set, std::span<const shard_size> shards) {
+  const uint32_t at = new_set(set);
+  for (const shard_size& s : shards) {
+    uint32_t shard = shards_index_.find(s.shard.value);
+    if (shard == no_index) {
+      const auto offset_bytes = places_.take(s.bytes);
+      core::check(offset_bytes.has_value(), "a set is added that has no place");
+      shard = new_shard(s, *offset_bytes);
+    }
+    use_shard(sets_[at], shard);
+  }
+}
+
+bool residency::add_at(model_index set, std::span<const shard_size> shards, std::span<const uint64_t> offsets_bytes) {
+  core::check(shards.size() == offsets_bytes.size(), "every shard has a place");
+  const uint32_t at = new_set(set);
+  for (size_t i = 0; i < shards.size(); ++i) {
+    const shard_size& s = shards[i];
+    uint32_t shard = shards_index_.find(s.shard.value);
+    const bool can_be = shard != no_index
+                            ? shards_[shard].offset_bytes == offsets_bytes[i] && shards_[shard].bytes == s.bytes
+                            : places_.take_at(offsets_bytes[i], s.bytes);
+    if (!can_be) {
+      remove(set);
+      return false;
+    }
+    if (shard == no_index) shard = new_shard(s, offsets_bytes[i]);
+    use_shard(sets_[at], shard);
+  }
+  return true;
+}
+
+uint32_t residency::new_set(model_index set) {
   core::check(!holds(set), "a set is added twice");
   uint32_t at = free_set_;
   if (at == no_index) {
     at = static_cast<uint32_t>(sets_.size());
     sets_.emplace_back();
+    candidates_.reserve(sets_.capacity());
   } else {
     free_set_ = sets_[at].next;
   }
-  set_entry& entry = sets_[at];
-  entry.model = set;
-  entry.pins = 0;
-  entry.shards.clear();
-  for (const shard_size& s : shards) {
-    uint32_t shard = shards_index_.find(s.shard.value);
-    if (shard == no_index) {
-      if (free_shards_.empty()) {
-        shard = static_cast<uint32_t>(shards_.size());
-        shards_.emplace_back();
-        free_shards_.reserve(shards_.capacity()); // Giving one up allocates nothing.
-      } else {
-        shard = free_shards_.back();
-        free_shards_.pop_back();
-      }
-      shards_[shard] = {.shard = s.shard, .bytes = s.bytes};
-      shards_index_.insert(s.shard.value, shard);
-      used_bytes_ += s.bytes;
-    }
-    ++shards_[shard].sets;
-    entry.shards.push_back(shard);
-  }
-  core::check(used_bytes_ <= capacity_bytes_, "more resident bytes than the memory has");
+  sets_[at].model = set;
+  sets_[at].pins = 0;
+  sets_[at].shards.clear();
   index_.insert(set.value, at);
   append(at);
-  candidates_.reserve(sets_.capacity());
+  return at;
+}
+
+uint32_t residency::new_shard(const shard_size& s, uint64_t offset_bytes) {
+  uint32_t shard = 0;
+  if (free_shards_.empty()) {
+    shard = static_cast<uint32_t>(shards_.size());
+    shards_.emplace_back();
+    free_shards_.reserve(shards_.capacity()); // Giving one up allocates nothing, nor does a plan.
+    for (core::slab* each : {&places_, &after_, &trial_}) each->reserve(shards_.capacity() + 1);
+  } else {
+    shard = free_shards_.back();
+    free_shards_.pop_back();
+  }
+  shards_[shard] = {.shard = s.shard, .bytes = s.bytes, .offset_bytes = offset_bytes};
+  shards_index_.insert(s.shard.value, shard);
+  return shard;
+}
+
+void residency::use_shard(set_entry& by, uint32_t shard) {
+  ++shards_[shard].sets;
+  by.shards.push_back(shard);
 }
 
 void residency::remove(model_index set) {
@@ -141,7 +183,7 @@ void residency::remove(model_index set) {
   for (const uint32_t s : sets_[at].shards) {
     shard_entry& shard = shards_[s];
     if (--shard.sets > 0) continue;
-    used_bytes_ -= shard.bytes;
+    places_.give_back(shard.offset_bytes, shard.bytes);
     shards_index_.erase(shard.shard.value);
     free_shards_.push_back(s);
   }
@@ -179,6 +221,12 @@ uint64_t residency::missing_bytes(std::span<const shard_size> shards) const {
   return missing;
 }
 
+std::optional<uint64_t> residency::offset_bytes(shard_index shard) const {
+  const uint32_t at = shards_index_.find(shard.value);
+  if (at == no_index) return std::nullopt;
+  return shards_[at].offset_bytes;
+}
+
 model_index residency::next(model_index set) const {
   const uint32_t at = sets_[entry_of(set)].next;
   return at == no_index ? no_model : sets_[at].model;
@@ -201,14 +249,6 @@ void residency::unlink(uint32_t entry) {
   const set_entry& e = sets_[entry];
   (e.previous == no_index ? first_ : sets_[e.previous].next) = e.next;
   (e.next == no_index ? last_ : sets_[e.next].previous) = e.previous;
-}
-
-std::optional<size_t> victim_for_place(std::span<const held_set> held, uint64_t missing_bytes, uint64_t free_bytes) {
-  if (missing_bytes > free_bytes) return std::nullopt;
-  std::optional<size_t> oldest;
-  for (size_t i = 0; i < held.size(); ++i)
-    if (!held[i].in_use && (!oldest || held[i].last_use < held[*oldest].last_use)) oldest = i;
-  return oldest;
 }
 
 } // namespace fastptm::policy

@@ -11,7 +11,7 @@
 namespace fastptm::protocol {
 
 // Raised with every change of anything in protocol/messages or interfaces.hpp: two builds that differ do not join.
-constexpr uint32_t protocol_version = 7;
+constexpr uint32_t protocol_version = 8;
 
 struct model_key {
   core::model_id id;
@@ -21,9 +21,10 @@ FASTPTM_FIELDS(model_key, id, name)
 
 // A device as its worker describes it, when joining and after every change.
 struct device_row : device_status {
-  std::vector<core::model_id> resident_ids; // of `resident`
+  std::vector<core::model_id> resident_ids;         // of `resident`
+  std::vector<std::vector<uint64_t>> offsets_bytes; // of their shards in the arena, as in each set's manifest
 };
-FASTPTM_MORE_FIELDS(device_row, device_status, resident_ids)
+FASTPTM_MORE_FIELDS(device_row, device_status, resident_ids, offsets_bytes)
 
 struct lease_terms {
   registration_id registration;
@@ -84,14 +85,6 @@ struct device_lost {
   std::string device;
 };
 FASTPTM_FIELDS(device_lost, registration, device)
-
-// A device has given up a set that it was not told to: its free bytes were too scattered for another.
-struct set_dropped {
-  registration_id registration;
-  std::string device;
-  core::model_id model;
-};
-FASTPTM_FIELDS(set_dropped, registration, device, model)
 
 struct node_list {
   std::vector<node_status> rows;

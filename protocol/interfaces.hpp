@@ -60,8 +60,6 @@ using scheduler_actor = caf::typed_actor<
     takes<batch_outputs>,
     // From a gpu_worker: a piece of one answer of a batch that runs.
     takes<batch_part>,
-    // From a gpu_worker: a set is not on the device any more.
-    takes<set_dropped>,
     // From the directory: use the device no more (true) or again (false).
     takes<cordon_atom, std::string, bool>,
     // From administrators: remove a model (by full name) from a device; answers the bytes that became free.

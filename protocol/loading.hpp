@@ -44,8 +44,9 @@ struct load_order {
   payload manifest; // weights::encode
   load_reason reason = load_reason::request;
   int64_t timeout_us = 0;
+  std::vector<uint64_t> offsets_bytes; // where its shards are planned to lie in the arena, as in the manifest
 };
-FASTPTM_FIELDS(load_order, registration, load, model, name, manifest, reason, timeout_us)
+FASTPTM_FIELDS(load_order, registration, load, model, name, manifest, reason, timeout_us, offsets_bytes)
 
 struct load_reply {
   uint64_t bytes_moved = 0;

@@ -142,9 +142,9 @@ private:
     }
     const auto start = sets_at_start(trace_, policy, lanes, c);
     for (uint32_t d = 0; d < world_.pools(); ++d) {
-      std::vector<model_index> resident;
+      std::vector<policy::scheduling::resident_set> resident;
       for (const uint32_t x : d < start.size() ? start[d] : std::vector<uint32_t>()) {
-        resident.push_back({x});
+        resident.push_back({{x}});
         world_.preload(d, x);
       }
       core_->on(device_joined{.device = {d},

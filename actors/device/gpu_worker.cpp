@@ -11,7 +11,6 @@
 #include "core/check.hpp"
 #include "core/log.hpp"
 #include "models/registry.hpp"
-#include "policy/residency.hpp"
 #include "protocol/errors.hpp"
 
 namespace fastptm::actors {
@@ -89,6 +88,15 @@ caf::result<protocol::load_reply> gpu_worker::on_load(const protocol::load_order
 void gpu_worker::on_cancel(core::load_id load) {
   const core::error over{core::errc::cancelled, "the load is no longer wanted"};
   if (loading_ && loading_->order.load == load) return abandon(loading_, over);
+  // Ended well just before its scheduler gave it up: nobody plans with the bytes that it holds.
+  const auto held =
+      std::find_if(sets_.begin(), sets_.end(), [&](const auto& one) { return one.second->order.load == load; });
+  if (held != sets_.end()) {
+    const auto of = held->second;
+    sets_.erase(held);
+    leave(of);
+    return report_device();
+  }
   const auto waiting =
       std::find_if(queue_.begin(), queue_.end(), [&](const auto& one) { return one.order.load == load; });
   if (waiting == queue_.end()) return;
@@ -241,11 +249,10 @@ void gpu_worker::start_next_load() {
 void gpu_worker::start_load(queued_load next) {
   auto manifest = weights::decode(as_bytes(next.order.manifest));
   if (!manifest) return drop(next, manifest.error());
-  if (const auto held = sets_.find(next.order.model); held != sets_.end()) {
-    next.promise.deliver(protocol::load_reply{});
-    for (auto& run : next.runs) submit(held->second, std::move(run));
-    return;
-  }
+  if (next.order.offsets_bytes.size() != manifest->shards.size())
+    return drop(next, {core::errc::internal, "the order has not one place for every shard"});
+  if (sets_.contains(next.order.model))
+    return drop(next, {core::errc::does_not_fit, "the device holds the set already, unknown to its scheduler"});
   const auto of = std::make_shared<set>();
   of->key = {next.order.model, next.order.name};
   of->manifest = std::move(*manifest);
@@ -256,9 +263,8 @@ void gpu_worker::start_load(queued_load next) {
   of->started_us = options_.environment->clock->now_us();
   of->loaded = next.promise;
   of->used = ++uses_;
-  const auto missing = missing_bytes(*of), free = options_.device->memory().free_bytes();
   if (const auto acquired = acquire_shards(*of); !acquired) {
-    if (const auto victim = victim_for_place(missing, free)) return load_again_without(victim, of, std::move(next));
+    core::log::error("gpu_worker", "not-as-planned", "{}: {}", options_.name, acquired.error().message);
     drop(next, acquired.error());
     return leave(of);
   }
@@ -272,42 +278,12 @@ void gpu_worker::start_load(queued_load next) {
   finish_load(of);
 }
 
-// See policy::victim_for_place. The scheduler is told, and the load starts again.
-void gpu_worker::load_again_without(const set_pointer& victim, const set_pointer& failed, queued_load load) {
-  core::log::info("gpu_worker", "defragmenting", "{}: {} leaves for {}", options_.name, victim->key.name,
-                  failed->key.name);
-  load.order = failed->order;
-  queue_.push_front(std::move(load));
-  self_->send(scheduler_, protocol::set_dropped{registration_, options_.name, victim->key.id});
-  sets_.erase(victim->key.id);
-  leaving_.insert(victim); // both before either is released: the load starts again when the last one is gone
-  leaving_.insert(failed);
-  release_if_idle(failed);
-  release_if_idle(victim);
-}
-
-gpu_worker::set_pointer gpu_worker::victim_for_place(uint64_t missing_bytes, uint64_t free_bytes) const {
-  std::vector<set_pointer> sets;
-  std::vector<policy::held_set> held;
-  for (const auto& [id, of] : sets_) {
-    sets.push_back(of);
-    held.push_back({of->used, !of->resident || of->runs > 0});
-  }
-  const auto victim = policy::victim_for_place(held, missing_bytes, free_bytes);
-  return victim ? sets[*victim] : nullptr;
-}
-
-uint64_t gpu_worker::missing_bytes(const set& of) const {
-  uint64_t bytes = 0;
-  for (const auto& shard : of.manifest.shards)
-    if (table_.references(shard.digest) == 0) bytes += shard.size_bytes;
-  return bytes;
-}
-
+// Where the plan of the scheduler has put them (policy/residency): what was planned before is there, what was to go has
+// left. Fails only where this memory is not what the plan thinks it is.
 core::result<void> gpu_worker::acquire_shards(set& of) {
   for (uint32_t i = 0; i < of.manifest.shards.size(); ++i) {
     const auto& entry = of.manifest.shards[i];
-    auto held = table_.acquire(entry.digest, entry.size_bytes);
+    auto held = table_.acquire(entry.digest, entry.size_bytes, of.order.offsets_bytes[i]);
     if (!held) return core::fail(of.key.name, held.error());
     if (held->must_load) of.missing.push_back(i);
     of.shards.push_back(std::move(*held));

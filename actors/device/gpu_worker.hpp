@@ -127,9 +127,6 @@ private:
   void start_next_load();
   void start_load(queued_load next);
   core::result<void> acquire_shards(set& of);
-  void load_again_without(const set_pointer& victim, const set_pointer& failed, queued_load load);
-  set_pointer victim_for_place(uint64_t missing_bytes, uint64_t free_bytes) const;
-  uint64_t missing_bytes(const set& of) const;
   void start_transfer(const set_pointer& of);
   void finish_load(const set_pointer& of);
   void abandon(set_pointer of, const core::error& why);

@@ -59,6 +59,8 @@ void gpu_worker::report_device() {
   for (const auto* of : resident) {
     row.resident.push_back(of->key.name);
     row.resident_ids.push_back(of->key.id);
+    auto& offsets = row.offsets_bytes.emplace_back();
+    for (const auto& shard : of->shards) offsets.push_back(shard.offset_bytes);
   }
   self_->send(directory_, registration_, std::move(row));
 }

@@ -51,7 +51,6 @@ scheduler::interface::behavior_type scheduler::make_behavior() {
       [this](const protocol::device_lost& lost) { on_device_lost(lost); },
       [this](const protocol::batch_outputs& part) { on_outputs(part); },
       [this](protocol::batch_part& part) { on_part(std::move(part)); },
-      [this](const protocol::set_dropped& dropped) { on_dropped(dropped); },
       [this](protocol::cordon_atom, const std::string& device, bool on) { on_cordon(device, on); },
       [this](protocol::evict_atom, const std::string& device, const std::string& model) {
         return on_evict(device, model);
@@ -116,7 +115,11 @@ void scheduler::on_model(const protocol::model_added& added) {
   model_index_[added.row.id] = index;
   std::vector<policy::shard_size> shards;
   for (const auto& shard : set->shards) {
-    shards.push_back({{use_shard(shard.digest)}, shard.size_bytes});
+    const policy::shard_index at{use_shard(shard.digest)};
+    if (std::find(model.shards.begin(), model.shards.end(), shard.digest) == model.shards.end()) {
+      shards.push_back({at, shard.size_bytes});
+      model.distinct.push_back(static_cast<uint32_t>(model.shards.size()));
+    }
     model.shards.push_back(shard.digest);
   }
   const auto cost_class =
@@ -146,13 +149,16 @@ void scheduler::on_device_joined(const protocol::device_joined& joined) {
   device.worker = joined.worker;
   device.loads.clear();
   device.leaving.clear();
-  std::vector<policy::model_index> resident;
-  for (const auto id : joined.row.resident_ids) {
-    const auto known = model_index_.find(id);
-    if (known == model_index_.end())
+  std::vector<scheduling::resident_set> resident;
+  std::vector<std::vector<uint64_t>> offsets_bytes(joined.row.resident_ids.size());
+  for (size_t i = 0; i < joined.row.resident_ids.size(); ++i) {
+    const auto id = joined.row.resident_ids[i];
+    if (auto places = places_on(joined.row, i)) {
+      offsets_bytes[i] = std::move(*places);
+      resident.push_back({{model_index_.at(id)}, offsets_bytes[i]});
+    } else {
       order_evict_unknown(device, id);
-    else
-      resident.push_back({known->second});
+    }
   }
   scheduling::device_joined event;
   event.device = {index};
@@ -225,17 +231,6 @@ void scheduler::on_part(protocol::batch_part part) {
   if (request.asker == nullptr) return;
   part.part.of = request.ticket;
   self_->send(request.asker, std::move(part.part));
-}
-
-void scheduler::on_dropped(const protocol::set_dropped& dropped) {
-  decide();
-  const auto device = device_index_.find(dropped.device);
-  const auto model = model_index_.find(dropped.model);
-  if (device == device_index_.end() || model == model_index_.end()) return;
-  auto& from = devices_[device->second];
-  if (!from.present || from.registration != dropped.registration) return;
-  from.loads.erase(model->second);
-  tell(scheduling::set_evicted{{device->second}, {model->second}});
 }
 
 void scheduler::on_run(core::batch_id id, const protocol::run_reply& reply) {

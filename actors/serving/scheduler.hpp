@@ -64,7 +64,8 @@ private:
     protocol::payload manifest;
     std::string load_error; // of the last load, if it failed
     std::vector<core::digest> shards;
-    bool is_removed = false; // taken back; its place is free when nothing uses it any more
+    std::vector<uint32_t> distinct; // positions in `shards`, without repetitions: what the core knows of
+    bool is_removed = false;        // taken back; its place is free when nothing uses it any more
     caf::typed_response_promise<bool> unused;
   };
   struct shard_use {
@@ -109,7 +110,6 @@ private:
   void on_load_failed(uint32_t device, uint32_t model, core::load_id load, const core::error& why);
   void on_outputs(const protocol::batch_outputs& part);
   void on_part(protocol::batch_part part);
-  void on_dropped(const protocol::set_dropped& dropped);
   void on_run(core::batch_id batch, const protocol::run_reply& reply);
   void on_run_failed(core::batch_id batch, const core::error& why);
 
@@ -149,6 +149,8 @@ private:
   std::optional<uint32_t> find_version(const std::string& name) const;
   uint32_t take_model();
   uint32_t use_shard(const core::digest& shard);
+  std::optional<std::vector<uint64_t>> places_on(const protocol::device_row& row, size_t resident) const;
+  std::vector<uint64_t> planned_places(uint32_t device, uint32_t model) const; // one for every shard of the manifest
   bool is_used(uint32_t model) const;
   void forget_removed();
   void forget_model(uint32_t model);

@@ -68,9 +68,14 @@ void scheduler::carry_out(const scheduling::load& command) {
   auto& device = devices_[command.device.value];
   const auto& model = models_[command.model.value];
   device.loads[command.model.value] = {command.id, options_.clock->now_us(), 0};
-  protocol::load_order order{device.registration,     command.id,     model.row.id,
-                             model.row.name,          model.manifest, to_reason(command.reason),
-                             options_.load_timeout_us};
+  protocol::load_order order{device.registration,
+                             command.id,
+                             model.row.id,
+                             model.row.name,
+                             model.manifest,
+                             to_reason(command.reason),
+                             options_.load_timeout_us,
+                             planned_places(command.device.value, command.model.value)};
   self_->request(device.worker, microseconds(options_.load_timeout_us + 1'000'000), std::move(order))
       .then([this, d = command.device.value, m = command.model.value,
              id = command.id](const protocol::load_reply& reply) { on_loaded(d, m, id, reply); },

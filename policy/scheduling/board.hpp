@@ -92,6 +92,7 @@ public:
   const options& chosen() const { return options_; }
   const core_counters& counters() const { return counters_; }
   const model_state& model(model_index x) const { return models_[x]; }
+  bool knows(model_index x) const { return models_.has(x) && models_[x].known; }
   const device_state& device(device_index d) const { return devices_[d]; }
   const lane_state& lane(lane_index z) const { return lanes_[z]; }
   const request_entry& request(uint32_t slot) const { return requests_[slot]; }
@@ -175,11 +176,11 @@ private:
   void begin(time_us now, commands& out);
   void sweep();
   void finish_decision();
-  bool knows(model_index x) const { return models_.has(x) && models_[x].known; }
   bool knows(device_index d) const { return devices_.has(d) && devices_[d].joined; }
   lane_index lane_running(device_index d, core::batch_id batch) const;
   void reserve_for_models();
   void reserve_lanes(device_state& d, device_index at, uint32_t lanes);
+  bool take_resident(device_index d, const resident_set& set);
   void free_lane(lane_index z);
   void end_batch(lane_index z);
   uint32_t take_back(lane_index z);

@@ -21,6 +21,13 @@ constexpr uint8_t most_doublings = 6;
 bool sane(const execution_cost& c) {
   return c.base_us >= 0 && c.base_us <= longest_cost_us && c.each_us > 0 && c.each_us <= longest_cost_us;
 }
+
+bool names_one_twice(std::span<const shard_size> shards) {
+  for (size_t i = 1; i < shards.size(); ++i)
+    for (size_t k = 0; k < i; ++k)
+      if (shards[k].shard == shards[i].shard) return true;
+  return false;
+}
 } // namespace
 
 // -- tenants and models -----------------------------------------------------------------------------------------------
@@ -41,6 +48,7 @@ rejection board::apply(const model_added& e) {
     if (s.bytes == 0 || s.bytes > most_bytes || s.shard.value == no_index) return rejection::absurd;
     bytes += s.bytes;
   }
+  if (names_one_twice(e.shards)) return rejection::absurd;
   if (models_.has(e.model)) {
     const model_state& old = models_[e.model];
     if (old.known || old.holders.count + old.loading.count > 0) return rejection::duplicate;
@@ -104,17 +112,33 @@ rejection board::apply(const device_joined& e) {
   ++joined_;
   note_free_room(e.device);
   largest_arena_bytes_ = std::max(largest_arena_bytes_, e.arena_bytes);
-  for (const model_index x : e.resident) {
-    if (!knows(x) || d.sets.plan(x, models_[x].shards, victims_) != fit::fits) continue;
-    add_set(e.device, x);
-    lists_.add(models_[x].holders, e.device);
-    if (e.lanes == 1) lanes_[d.first_lane].active = x; // The most recently used one is what the lane ran last.
+  for (const resident_set& set : e.resident) {
+    if (!take_resident(e.device, set)) continue;
+    lists_.add(models_[set.model].holders, e.device);
+    if (e.lanes == 1) lanes_[d.first_lane].active = set.model; // The most recently used one is what it ran last.
   }
   strategy_->device_came(*this, e.device);
-  for (const model_index x : e.resident)
-    if (knows(x) && d.sets.holds(x)) strategy_->set_ready(*this, e.device, x);
+  for (const resident_set& set : e.resident)
+    if (knows(set.model) && d.sets.holds(set.model)) strategy_->set_ready(*this, e.device, set.model);
   for (uint32_t i = 0; i < d.lanes; ++i) free_lane(lane_index{d.first_lane.value + i});
   return rejection::none;
+}
+
+// What cannot lie there as it is said to has to go: room is planned without it.
+bool board::take_resident(device_index d, const resident_set& set) {
+  residency& sets = devices_[d].sets;
+  if (!knows(set.model) || sets.holds(set.model)) return false;
+  const auto& shards = models_[set.model].shards;
+  const bool is_placed = set.offsets_bytes.size() == shards.size();
+  if (is_placed ? !sets.add_at(set.model, shards, set.offsets_bytes)
+                : sets.plan(set.model, shards, victims_) != fit::fits) {
+    out_->add(evict{d, set.model});
+    return false;
+  }
+  if (!is_placed) sets.add(set.model, shards);
+  ++sets_held_;
+  note_free_room(d);
+  return true;
 }
 
 void board::reserve_lanes(device_state& d, device_index at, uint32_t lanes) {
@@ -360,7 +384,7 @@ rejection board::apply(const load_failed& e) {
   }
   d.sets.unpin(x);
   drop_set(e.device, x);
-  // The device knows better what fits: give up one more set than this picture of it says is needed.
+  // Something else than planned lies there. What goes takes whatever is left of it on the device along.
   if (e.error == load_error::does_not_fit) drop_oldest(e.device);
   for (const uint32_t first : returned_) give_back_all(first);
   return rejection::none;
@@ -383,7 +407,7 @@ void board::add_set(device_index d, model_index x) {
 void board::note_free_room(device_index d) {
   const device_state& device = devices_[d];
   const bool takes = device.joined && !device.cordoned;
-  free_room_.set(d, takes ? device.sets.capacity_bytes() - device.sets.used_bytes() : 0);
+  free_room_.set(d, takes ? device.sets.free_bytes() : 0);
 }
 
 void board::drop_set(device_index d, model_index x) {

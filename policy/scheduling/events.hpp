@@ -44,7 +44,7 @@ struct tenant_added { // Also changes an existing tenant. A tenant that was neve
 struct model_added {
   model_index model{};
   tenant_index tenant{};
-  std::span<const shard_size> shards{}; // Copied. Equal shard indices are the same bytes: models share them.
+  std::span<const shard_size> shards{}; // Copied. Equal indices are the same bytes: models share them. None twice.
   execution_cost cost{};                // A prior: batch_done's measured times correct it.
   uint32_t cost_class = 0;              // Models of one class (architecture) share what is learned about execution.
   uint32_t home_host = 0;               // Host whose memory has the bytes: loads from there are cheaper.
@@ -56,14 +56,19 @@ struct model_removed {
   model_index model{};
 };
 
+struct resident_set { // Already verified on a device that joins.
+  model_index model{};
+  std::span<const uint64_t> offsets_bytes{}; // Of its shards. Empty: wherever the picture of the device puts them.
+};
+
 struct device_joined { // Of an index that is in use: rejected as duplicate (report device_lost first).
   device_index device{};
   uint64_t arena_bytes = 0;
   uint32_t lanes = 1;
-  uint32_t copy_engines = 1;               // Loads of this device that may be under way at once.
-  uint32_t host = 0;                       // Devices of one host reach each other faster.
-  uint32_t kind = 0;                       // Equal hardware, dense: devices of a kind share what is measured. < 4096.
-  std::span<const model_index> resident{}; // Sets that are already verified there, least recently used first. Copied.
+  uint32_t copy_engines = 1;                // Loads of this device that may be under way at once.
+  uint32_t host = 0;                        // Devices of one host reach each other faster.
+  uint32_t kind = 0;                        // Equal hardware, dense: devices of a kind share what is measured. < 4096.
+  std::span<const resident_set> resident{}; // Least recently used first. Copied.
 };
 
 struct device_lost { // Its batches go back to the queue (a request at most twice, then refused as unavailable).
@@ -107,7 +112,7 @@ struct load_done { // Every shard of the set is verified on the device.
 
 enum class load_error : uint8_t {
   failed,      // Sources gone, bytes bad: it is tried again after a back-off, also elsewhere.
-  does_not_fit // Not on this device as it is: not tried there again for a longer while.
+  does_not_fit // The device's memory is not as it is thought to be here: damage. Something else goes, too.
 };
 
 // A batch that was to run on this load comes back to the queue by itself: do not run it, and report nothing for it.

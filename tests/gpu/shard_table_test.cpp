@@ -19,7 +19,7 @@ protected:
 };
 
 TEST_F(ShardTable, SharesOneLeaseBetweenEqualShards) {
-  const auto first = shards_.acquire(named(1), 5000), second = shards_.acquire(named(1), 5000);
+  const auto first = shards_.acquire(named(1), 5000, 8192), second = shards_.acquire(named(1), 5000, 8192);
   ASSERT_TRUE(first && second);
   EXPECT_TRUE(first->must_load);
   EXPECT_FALSE(second->must_load);
@@ -34,19 +34,23 @@ TEST_F(ShardTable, SharesOneLeaseBetweenEqualShards) {
   EXPECT_FALSE(shards_.find(named(1)));
 }
 
-TEST_F(ShardTable, CountsAShardAsVerifiedOnlyAfterItsEvent) {
-  const auto held = shards_.acquire(named(1), 100);
-  EXPECT_FALSE(shards_.is_verified(named(1)));
-  held->verified->set_ok();
-  EXPECT_TRUE(shards_.is_verified(named(1)));
-  EXPECT_FALSE(shards_.is_verified(named(2)));
+TEST_F(ShardTable, PutsAShardWhereItIsPlannedOrSaysThatThePlanIsNotOfThisMemory) {
+  const auto first = shards_.acquire(named(1), 5000, 4096);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->offset_bytes, 4096u);
+  EXPECT_EQ(first->region.address, memory_.slab().address + 4096);
+  EXPECT_EQ(shards_.acquire(named(2), 100, 8192).error().code, core::errc::does_not_fit) << "the first lies there";
+  EXPECT_EQ(shards_.acquire(named(1), 5000, 0).error().code, core::errc::does_not_fit) << "it lies elsewhere";
+  EXPECT_EQ(shards_.references(named(1)), 1u) << "what is refused counts nothing";
+  EXPECT_TRUE(shards_.acquire(named(2), 100, 0));
   shards_.release(named(1));
+  shards_.release(named(2));
 }
 
 TEST_F(ShardTable, LoadsAShardAgainWhoseLoadFailed) {
-  const auto first = shards_.acquire(named(1), 100);
+  const auto first = shards_.acquire(named(1), 100, 0);
   first->verified->set_failed({core::errc::corrupt, "bad checksum"});
-  const auto second = shards_.acquire(named(1), 100);
+  const auto second = shards_.acquire(named(1), 100, 0);
   EXPECT_TRUE(second->must_load);
   EXPECT_NE(first->verified, second->verified);
   EXPECT_FALSE(second->verified->is_set());
@@ -56,7 +60,7 @@ TEST_F(ShardTable, LoadsAShardAgainWhoseLoadFailed) {
 }
 
 TEST_F(ShardTable, LeavesNoTraceOfAShardThatDoesNotFit) {
-  const auto refused = shards_.acquire(named(1), 17 * arena::granule_bytes);
+  const auto refused = shards_.acquire(named(1), 17 * arena::granule_bytes, 0);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, core::errc::does_not_fit);
   EXPECT_EQ(shards_.size(), 0u);

@@ -79,8 +79,17 @@ private:
   }
 
   void join(uint32_t d) {
-    std::vector<model_index> resident;
-    if (one_in(2)) resident.push_back({static_cast<uint32_t>(random_.below(models_))});
+    std::vector<resident_set> resident;
+    std::vector<uint64_t> offsets(8); // As many as a set can have shards, wherever they may lie.
+    for (uint64_t& offset : offsets) offset = random_.below(300);
+    while (one_in(2)) {
+      const model_index x{static_cast<uint32_t>(random_.below(models_))};
+      const auto is_same = [x](const resident_set& other) { return other.model == x; };
+      if (std::any_of(resident.begin(), resident.end(), is_same)) continue;
+      const auto& board = core_.core().state();
+      const size_t shards = x.value < board.model_count() ? board.model(x).shards.size() : 0;
+      resident.push_back({x, std::span(offsets).first(one_in(2) ? std::min(shards, offsets.size()) : 0)});
+    }
     core_.tell(device_joined{.device = {d},
                              .arena_bytes = 60 + random_.below(250),
                              .lanes = static_cast<uint32_t>(1 + random_.below(3)),

@@ -1,6 +1,5 @@
 // Sets that share shards in one memory.
 #include "policy/residency.hpp"
-#include <array>
 
 #include <algorithm>
 #include <array>
@@ -110,6 +109,48 @@ TEST(Residency, SaysWhetherItIsPinnedOrTooLarge) {
   EXPECT_TRUE(victims.empty());
 }
 
+TEST(Residency, GivesUpASetThatLiesInTheWayThoughTheBytesWouldDo) {
+  residency r(40);
+  for (uint32_t i = 0; i < 4; ++i) r.add(m(i), std::vector{s(i, 10)});
+  r.remove(m(0));
+  r.remove(m(2)); // Free: 0 to 10 and 20 to 30.
+  std::vector<model_index> victims;
+  EXPECT_EQ(r.plan(m(5), std::vector{s(5, 10), s(6, 10)}, victims), fit::fits) << "each shard has a hole of its own";
+  ASSERT_EQ(r.plan(m(5), std::vector{s(5, 20)}, victims), fit::evicting);
+  EXPECT_EQ(victims, std::vector{m(1)}) << "the least recently used one, and one is enough";
+  r.pin(m(1));
+  r.pin(m(3));
+  EXPECT_EQ(r.plan(m(5), std::vector{s(5, 20)}, victims), fit::pinned);
+}
+
+TEST(Residency, GivesUpEvenASharedShardThatLiesInTheMiddle) {
+  residency r(30);
+  r.add(m(1), std::vector{s(1, 10)});
+  r.add(m(2), std::vector{s(2, 10)});
+  r.remove(m(1)); // The shard lies from 10 to 20.
+  std::vector<model_index> victims;
+  const std::vector both{s(2, 10), s(3, 20)};
+  ASSERT_EQ(r.plan(m(3), both, victims), fit::evicting);
+  EXPECT_EQ(victims, std::vector{m(2)});
+  r.remove(m(2));
+  r.add(m(3), both);
+  EXPECT_EQ(r.offset_bytes({3}), 10u);
+}
+
+TEST(Residency, TakesASetWhereTheDeviceHasIt) {
+  residency r(40);
+  ASSERT_TRUE(r.add_at(m(1), std::vector{s(1, 10), s(2, 10)}, std::vector<uint64_t>{20, 0}));
+  EXPECT_EQ(r.offset_bytes({1}), 20u);
+  EXPECT_EQ(r.offset_bytes({3}), std::nullopt);
+  EXPECT_FALSE(r.add_at(m(2), std::vector{s(3, 5), s(1, 10)}, std::vector<uint64_t>{10, 30})) << "it lies at 20";
+  EXPECT_FALSE(r.add_at(m(2), std::vector{s(3, 5), s(4, 10)}, std::vector<uint64_t>{10, 25})) << "shard 1 lies there";
+  EXPECT_FALSE(r.add_at(m(2), std::vector{s(3, 5), s(4, 10)}, std::vector<uint64_t>{10, 35})) << "beyond the memory";
+  EXPECT_FALSE(r.holds(m(2)));
+  EXPECT_EQ(r.used_bytes(), 20u) << "what cannot be leaves nothing behind";
+  EXPECT_TRUE(r.add_at(m(2), std::vector{s(3, 5), s(1, 10)}, std::vector<uint64_t>{10, 20}));
+  EXPECT_EQ(r.used_bytes(), 25u);
+}
+
 // Against a plain recount, with many shared shards.
 TEST(Residency, NeverExceedsItsSizeNorGivesUpMoreThanNeeded) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
@@ -156,27 +197,26 @@ TEST(Residency, NeverExceedsItsSizeNorGivesUpMoreThanNeeded) {
       after.insert(x);
       ASSERT_LE(bytes_of(after), 100u);
       for (const model_index v : victims) {
-        auto spared = after;
-        spared.insert(v.value);
-        ASSERT_GT(bytes_of(spared), 100u) << "victim " << v.value << " was not needed";
+        residency without = r;
+        for (const model_index other : victims)
+          if (other != v) without.remove(other);
+        std::vector<model_index> more;
+        ASSERT_NE(without.plan(m(x), sets[x], more), fit::fits) << "victim " << v.value << " was not needed";
       }
       for (const model_index v : victims) r.remove(v);
       r.add(m(x), sets[x]);
       resident = after;
       ASSERT_EQ(r.used_bytes(), bytes_of(resident));
+      core::slab places(100); // No two shards overlap, and what two sets share lies in one place.
+      std::set<uint32_t> placed;
+      for (const uint32_t held : resident) {
+        for (const auto& sh : sets[held]) {
+          if (!placed.insert(sh.shard.value).second) continue;
+          ASSERT_TRUE(places.take_at(*r.offset_bytes(sh.shard), sh.bytes)) << "shard " << sh.shard.value;
+        }
+      }
     }
   }
-}
-
-TEST(VictimForPlace, IsTheLeastRecentlyUsedIdleSet) {
-  const std::vector<held_set> held{{3, false}, {1, true}, {2, false}, {4, false}};
-  EXPECT_EQ(victim_for_place(held, 10, 10), 2u);
-}
-
-TEST(VictimForPlace, IsNoneWhereBytesAreMissingOrAllIsInUse) {
-  EXPECT_EQ(victim_for_place(std::vector<held_set>{{1, false}}, 11, 10), std::nullopt);
-  EXPECT_EQ(victim_for_place(std::vector<held_set>{{1, true}, {2, true}}, 10, 10), std::nullopt);
-  EXPECT_EQ(victim_for_place({}, 10, 10), std::nullopt);
 }
 
 TEST(ResidencyDeath, RefusesToDropAPinnedSet) {

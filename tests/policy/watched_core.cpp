@@ -19,6 +19,7 @@ rejection watched_core::tell(const event& what, time_us now) {
   const rejection r = core_->on(what, now, out_);
   if (r == rejection::none) after(what, r);
   look_at(corrupt ? corrupt(out_) : out_);
+  begin_loads();
   look_for_idle_lanes();
   look_for_forgotten(now);
   return r;
@@ -30,11 +31,13 @@ void watched_core::after(const event& what, rejection) {
     models_[m->model.value] = {{m->shards.begin(), m->shards.end()}, true};
   if (const auto* m = std::get_if<model_removed>(&what)) models_[m->model.value].known = false;
   if (const auto* d = std::get_if<device_joined>(&what)) {
-    device_picture& device = devices_[d->device.value] = {d->arena_bytes, d->lanes, d->copy_engines, false, {}};
-    for (const model_index x : d->resident) {
-      if (!models_.contains(x.value) || !models_[x.value].known) continue;
-      device.sets.insert(x.value);
-      if (bytes_of(device.sets) > device.arena_bytes) device.sets.erase(x.value);
+    device_picture& device = devices_[d->device.value] = {d->arena_bytes, d->lanes, d->copy_engines,
+                                                          false,          {},       placing_device(d->arena_bytes)};
+    for (const resident_set& set : d->resident) {
+      const uint32_t x = set.model.value;
+      if (!models_.contains(x) || !models_[x].known || !device.sets.insert(x).second) continue;
+      if (!core_->state().device(d->device).sets.holds(set.model)) continue; // It is evicted.
+      if (!device.memory.take(x, places_of(d->device, set.model))) problem("a set that came lies on another one");
     }
   }
   if (const auto* c = std::get_if<device_cordoned>(&what)) devices_[c->device.value].cordoned = c->cordoned;
@@ -45,13 +48,17 @@ void watched_core::after(const event& what, rejection) {
   }
   if (const auto* c = std::get_if<cancelled>(&what))
     if (!running_.contains(c->request.slot)) leave(c->request);
-  if (const auto* e = std::get_if<set_evicted>(&what)) devices_[e->device.value].sets.erase(e->model.value);
+  if (const auto* e = std::get_if<set_evicted>(&what)) {
+    devices_[e->device.value].sets.erase(e->model.value);
+    devices_[e->device.value].memory.give_back(e->model.value);
+  }
   if (const auto* d = std::get_if<load_done>(&what))
     std::erase_if(loads_, [&](const auto& l) { return l.id == d->load; });
   if (const auto* f = std::get_if<load_failed>(&what)) {
     const auto found = std::find_if(loads_.begin(), loads_.end(), [&](const auto& l) { return l.id == f->load; });
     if (found == loads_.end()) return problem("a load fails that was not under way");
     devices_[f->device.value].sets.erase(found->model.value);
+    devices_[f->device.value].memory.give_back(found->model.value);
     loads_.erase(found);
     std::erase_if(batches_, [&](const auto& b) {
       if (b.waits_for != f->load) return false;
@@ -111,7 +118,29 @@ void watched_core::look_at(const load& l) {
   if (device->second.cordoned) problem("a load on a cordoned device");
   if (!device->second.sets.insert(l.model.value).second) problem("a load of a set that is there");
   if (bytes_of(device->second.sets) > device->second.arena_bytes) problem("more bytes than the memory has");
-  loads_.push_back({l.device, l.id, l.model});
+  loads_.push_back({l.device, l.id, l.model, places_of(l.device, l.model)});
+}
+
+// As the order to the device would carry them.
+std::vector<placed_shard> watched_core::places_of(device_index d, model_index x) {
+  std::vector<placed_shard> places;
+  for (const shard_size& s : models_.at(x.value).shards) {
+    const auto offset_bytes = core_->state().device(d).sets.offset_bytes(s.shard);
+    if (!offset_bytes) problem("a shard without a place");
+    places.push_back({s.shard.value, offset_bytes.value_or(0), s.bytes});
+  }
+  return places;
+}
+
+// Every device as late as it may be: a load waits for a copy engine, and takes its places then.
+void watched_core::begin_loads() {
+  std::map<uint32_t, uint32_t> under_way;
+  for (auto& l : loads_) {
+    auto& device = devices_.at(l.device.value);
+    if (under_way[l.device.value]++ >= device.engines || l.has_begun) continue;
+    l.has_begun = true;
+    if (!device.memory.take(l.model.value, l.places)) problem("a load does not find the places that were planned");
+  }
 }
 
 void watched_core::look_at(const evict& e) {
@@ -122,6 +151,7 @@ void watched_core::look_at(const evict& e) {
   if (std::any_of(batches_.begin(), batches_.end(), uses)) problem("a set is evicted that a batch uses");
   if (std::any_of(loads_.begin(), loads_.end(), uses)) problem("a set is evicted that is being loaded");
   if (device->second.sets.erase(e.model.value) == 0) problem("a set is evicted that is not there");
+  device->second.memory.give_back(e.model.value);
 }
 
 void watched_core::look_at(const run& r, const commands& out) {

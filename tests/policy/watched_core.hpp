@@ -9,14 +9,15 @@
 
 #include "policy/scheduling/board.hpp"
 #include "policy/scheduling/core.hpp"
+#include "tests/policy/placing_device.hpp"
 
 namespace fastptm::policy::scheduling {
 
 // The rules, each with its own words in `problems()`:
 //   every request leaves exactly once · a lane runs one batch at a time · a batch has 1..max requests of its own model,
 //   all held by the core · a set runs only where it is resident or being loaded · resident bytes never exceed the
-//   memory · a set in use is never evicted · no idle lane has a ready set with live requests (dxv) · commands for
-//   things that are there
+//   memory · every load finds the places free that were planned for it, however late it begins · a set in use is never
+//   evicted · no idle lane has a ready set with live requests (dxv) · commands for things that are there
 class watched_core {
 public:
   watched_core(const options& chosen, uint64_t seed_for_messages);
@@ -28,6 +29,8 @@ public:
     device_index device;
     core::load_id id;
     model_index model;
+    std::vector<placed_shard> places = {};
+    bool has_begun = false;
   };
   struct batch_under_way {
     device_index device;
@@ -60,6 +63,7 @@ private:
     uint32_t lanes = 0, engines = 0;
     bool cordoned = false;
     std::set<uint32_t> sets; // Resident or being loaded.
+    placing_device memory;   // Only what has begun to be loaded.
   };
   struct model_picture {
     std::vector<shard_size> shards;
@@ -71,6 +75,8 @@ private:
   void look_at(const evict& e);
   void look_at(const run& r, const commands& out);
   void look_at(const refuse& f);
+  void begin_loads();
+  std::vector<placed_shard> places_of(device_index d, model_index x);
   void look_for_idle_lanes();
   void look_for_forgotten(time_us now);
   void come_back(const batch_under_way& b);

@@ -100,7 +100,6 @@ scheduler_actor::behavior_type fake_scheduler(scheduler_actor::pointer self, scr
       [](const device_lost&) {},
       [](const batch_outputs&) {},
       [](const batch_part&) {},
-      [](const set_dropped&) {},
       [](cordon_atom, const std::string&, bool) {},
       [](evict_atom, const std::string&, const std::string&) { return uint64_t{4096}; },
       [](explain_atom, const std::string& model) -> caf::result<explanation> {

@@ -58,7 +58,6 @@ public:
         [this](const device_lost& lost) { record_->lost.push_back(lost); },
         [](const batch_outputs&) {},
         [](const batch_part&) {},
-        [](const set_dropped&) {},
         [this](cordon_atom, const std::string& device, bool on) { record_->cordoned.emplace_back(device, on); },
         [](evict_atom, const std::string&, const std::string&) -> caf::result<uint64_t> { return uint64_t{0}; },
         [](explain_atom, const std::string&) { return explanation(); },

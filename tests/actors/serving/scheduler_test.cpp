@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "actors/actor_from_state.hpp"
+#include "core/slab.hpp"
 #include "tests/support/deterministic_system.hpp"
 #include "tests/support/recording_actors.hpp"
 #include "tests/support/weight_sets.hpp"
@@ -235,6 +236,48 @@ TEST_F(Scheduler, EvictsASetThatTheClusterDoesNotKnow) {
   world_.run();
   ASSERT_EQ(devices_[0].evicted.size(), 1u);
   EXPECT_EQ(devices_[0].evicted[0].model.value, 99u);
+}
+
+TEST_F(Scheduler, EvictsASetWhosePlacesADeviceDoesNotTell) {
+  protocol::device_row row;
+  row.name = "worker-0/host0";
+  row.arena_bytes = 64 << 20;
+  row.resident = {"acme/m@1"};
+  row.resident_ids = {{1}};
+  caf::anon_send(scheduler_, protocol::device_joined{{1}, "worker-0", "host", row, workers_[0]});
+  world_.run();
+  ASSERT_EQ(devices_[0].evicted.size(), 1u);
+  EXPECT_EQ(devices_[0].evicted[0].model.value, 1u);
+}
+
+// A slab of the test's own says whether the places that the orders carry are free.
+TEST_F(Scheduler, OrdersALoadToPlacesThatAreFreeAroundTheSetsOfADeviceThatJoins) {
+  const auto set = tests::set_of(tests::tiny_shape, 1);
+  core::slab device(64 << 20);
+  std::vector<uint64_t> offsets;
+  uint64_t next = 1 << 20;
+  for (const auto& shard : set.shards) {
+    ASSERT_TRUE(device.take_at(next, shard.size_bytes));
+    offsets.push_back(next);
+    next += shard.size_bytes + 4096; // holes between them
+  }
+  protocol::device_row row;
+  row.name = "worker-0/host0";
+  row.arena_bytes = 64 << 20;
+  row.resident = {"acme/m@1"};
+  row.resident_ids = {{1}};
+  row.offsets_bytes = {offsets};
+  caf::anon_send(scheduler_, protocol::device_joined{{1}, "worker-0", "host", row, workers_[0]});
+  world_.run();
+  EXPECT_TRUE(devices_[0].evicted.empty());
+  publish(2);
+  ask(10 * second_us, 2);
+  ASSERT_EQ(devices_[0].loads.size(), 1u);
+  const auto& order = devices_[0].loads.front().first;
+  const auto other = tests::set_of(tests::tiny_shape, 2);
+  ASSERT_EQ(order.offsets_bytes.size(), other.shards.size());
+  for (size_t i = 0; i < other.shards.size(); ++i)
+    EXPECT_TRUE(device.take_at(order.offsets_bytes[i], other.shards[i].size_bytes)) << "shard " << i;
 }
 
 TEST_F(Scheduler, AnswersWhatRunsOnAModelThatIsTakenBackAndNothingElse) {
