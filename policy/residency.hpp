@@ -49,8 +49,8 @@ public:
   // Requires: absent, and plan() would say fits. It is the most recently used one then, and not pinned.
   void add(model_index set, std::span<const shard_size> shards);
   // A set that the device has already, its shards at these offsets. False, and nothing has changed, where that cannot
-  // be: something else lies there, or a shard that is known lies elsewhere. Requires: absent, as many offsets as
-  // shards.
+  // be: something else lies there, or a shard that is known lies elsewhere.
+  // Requires: absent, as many offsets as shards.
   bool add_at(model_index set, std::span<const shard_size> shards, std::span<const uint64_t> offsets_bytes);
   // Requires: present and not pinned.
   void remove(model_index set);

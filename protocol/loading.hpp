@@ -105,7 +105,6 @@ FASTPTM_FIELDS(stage_request, manifest, shard, only_if_cached)
 // Damage is a fact for the report, so a failed staging is a value too.
 struct stage_reply {
   bool staged = false;
-  bool try_again = false;  // not now: the cache is full of shards in use
   std::string error;       // why not
   shard_location location; // in the slab of the weight store's node
   bool was_cached = false; // false: it was read from disk for this request
@@ -113,6 +112,6 @@ struct stage_reply {
   int64_t read_us = 0;
   std::string disk_path; // how this store reads its disk: io_uring or pread
 };
-FASTPTM_FIELDS(stage_reply, staged, try_again, error, location, was_cached, bad_chunks, read_us, disk_path)
+FASTPTM_FIELDS(stage_reply, staged, error, location, was_cached, bad_chunks, read_us, disk_path)
 
 } // namespace fastptm::protocol

@@ -234,6 +234,5 @@ struct Transfers {
   # Checksums of chunks that arrived over the network.
 
   loadTimeoutMs @4 :UInt32 = 30000;
-  # A load that has not ended by then is given up and decided anew. The largest set over the slowest link must fit: 3.3 GB
-  # at 1 Gb/s take 27 s.
+  # A load for which no chunk arrived for so long is given up and tried elsewhere; as long as chunks come it goes on.
 }

@@ -16,29 +16,31 @@ namespace {
 
 using std::chrono::microseconds;
 
-constexpr core::duration_us tick_us = 50'000;
-// How long another load may be awaited that brings nothing: it has a bound of its own, this is for one that hangs.
-constexpr core::duration_us await_us = 250'000;
 constexpr core::duration_us locate_timeout_us = 500'000;
-// A damaged object does not get better by reading it again; a lost connection does.
-constexpr uint32_t most_attempts = 3;
+
+policy::staging_options staging_of(const transfer_options& options) {
+  policy::staging_options out;
+  out.timeout_us = options.timeout_us;
+  return out;
+}
 
 } // namespace
 
 transfer::transfer(interface::pointer self, transfer_options options)
-    : self_(self), options_(std::move(options)), shards_(options_.shards.size()) {}
+    : self_(self), options_(std::move(options)),
+      staging_(staging_of(options_), static_cast<uint32_t>(options_.shards.size()),
+               options_.environment->clock->now_us()) {}
 
 transfer::interface::behavior_type transfer::make_behavior() {
-  start_us_ = options_.environment->clock->now_us();
   loader_ = make_loader();
   locate();
-  self_->delayed_send(self_, microseconds(tick_us), protocol::tick_atom_v);
+  look_later();
   return {
       [this](const protocol::node_lost& lost) { on_node_lost(lost); },
       [this](const protocol::holder_list& holders) { on_located(holders); },
       [this](protocol::cancel_atom) { on_cancel(); },
       [this](protocol::tick_atom) { on_tick(); },
-      [this](const local<starved>& found) { on_starved(*found.value); },
+      [this](const local<starved>&) { on_starved(); },
       [this](const local<source_failed>& failed) { on_source_failed(*failed.value); },
       [this](const local<shard_taken>& taken) { on_shard_taken(taken.value->shard); },
       [this](const local<transfer_end>& end) { on_ended(*end.value); },
@@ -57,7 +59,7 @@ std::shared_ptr<weights::loader> transfer::make_loader() {
   callbacks.source_failed = [notify](const std::string& node, const core::error& why) {
     notify(make_local(source_failed{node, why}));
   };
-  callbacks.starved = [notify](std::vector<uint32_t> shards) { notify(make_local(starved{std::move(shards)})); };
+  callbacks.starved = [notify](const std::vector<uint32_t>&) { notify(make_local(starved{})); };
   callbacks.done = [notify](core::result<void> outcome, weights::load_report report) {
     notify(make_local(transfer_end{std::move(outcome), std::move(report)}));
   };
@@ -80,12 +82,14 @@ void transfer::locate() {
 void transfer::on_located(const protocol::holder_list& holders) {
   if (options_.environment->allowed.contains(policy::source_kind::peer_device)) {
     for (const auto& holder : holders.rows) add_peer(holder);
-    await(holders.expected);
+    for (uint32_t i = 0; i < options_.shards.size(); ++i)
+      staging_.expected(i, std::find(holders.expected.begin(), holders.expected.end(),
+                                     options_.shards[i].entry.digest) != holders.expected.end());
   }
   report_sources();
   if (!std::exchange(started_, true)) loader_->start();
-  for (uint32_t i = 0; i < shards_.size(); ++i)
-    if (shards_[i].stage == staging::none && !shards_[i].offered) stage(i);
+  for (const auto shard : staging_.located()) stage(shard);
+  look_later();
 }
 
 void transfer::add_peer(const protocol::holder_row& holder) {
@@ -94,16 +98,14 @@ void transfer::add_peer(const protocol::holder_row& holder) {
   source.peer = to_address(holder.peer);
   source.via = options_.environment->fetcher_to(source.peer);
   if (source.via == nullptr) return;
+  const auto now = options_.environment->clock->now_us();
   for (const auto& location : holder.shards) {
-    for (uint32_t i = 0; i < shards_.size(); ++i) {
-      if (options_.shards[i].entry.digest != location.shard || shards_[i].verified) continue;
+    for (uint32_t i = 0; i < options_.shards.size(); ++i) {
+      if (options_.shards[i].entry.digest != location.shard || !staging_.offered(i, now)) continue;
       source.holds.push_back({i, location.region, location.generation, location.offset_bytes});
-      shards_[i].offered = true;
-      shards_[i].starved = false;
     }
   }
   if (source.holds.empty()) return;
-  news_us_ = options_.environment->clock->now_us();
   const auto known = peers_.find(holder.device);
   if (known != peers_.end())
     loader_->add_holdings(known->second, std::move(source.holds));
@@ -111,23 +113,10 @@ void transfer::add_peer(const protocol::holder_row& holder) {
     peers_[holder.device] = loader_->add_source(std::move(source));
 }
 
-// What is awaited no more, because its load has failed, is staged like everything that nobody has.
-void transfer::await(const std::vector<core::digest>& expected) {
-  for (uint32_t i = 0; i < shards_.size(); ++i) {
-    auto& stage = shards_[i].stage;
-    const bool wanted = std::find(expected.begin(), expected.end(), options_.shards[i].entry.digest) != expected.end();
-    if (stage == staging::none && wanted) stage = staging::awaited;
-    if (stage == staging::awaited && !wanted) stage = staging::none;
-  }
-}
-
 void transfer::stage(uint32_t shard) {
-  auto& state = shards_[shard];
   const auto& allowed = options_.environment->allowed;
   const bool memory = allowed.contains(cache_kind()), disk = allowed.contains(policy::source_kind::disk);
   if (!memory && !disk) return on_stage_failed(shard, "the configuration allows no source but devices");
-  state.stage = staging::asked;
-  ++state.attempts;
   self_
       ->request(options_.weight_store, microseconds(options_.timeout_us),
                 protocol::stage_request{options_.manifest, options_.shards[shard].entry.digest, !disk})
@@ -136,26 +125,17 @@ void transfer::stage(uint32_t shard) {
 }
 
 void transfer::on_staged(uint32_t shard, const protocol::stage_reply& reply) {
-  auto& state = shards_[shard];
   disk_path_ = reply.disk_path;
   if (reply.bad_chunks > 0) loader_->note_bad_chunks(store_source(policy::source_kind::disk), reply.bad_chunks);
-  if (reply.staged) {
-    state.stage = staging::staged;
-    state.starved = false;
-    const auto& at = reply.location;
-    return loader_->add_holdings(store_source(reply.was_cached ? cache_kind() : policy::source_kind::disk),
-                                 {{shard, at.region, at.generation, at.offset_bytes}});
-  }
-  if (!reply.try_again) return on_stage_failed(shard, reply.error);
-  state.stage = staging::again;
-  --state.attempts;
+  if (!reply.staged) return on_stage_failed(shard, reply.error);
+  staging_.staged(shard);
+  const auto& at = reply.location;
+  loader_->add_holdings(store_source(reply.was_cached ? cache_kind() : policy::source_kind::disk),
+                        {{shard, at.region, at.generation, at.offset_bytes}});
 }
 
 void transfer::on_stage_failed(uint32_t shard, std::string error) {
-  auto& state = shards_[shard];
-  state.stage = staging::failed;
-  state.error = std::move(error);
-  if (state.starved) loader_->give_up({core::errc::unavailable, state.error}); // else a peer has it
+  if (const auto why = staging_.refused(shard, std::move(error))) loader_->give_up({core::errc::unavailable, *why});
 }
 
 uint32_t transfer::store_source(policy::source_kind kind) {
@@ -177,20 +157,16 @@ policy::source_kind transfer::cache_kind() const {
 
 // -- from the loader --------------------------------------------------------------------------------------------------
 
-void transfer::on_starved(const starved& found) {
-  for (const auto shard : found.shards) {
-    auto& state = shards_[shard];
-    state.starved = true;
-    const bool on_its_way =
-        state.stage == staging::asked || state.stage == staging::again || state.stage == staging::awaited;
-    if (on_its_way) continue;
-    if (state.attempts >= most_attempts || state.stage == staging::failed) {
-      const auto why = state.error.empty() ? "every source has failed" : state.error;
-      return loader_->give_up(
-          {core::errc::unavailable,
-           fmt::format("shard {}: no source left: {}", options_.shards[shard].entry.digest.short_hex(), why)});
-    }
-    stage(shard);
+void transfer::on_starved() {
+  using answer = policy::staging::answer;
+  for (const auto shard : loader_->starved_shards()) { // a source may have come before this message did
+    const auto then = staging_.starved(shard);
+    if (then == answer::ask) stage(shard);
+    if (then != answer::give_up) continue;
+    const auto& why = staging_.why(shard);
+    return loader_->give_up({core::errc::unavailable, fmt::format("shard {}: no source left: {}",
+                                                                  options_.shards[shard].entry.digest.short_hex(),
+                                                                  why.empty() ? "every source has failed" : why)});
   }
 }
 
@@ -204,15 +180,16 @@ void transfer::on_source_failed(const source_failed& failed) {
 }
 
 void transfer::on_shard_taken(uint32_t shard) {
-  shards_[shard].verified = true;
-  shards_[shard].starved = false;
-  if (shards_[shard].stage == staging::staged)
+  if (staging_.verified(shard))
     self_->send(options_.weight_store, protocol::release_atom_v, options_.shards[shard].entry.digest);
 }
 
+// A timer that is set keeps the actor, up to its patience, but no longer what the actor has kept.
 void transfer::on_ended(const transfer_end& end) {
   options_.ended(end);
   self_->quit();
+  loader_ = nullptr;
+  options_ = {};
 }
 
 // -- from the gpu_worker, timers --------------------------------------------------------------------------------------
@@ -239,15 +216,24 @@ void transfer::give_up(core::error why) {
   loader_->give_up(std::move(why));
 }
 
+// Timers fire where something may have become due; one that came too early sets the next.
 void transfer::on_tick() {
+  looks_us_ = 0;
   const auto now = options_.environment->clock->now_us();
-  self_->delayed_send(self_, microseconds(tick_us), protocol::tick_atom_v);
-  if (now - start_us_ > options_.timeout_us) {
-    return give_up({core::errc::deadline_exceeded, fmt::format("no end within {} ms", options_.timeout_us / 1000)});
+  if (staging_.timed_out(loader_->progress_us(), now)) {
+    return give_up(
+        {core::errc::deadline_exceeded, fmt::format("no chunk has come within {} ms", options_.timeout_us / 1000)});
   }
-  const bool impatient = now - std::max(news_us_, start_us_) > await_us;
-  for (uint32_t i = 0; i < shards_.size(); ++i)
-    if (shards_[i].stage == staging::again || (impatient && shards_[i].stage == staging::awaited)) stage(i);
+  for (const auto shard : staging_.overdue(now)) stage(shard);
+  look_later();
+}
+
+void transfer::look_later() {
+  const auto at_us = staging_.next_look_us(loader_->progress_us());
+  if (looks_us_ != 0 && looks_us_ <= at_us) return;
+  looks_us_ = at_us;
+  const auto pause_us = std::max<core::duration_us>(0, at_us - options_.environment->clock->now_us());
+  self_->delayed_send(self_, microseconds(pause_us), protocol::tick_atom_v);
 }
 
 } // namespace fastptm::actors

@@ -11,6 +11,7 @@
 
 #include "actors/device/loading_environment.hpp"
 #include "actors/local.hpp"
+#include "policy/staging.hpp"
 #include "protocol/interfaces.hpp"
 #include "weights/format/manifest.hpp"
 
@@ -33,7 +34,7 @@ struct transfer_options {
   std::string model, device; // as reports name them
   core::digest manifest;
   std::vector<missing_shard> shards; // at least one, in the order in which they are wanted
-  core::duration_us timeout_us = 0;
+  core::duration_us timeout_us = 0;  // without progress
   protocol::directory_actor directory;
   protocol::weight_store_actor weight_store;
   protocol::peer_row store;
@@ -48,9 +49,7 @@ struct transfer_options {
 // has, and what ran out of sources.
 class transfer {
 public:
-  struct starved {
-    std::vector<uint32_t> shards;
-  };
+  struct starved {};
   struct source_failed {
     std::string node;
     core::error why;
@@ -68,18 +67,8 @@ public:
   interface::behavior_type make_behavior();
 
 private:
-  enum class staging : uint8_t { none, awaited, asked, again, staged, failed };
-  struct shard_state {
-    staging stage = staging::none;
-    uint32_t attempts = 0; // stagings that were asked for
-    bool offered = false;  // some peer was a source of it
-    bool starved = false;  // has no usable source now
-    bool verified = false;
-    std::string error; // of the last failed staging
-  };
-
   // -- from the loader ------------------------------------------------------------------------------------------------
-  void on_starved(const starved& found);
+  void on_starved();
   void on_source_failed(const source_failed& failed);
   void on_shard_taken(uint32_t shard);
   void on_ended(const transfer_end& end);
@@ -99,19 +88,18 @@ private:
   policy::source_kind cache_kind() const;
 
   void on_tick();
+  void look_later();
   void report_sources();
-  void await(const std::vector<core::digest>& expected);
   void give_up(core::error why);
   std::shared_ptr<weights::loader> make_loader();
 
   interface::pointer self_;
-  const transfer_options options_;
+  transfer_options options_; // constant until the end, and empty then
   std::shared_ptr<weights::loader> loader_;
   bool started_ = false;
-  core::time_us start_us_ = 0;
-  std::vector<shard_state> shards_;
+  policy::staging staging_;
+  core::time_us looks_us_ = 0;            // the next time it will; 0: none is set
   std::map<std::string, uint32_t> peers_; // devices that are sources, and their numbers in the loader
-  core::time_us news_us_ = 0;             // when a peer last became a source of something
   // Of the store: one for what was in memory, one for what it read from disk. Made anew after a failure.
   std::optional<uint32_t> cache_source_;
   std::optional<uint32_t> disk_source_;

@@ -26,7 +26,7 @@ struct scheduler_options {
   policy::scheduling::options core;
   std::vector<scheduled_tenant> tenants;
   uint32_t queued = 65'536;                       // requests accepted and not answered, all tenants together
-  core::duration_us load_timeout_us = 30'000'000; // of one load; the worker gives up a little earlier
+  core::duration_us load_timeout_us = 30'000'000; // without progress of a load
   core::duration_us run_timeout_us = 60'000'000;  // of one batch on a device that is alive
   std::string store_boot_id;                      // the host whose memory has what was published
   const core::clock* clock = nullptr;

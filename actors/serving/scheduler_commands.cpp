@@ -76,7 +76,8 @@ void scheduler::carry_out(const scheduling::load& command) {
                              to_reason(command.reason),
                              options_.load_timeout_us,
                              planned_places(command.device.value, command.model.value)};
-  self_->request(device.worker, microseconds(options_.load_timeout_us + 1'000'000), std::move(order))
+  // As long as it makes progress it may take: the device gives it up, or its node is lost.
+  self_->request(device.worker, caf::infinite, std::move(order))
       .then([this, d = command.device.value, m = command.model.value,
              id = command.id](const protocol::load_reply& reply) { on_loaded(d, m, id, reply); },
             [this, d = command.device.value, m = command.model.value, id = command.id](const caf::error& failure) {

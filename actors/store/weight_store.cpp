@@ -46,6 +46,7 @@ weight_store::weight_store(interface::pointer self, weight_store_options options
 weight_store::interface::behavior_type weight_store::make_behavior() {
   self_->set_down_handler([this](caf::down_msg& down) { on_down(down.source); });
   load_catalogue();
+  options_.cache->when_grown([notify = notifier<interface>(self_)] { notify(make_local(cache_grew{})); });
   publisher_ = self_->spawn<actor_from_state<publisher>, caf::detached>(
       publisher_options{options_.store, options_.catalogue, options_.largest_arena_bytes});
   return {
@@ -58,6 +59,7 @@ weight_store::interface::behavior_type weight_store::make_behavior() {
       [this](protocol::drop_atom) { return on_drop(); },
       [this](protocol::stop_atom) { on_stop(); },
       [this](const local<staging_ended>& ended) { on_staging_ended(*ended.value); },
+      [this](const local<cache_grew>&) { on_room(); },
   };
 }
 
@@ -147,40 +149,47 @@ caf::result<protocol::stage_reply> weight_store::on_stage(const protocol::stage_
   refused.error = "the store does not have the shard";
   if (shard == nullptr) return refused;
   if (request.only_if_cached && !options_.cache->holds(request.shard)) return refused;
-  const auto staging = ++last_staging_;
+  const auto id = ++last_staging_;
   const auto sender = caf::actor_cast<caf::actor>(self_->current_sender()); // before the promise takes it away
   if (!sender) return refused;
   auto promise = self_->make_response_promise<protocol::stage_reply>();
   const auto holder = sender.address();
   if (!leases_.contains(holder)) self_->monitor(sender);
   leases_[holder];
-  stagings_[staging] = {promise, holder, *shard};
-  options_.cache->stage(
-      {shard->digest, shard->size_bytes, shard->chunk_checksums, options_.store->object_path(shard->digest)},
-      [notify = notifier<interface>(self_), staging](weights::staged result) {
-        notify(make_local(staging_ended{staging, std::move(result)}));
-      });
+  stagings_[id] = {promise, holder, *shard, 0};
+  stage(id);
   return promise;
 }
 
+void weight_store::stage(uint64_t id) {
+  stagings_.at(id).rooms = rooms_;
+  const auto& shard = stagings_.at(id).shard;
+  options_.cache->stage(
+      {shard.digest, shard.size_bytes, shard.chunk_checksums, options_.store->object_path(shard.digest)},
+      [notify = notifier<interface>(self_), id](weights::staged result) {
+        notify(make_local(staging_ended{id, std::move(result)}));
+      });
+}
+
 void weight_store::on_staging_ended(staging_ended& ended) {
+  if (!ended.result.lease && ended.result.lease.error().code == core::errc::busy) return wait_for_room(ended.staging);
   auto entry = stagings_.extract(ended.staging);
-  if (!entry) return;
-  auto& [promise, holder, shard] = entry.mapped();
+  if (!entry || !leases_.contains(entry.mapped().holder)) { // it has ended meanwhile
+    if (ended.result.lease) ended.result.lease->release();
+    return on_room();
+  }
+  auto& [promise, holder, shard, rooms] = entry.mapped();
   protocol::stage_reply reply;
   reply.disk_path = options_.cache->disk_path();
   reply.bad_chunks = ended.result.bad_chunks;
   if (!ended.result.lease) {
     const auto& why = ended.result.lease.error();
-    reply.try_again = why.code == core::errc::busy;
     reply.error = why.message;
-    if (!reply.try_again)
-      core::log::error("weight_store", "staging-failed", "shard {}: {}", shard.digest.short_hex(), why.message);
-    return promise.deliver(std::move(reply)), void();
+    core::log::error("weight_store", "staging-failed", "shard {}: {}", shard.digest.short_hex(), why.message);
+    promise.deliver(std::move(reply));
+    return on_room(); // what it was to be read into
   }
-  const auto held = leases_.find(holder);
-  if (held == leases_.end()) return; // it has ended meanwhile
-  held->second.emplace(shard.digest, std::move(*ended.result.lease));
+  leases_.at(holder).emplace(shard.digest, std::move(*ended.result.lease));
   reply.staged = true;
   reply.was_cached = !ended.result.from_disk;
   reply.read_us = ended.result.end_us - ended.result.start_us;
@@ -193,10 +202,29 @@ void weight_store::on_release(const core::digest& shard) {
   const auto held = leases_.find(caf::actor_cast<caf::actor_addr>(self_->current_sender()));
   if (held == leases_.end()) return;
   if (const auto lease = held->second.find(shard); lease != held->second.end()) held->second.erase(lease);
+  on_room();
 }
 
 void weight_store::on_down(const caf::actor_addr& holder) {
   leases_.erase(holder);
+  std::erase_if(waiting_, [&](uint64_t id) { return stagings_.at(id).holder == holder && stagings_.erase(id) > 0; });
+  on_room();
+}
+
+// The answer of the cache may be older than the last room that was made.
+void weight_store::wait_for_room(uint64_t id) {
+  const auto found = stagings_.find(id);
+  if (found == stagings_.end()) return;
+  if (found->second.rooms != rooms_)
+    stage(id);
+  else
+    waiting_.push_back(id);
+}
+
+// Whoever still finds none waits again, in the same order.
+void weight_store::on_room() {
+  ++rooms_;
+  for (const auto id : std::exchange(waiting_, {})) stage(id);
 }
 
 uint64_t weight_store::on_drop() {

@@ -40,7 +40,9 @@ public:
     uint64_t staging = 0;
     weights::staged result;
   };
-  using interface = protocol::weight_store_actor::extend<protocol::takes<local<staging_ended>>>;
+  struct cache_grew {};
+  using interface =
+      protocol::weight_store_actor::extend<protocol::takes<local<staging_ended>>, protocol::takes<local<cache_grew>>>;
   static constexpr const char* actor_name = "fastptm.weight_store";
 
   weight_store(interface::pointer self, weight_store_options options);
@@ -56,6 +58,7 @@ private:
     caf::typed_response_promise<protocol::stage_reply> promise;
     caf::actor_addr holder;
     weights::shard_entry shard;
+    uint64_t rooms = 0; // made before the cache was asked
   };
 
   // Models on their way out, one request's at a time together: rows, then whatever uses them, then bytes.
@@ -75,7 +78,10 @@ private:
 
   // -- from transfers -------------------------------------------------------------------------------------------------
   caf::result<protocol::stage_reply> on_stage(const protocol::stage_request& request);
+  void stage(uint64_t id);
   void on_staging_ended(staging_ended& ended);
+  void wait_for_room(uint64_t staging);
+  void on_room();
   void on_release(const core::digest& shard);
   void on_down(const caf::actor_addr& holder);
 
@@ -104,6 +110,8 @@ private:
   core::model_id newest_;                                    // of all that were announced
   bool is_complete_ = true;                                  // no published model is missing here
   std::unordered_map<uint64_t, pending_staging> stagings_;
+  std::vector<uint64_t> waiting_; // of stagings_: for room, until a lease ends or the cache has grown
+  uint64_t rooms_ = 0;            // how often some was made
   uint64_t last_staging_ = 0;
   // What transfers hold: released by them or with their end.
   std::map<caf::actor_addr, std::unordered_multimap<core::digest, weights::cache_lease>> leases_;

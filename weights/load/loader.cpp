@@ -74,6 +74,7 @@ uint32_t loader::add_source(load_source source) {
 }
 
 void loader::add_holdings(uint32_t source, std::vector<shard_location> holds) {
+  if (holds.empty()) return;
   actions out;
   {
     const core::mutex_lock lock(mutex_);
@@ -82,7 +83,10 @@ void loader::add_holdings(uint32_t source, std::vector<shard_location> holds) {
       sources_[source]->holds[held.shard] = held;
     }
     last_starved_.clear();
-    if (started_) plan_more(out);
+    if (started_) {
+      plan_more(out);
+      look_for_starved(out); // the source may be out already
+    }
     ++calls_out_;
   }
   run(std::move(out));
@@ -125,6 +129,17 @@ void loader::lose_source(const std::string& node) {
   run(std::move(out));
 }
 
+std::vector<uint32_t> loader::starved_shards() {
+  const core::mutex_lock lock(mutex_);
+  if (giving_up_ || finished_) return {};
+  return plan_.starved_shards();
+}
+
+core::time_us loader::progress_us() {
+  const core::mutex_lock lock(mutex_);
+  return progress_us_;
+}
+
 void loader::give_up(core::error why) {
   actions out;
   {
@@ -152,7 +167,7 @@ void loader::on_fetched(uint64_t token, core::result<transport::fetched> result)
     else
       note_failed(one, result.error(), out);
     plan_more(out);
-    if (!result) look_for_starved(out);
+    look_for_starved(out); // also after a success: its checksum may have been wrong
     ++calls_out_;
   }
   run(std::move(out));
@@ -212,8 +227,9 @@ void loader::note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, a
   auto& report = sources_[fetch.source]->report;
   report.bytes += fetch.length_bytes;
   ++report.chunks;
+  progress_us_ = clock_.now_us();
   if (!plan_.on_verified(fetch)) return;
-  last_shard_us_ = clock_.now_us(); // not of a chunk that came twice, which may be later
+  last_shard_us_ = progress_us_; // not of a chunk that came twice, which may be later
   out.verified.push_back(fetch.shard);
 }
 

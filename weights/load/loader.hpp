@@ -79,6 +79,10 @@ public:
 
   // The directory says that this node is gone: its fetches are cancelled, its chunks taken elsewhere.
   void lose_source(const std::string& node);
+  // Those that have no usable source just now: whoever heard `starved` some time ago may have been overtaken.
+  std::vector<uint32_t> starved_shards();
+  // When a chunk was last found right; 0: none was.
+  core::time_us progress_us();
   // Ends the load with `why` as soon as nothing can write any more.
   void give_up(core::error why);
 
@@ -166,6 +170,7 @@ private:
   core::time_us start_us_ FASTPTM_GUARDED_BY(mutex_) = 0;
   core::time_us last_land_us_ FASTPTM_GUARDED_BY(mutex_) = 0;
   core::time_us last_shard_us_ FASTPTM_GUARDED_BY(mutex_) = 0;
+  core::time_us progress_us_ FASTPTM_GUARDED_BY(mutex_) = 0; // a chunk was found right
   std::optional<core::time_us> first_ask_us_ FASTPTM_GUARDED_BY(mutex_);
   std::optional<core::time_us> first_land_us_ FASTPTM_GUARDED_BY(mutex_);
 };

@@ -78,8 +78,20 @@ void host_cache::grow() {
     while (!stopping_ && !in_need_ && grow_now_.wait_until(lock, quiet_until)) {
     }
   }
-  while (add_step()) {
+  for (bool more = true; more;) {
+    more = add_step();
+    std::function<void()> grown;
+    {
+      const core::mutex_lock lock(mutex_);
+      grown = grown_;
+    }
+    if (grown) grown(); // also after the last one: what waits may take the place of others then
   }
+}
+
+void host_cache::when_grown(std::function<void()> grown) {
+  const core::mutex_lock lock(mutex_);
+  grown_ = std::move(grown);
 }
 
 bool host_cache::add_step() {

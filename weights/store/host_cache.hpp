@@ -71,6 +71,9 @@ public:
   // Several stagings of one shard share one read.
   void stage(stage_request request, std::function<void(staged)> done);
 
+  // Called after every step by which the slab has grown, until it is all there; on a thread of its own.
+  void when_grown(std::function<void()> grown);
+
   // Forgets every shard that nobody leases; returns how many bytes that freed.
   uint64_t drop_unleased();
   // Forgets a shard that no model needs any more: now, or with its last lease unless it is staged again before.
@@ -118,6 +121,7 @@ private:
   bool growing_ FASTPTM_GUARDED_BY(mutex_) = false;            // until all is present, or no more can be had
   bool in_need_ FASTPTM_GUARDED_BY(mutex_) = false;            // a staging found no room
   bool stopping_ FASTPTM_GUARDED_BY(mutex_) = false;
+  std::function<void()> grown_ FASTPTM_GUARDED_BY(mutex_);
   core::condition grow_now_; // in_need_ or stopping_
   std::thread grower_;       // last: uses the others
 };

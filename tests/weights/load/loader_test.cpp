@@ -263,7 +263,10 @@ TEST_F(Loader, AsksForSourcesWhenStarvedAndGoesOnWithThem) {
   load->add_source(source("b", {2}));
   run();
   EXPECT_EQ(verified.back(), 2u);
+  EXPECT_EQ(load->starved_shards(), std::vector<uint32_t>{3});
+  const auto told = starved.size();
   const auto late = load->add_source(source("b", {}, policy::source_kind::disk));
+  EXPECT_EQ(starved.size(), told) << "a source that holds nothing yet is no news";
   load->add_holdings(late, source("b", {3}).holds);
   run();
   expect_all_right();

@@ -1,0 +1,77 @@
+// When a load asks the weight store for a shard, waits for other devices, or has no source left. Pure: time is given.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+
+namespace fastptm::policy {
+
+struct staging_options {
+  // How long another device's load may be awaited that brings nothing, lest one that hangs is awaited for ever.
+  core::duration_us await_us = 250'000;
+  // A damaged object does not get better by reading it again; a lost connection does.
+  uint32_t most_attempts = 3;
+  // The load ends when no chunk was verified for so long.
+  core::duration_us timeout_us = 30'000'000;
+};
+
+// The shards of one load by their numbers. A shard that no device has or brings is asked of the store at once; one that
+// another device is loading is awaited; one that ran out of sources is asked of the store again, a few times.
+//
+// Every shard is in exactly one state until it is verified; what happens to a verified one changes nothing.
+class staging {
+public:
+  staging(const staging_options& options, uint32_t shards, core::time_us now);
+
+  // -- what is heard of devices ---------------------------------------------------------------------------------------
+  // One is a source of it now; false: it is here already.
+  bool offered(uint32_t shard, core::time_us now);
+  // Some device is loading it, or none is any more: what is awaited no longer is staged like what nobody has.
+  void expected(uint32_t shard, bool is_expected);
+  // All of the above have been told; the shards to ask the store for now.
+  std::vector<uint32_t> located();
+
+  // -- what is heard of the store -------------------------------------------------------------------------------------
+  void staged(uint32_t shard);
+  // The reason to give the load up, if the shard waits for nothing else.
+  std::optional<std::string> refused(uint32_t shard, std::string why);
+
+  // -- what is heard of the load --------------------------------------------------------------------------------------
+  // Nobody who has it can be asked. Ask the store, wait, or give up for a reason.
+  enum class answer : uint8_t { ask, wait, give_up };
+  answer starved(uint32_t shard);
+  const std::string& why(uint32_t shard) const { return shards_[shard].why; } // The last refusal.
+  // True: the store has it in memory for this load, and may let it go.
+  bool verified(uint32_t shard);
+
+  // -- time -----------------------------------------------------------------------------------------------------------
+  // The shards to ask the store for now: no load that is awaited has brought anything.
+  std::vector<uint32_t> overdue(core::time_us now);
+  // No chunk was verified since `progress_us`, the last time that one was.
+  bool timed_out(core::time_us progress_us, core::time_us now) const;
+  // When to look at both again at the latest.
+  core::time_us next_look_us(core::time_us progress_us) const;
+
+private:
+  enum class state : uint8_t { unknown, awaited, asked, staged, failed };
+  struct shard_state {
+    state at = state::unknown;
+    uint32_t attempts = 0;
+    bool offered = false;
+    bool starved = false;
+    bool verified = false;
+    std::string why;
+  };
+  void ask(shard_state& shard);
+
+  const staging_options options_;
+  const core::time_us start_us_;
+  core::time_us news_us_;
+  std::vector<shard_state> shards_;
+};
+
+} // namespace fastptm::policy

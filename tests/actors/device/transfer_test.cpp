@@ -1,0 +1,174 @@
+// One load's search for sources, in virtual time: bytes arrive when the test says so.
+#include "actors/device/transfer.hpp"
+
+#include <gmock/gmock.h>
+
+#include "actors/actor_from_state.hpp"
+#include "tests/support/deterministic_system.hpp"
+#include "tests/support/manual_fetcher.hpp"
+
+namespace fastptm::actors {
+namespace {
+
+using namespace protocol;
+using testing::HasSubstr;
+
+constexpr core::duration_us ms = 1000;
+constexpr uint64_t chunk = 4 << 20;
+
+class Transfer : public testing::Test {
+protected:
+  Transfer() {
+    environment_.node = "worker-0";
+    environment_.fetcher_to = [this](const transport::peer_address&) { return &fetcher_; };
+    environment_.checker = &checker_;
+    environment_.clock = &world_.clock();
+    // All that a transfer says to them: what they had no handler for would come back as an error, and end it.
+    directory_ = world_.system().spawn([this](caf::event_based_actor*) -> caf::behavior {
+      return {[this](const locate_request&) { return holders_; },
+              [this](const running_load& running) { told_.push_back(running.peers); }};
+    });
+    store_ = world_.system().spawn([this](caf::event_based_actor*) -> caf::behavior {
+      return {[this](const stage_request& request) {
+                staged_.push_back(request.shard);
+                return stage_reply_;
+              },
+              [this](release_atom, const core::digest& shard) { released_.push_back(shard); }};
+    });
+  }
+  ~Transfer() override {
+    for (const auto& one : {directory_, store_}) caf::anon_send_exit(one, caf::exit_reason::kill);
+    world_.run();
+  }
+
+  static core::digest shard(uint8_t number) {
+    core::digest named;
+    named.bytes[0] = number + 1;
+    return named;
+  }
+  // A peer that has the first shards.
+  void let_a_peer_hold(uint8_t shards) {
+    holder_row row;
+    row.device = "worker-1/host0";
+    row.peer.node = "worker-1";
+    for (uint8_t i = 0; i < shards; ++i) row.shards.push_back({shard(i), 7, 1, 0, chunk});
+    holders_.rows = {row};
+  }
+
+  void begin(std::vector<uint32_t> chunks_of_shards, core::duration_us timeout_us = 1000 * ms) {
+    transfer_options options;
+    options.environment = &environment_;
+    options.load = {1};
+    options.timeout_us = timeout_us;
+    options.directory = caf::actor_cast<directory_actor>(directory_);
+    options.weight_store = caf::actor_cast<weight_store_actor>(store_);
+    options.store.node = "head";
+    for (uint8_t i = 0; i < chunks_of_shards.size(); ++i) {
+      weights::shard_entry entry{shard(i), chunks_of_shards[i] * chunk, {}};
+      entry.chunk_checksums.resize(chunks_of_shards[i]);
+      options.shards.push_back({entry, {nullptr, entry.size_bytes, core::memory_kind::host}});
+    }
+    options.verified = [this](uint32_t number) { verified_.push_back(number); };
+    options.ended = [this](transfer_end end) { ended_.push_back(std::move(end)); };
+    world_.system().spawn<actor_from_state<transfer>>(std::move(options));
+    world_.run();
+  }
+  void land(uint64_t checksum = 0) {
+    ASSERT_FALSE(fetcher_.asked.empty());
+    fetcher_.land(checksum);
+    world_.run();
+  }
+
+  tests::deterministic_system world_;
+  tests::manual_fetcher fetcher_;
+  weights::verifier checker_{0};
+  loading_environment environment_;
+  caf::actor directory_, store_;
+  holder_list holders_;
+  stage_reply stage_reply_;
+  std::vector<std::vector<std::string>> told_; // the peers, as the directory heard of them
+  std::vector<core::digest> staged_, released_;
+  std::vector<uint32_t> verified_;
+  std::vector<transfer_end> ended_;
+};
+
+TEST_F(Transfer, TakesFromAPeerWhatItHasAndFromTheStoreTheRest) {
+  let_a_peer_hold(1);
+  stage_reply_.staged = true;
+  begin({1, 1});
+  EXPECT_EQ(told_, (std::vector<std::vector<std::string>>{{"worker-1/host0"}}));
+  EXPECT_EQ(staged_, std::vector{shard(1)});
+  ASSERT_EQ(fetcher_.asked.size(), 2u);
+  EXPECT_EQ(fetcher_.asked[0].node, "worker-1");
+  EXPECT_EQ(fetcher_.asked[1].node, "head");
+  land();
+  EXPECT_TRUE(released_.empty()) << "the store had nothing to do with it";
+  land();
+  EXPECT_EQ(released_, std::vector{shard(1)});
+  EXPECT_EQ(verified_, (std::vector<uint32_t>{0, 1}));
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_TRUE(ended_[0].outcome);
+}
+
+TEST_F(Transfer, GoesOnForAsLongAsChunksCome) {
+  let_a_peer_hold(1);
+  begin({6}, 1000 * ms);
+  for (int i = 0; i < 6; ++i) {
+    world_.advance(900 * ms);
+    ASSERT_TRUE(ended_.empty()) << "after " << i << " chunks";
+    land();
+  }
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_TRUE(ended_[0].outcome) << ended_[0].outcome.error().message;
+}
+
+TEST_F(Transfer, GivesUpWhenNoChunkHasComeForItsTimeout) {
+  let_a_peer_hold(1);
+  begin({6}, 1000 * ms);
+  world_.advance(900 * ms);
+  land();
+  world_.advance(990 * ms);
+  EXPECT_TRUE(ended_.empty());
+  world_.advance(20 * ms);
+  ASSERT_EQ(ended_.size(), 1u);
+  ASSERT_FALSE(ended_[0].outcome);
+  EXPECT_EQ(ended_[0].outcome.error().code, core::errc::deadline_exceeded);
+  EXPECT_THAT(ended_[0].outcome.error().message, HasSubstr("1000 ms"));
+}
+
+TEST_F(Transfer, AwaitsAnotherDevicesLoadForAWhileAndThenAsksTheStore) {
+  holders_.expected = {shard(0)};
+  stage_reply_.staged = true;
+  begin({1});
+  world_.advance(240 * ms);
+  EXPECT_TRUE(staged_.empty());
+  world_.advance(20 * ms);
+  EXPECT_EQ(staged_, std::vector{shard(0)});
+  land();
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_TRUE(ended_[0].outcome);
+}
+
+TEST_F(Transfer, SaysWhyTheStoreCouldNotHelp) {
+  stage_reply_.error = "its object is damaged";
+  begin({1});
+  ASSERT_EQ(ended_.size(), 1u);
+  ASSERT_FALSE(ended_[0].outcome);
+  EXPECT_THAT(ended_[0].outcome.error().message, HasSubstr("its object is damaged"));
+}
+
+TEST_F(Transfer, AsksTheStoreWhenAPeerLies) {
+  let_a_peer_hold(1);
+  stage_reply_.staged = true;
+  begin({1});
+  EXPECT_TRUE(staged_.empty());
+  land(99); // Not the checksum of the manifest, and nothing else is under way that would end.
+  EXPECT_EQ(staged_, std::vector{shard(0)});
+  land();
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_TRUE(ended_[0].outcome);
+  EXPECT_EQ(ended_[0].report.bad_chunks, 1u);
+}
+
+} // namespace
+} // namespace fastptm::actors

@@ -1,0 +1,172 @@
+// What a load does about shards that nobody has, that others bring, that the store refuses.
+#include "policy/staging.hpp"
+
+#include <gmock/gmock.h>
+
+#include "core/random.hpp"
+
+namespace fastptm::policy {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using answer = staging::answer;
+
+constexpr core::time_us start_us = 1'000'000;
+constexpr staging_options options{};
+
+TEST(Staging, AsksTheStoreForWhatNoDeviceHas) {
+  staging s(options, 3, start_us);
+  s.offered(1, start_us);
+  EXPECT_THAT(s.located(), ElementsAre(0, 2));
+  EXPECT_THAT(s.located(), IsEmpty()) << "once";
+}
+
+TEST(Staging, AwaitsWhatAnotherDeviceIsLoading) {
+  staging s(options, 2, start_us);
+  s.expected(0, true);
+  EXPECT_THAT(s.located(), ElementsAre(1));
+  EXPECT_EQ(s.starved(0), answer::wait);
+  EXPECT_EQ(s.next_look_us(0), start_us + options.await_us);
+  EXPECT_THAT(s.overdue(start_us + options.await_us - 1), IsEmpty());
+  EXPECT_THAT(s.overdue(start_us + options.await_us), ElementsAre(0));
+  EXPECT_EQ(s.next_look_us(0), start_us + options.timeout_us);
+}
+
+TEST(Staging, AwaitsLongerWhileDevicesBringSomething) {
+  staging s(options, 2, start_us);
+  s.expected(0, true);
+  s.expected(1, true);
+  s.located();
+  s.offered(0, start_us + 200'000);
+  EXPECT_THAT(s.overdue(start_us + options.await_us), IsEmpty());
+  EXPECT_EQ(s.next_look_us(0), start_us + 200'000 + options.await_us);
+}
+
+TEST(Staging, AsksForWhatIsAwaitedInVain) {
+  staging s(options, 1, start_us);
+  s.expected(0, true);
+  EXPECT_THAT(s.located(), IsEmpty());
+  s.expected(0, false); // That load has failed.
+  EXPECT_THAT(s.located(), ElementsAre(0));
+}
+
+TEST(Staging, AsksAgainAFewTimesWhenSourcesAreLost) {
+  staging s(options, 1, start_us);
+  ASSERT_THAT(s.located(), ElementsAre(0));
+  s.staged(0);
+  for (uint32_t i = 1; i < options.most_attempts; ++i) {
+    EXPECT_EQ(s.starved(0), answer::ask);
+    EXPECT_EQ(s.starved(0), answer::wait) << "it is on its way";
+    s.staged(0);
+  }
+  EXPECT_EQ(s.starved(0), answer::give_up);
+}
+
+TEST(Staging, GivesUpWhenTheStoreRefusesWhatNobodyElseHas) {
+  staging s(options, 2, start_us);
+  s.offered(1, start_us);
+  s.located();
+  EXPECT_EQ(s.starved(0), answer::wait);
+  EXPECT_EQ(s.refused(0, "its object is damaged"), "its object is damaged");
+  EXPECT_EQ(s.starved(0), answer::give_up);
+  EXPECT_EQ(s.why(0), "its object is damaged");
+  EXPECT_EQ(s.starved(1), answer::ask) << "a device had it, the store may";
+  s.offered(1, start_us);
+  EXPECT_EQ(s.refused(1, "damaged, too"), std::nullopt) << "another device has it meanwhile";
+}
+
+// A device that is told of may be out of this load already: what starves is not kept waiting by having been offered.
+TEST(Staging, StagesWhatStarvesThoughItWasOffered) {
+  staging s(options, 1, start_us);
+  s.expected(0, true);
+  s.offered(0, start_us);
+  EXPECT_EQ(s.starved(0), answer::wait);
+  s.expected(0, false);
+  EXPECT_THAT(s.located(), ElementsAre(0));
+}
+
+TEST(Staging, LetsTheStoreForgetWhatIsVerified) {
+  staging s(options, 2, start_us);
+  s.located();
+  s.staged(0);
+  EXPECT_TRUE(s.verified(0));
+  EXPECT_FALSE(s.verified(1)) << "the store was asked and has not answered";
+  EXPECT_EQ(s.starved(0), answer::wait);
+}
+
+TEST(Staging, TimesOutWhenNothingWasVerifiedForSoLong) {
+  const staging s({.timeout_us = 1000}, 1, start_us);
+  EXPECT_FALSE(s.timed_out(0, start_us + 999));
+  EXPECT_TRUE(s.timed_out(0, start_us + 1000));
+  const core::time_us progress_us = start_us + 5000; // Long after the start, and still going on.
+  EXPECT_FALSE(s.timed_out(progress_us, progress_us + 999));
+  EXPECT_TRUE(s.timed_out(progress_us, progress_us + 1000));
+  EXPECT_EQ(s.next_look_us(progress_us), progress_us + 1000);
+}
+
+// Whatever happens in whatever order: a shard that starves is on its way or the load is given up, nothing is asked for
+// twice at once, nor more often than is allowed.
+TEST(Staging, NeverLeavesAStarvedShardBehind) {
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE(seed);
+    core::prng random(seed);
+    constexpr uint32_t shards = 4;
+    staging s(options, shards, start_us);
+    core::time_us now = start_us;
+    std::vector<uint32_t> asked(shards), open(shards);
+    std::vector<bool> verified(shards), awaited(shards);
+    const auto ask = [&](uint32_t shard) {
+      ASSERT_EQ(open[shard]++, 0u);
+      ASSERT_LE(++asked[shard], options.most_attempts);
+      ASSERT_FALSE(verified[shard]);
+      awaited[shard] = false;
+    };
+    for (int step = 0; step < 200; ++step) {
+      now += static_cast<core::time_us>(random.below(60'000));
+      const auto i = static_cast<uint32_t>(random.below(shards));
+      switch (random.below(6)) {
+        case 0:
+          s.offered(i, now);
+          break;
+        case 1: {
+          const bool is_expected = random.below(2) == 0;
+          s.expected(i, is_expected);
+          awaited[i] = is_expected && asked[i] == 0;
+          for (const uint32_t one : s.located()) ask(one);
+          break;
+        }
+        case 2:
+          if (open[i] > 0) {
+            --open[i];
+            s.staged(i);
+          }
+          break;
+        case 3: {
+          const auto then = s.starved(i);
+          if (then == answer::ask) ask(i);
+          if (then == answer::wait) {
+            ASSERT_TRUE(open[i] > 0 || awaited[i] || verified[i]) << "it waits for nothing";
+          }
+          if (then == answer::give_up) {
+            ASSERT_EQ(asked[i], options.most_attempts);
+          }
+          break;
+        }
+        case 4:
+          if (random.below(10) == 0) {
+            s.verified(i);
+            verified[i] = true;
+          }
+          break;
+        default:
+          for (const uint32_t one : s.overdue(now)) ask(one);
+          break;
+      }
+      if (testing::Test::HasFatalFailure()) return;
+    }
+  }
+}
+
+} // namespace
+} // namespace fastptm::policy
