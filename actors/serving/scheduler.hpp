@@ -27,7 +27,7 @@ struct scheduler_options {
   std::vector<scheduled_tenant> tenants;
   uint32_t queued = 65'536;                       // requests accepted and not answered, all tenants together
   core::duration_us load_timeout_us = 30'000'000; // without progress of a load
-  core::duration_us run_timeout_us = 60'000'000;  // of one batch on a device that is alive
+  core::duration_us run_timeout_us = 60'000'000;  // of one batch that has its set on a device that is alive
   std::string store_boot_id;                      // the host whose memory has what was published
   const core::clock* clock = nullptr;
   core::metrics_registry* metrics = nullptr; // may be null
@@ -149,6 +149,8 @@ private:
   std::optional<uint32_t> find_version(const std::string& name) const;
   uint32_t take_model();
   uint32_t use_shard(const core::digest& shard);
+  core::duration_us longest_load_us(const protocol::model_row& model) const;
+  core::duration_us patience_us(core::time_us last_deadline_us) const;
   std::optional<std::vector<uint64_t>> places_on(const protocol::device_row& row, size_t resident) const;
   std::vector<uint64_t> planned_places(uint32_t device, uint32_t model) const; // one for every shard of the manifest
   bool is_used(uint32_t model) const;

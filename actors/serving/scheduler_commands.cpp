@@ -9,6 +9,7 @@
 #include "core/check.hpp"
 #include "core/log.hpp"
 #include "protocol/errors.hpp"
+#include "weights/format/hash.hpp"
 
 namespace fastptm::actors {
 
@@ -76,13 +77,25 @@ void scheduler::carry_out(const scheduling::load& command) {
                              to_reason(command.reason),
                              options_.load_timeout_us,
                              planned_places(command.device.value, command.model.value)};
-  // As long as it makes progress it may take: the device gives it up, or its node is lost.
-  self_->request(device.worker, caf::infinite, std::move(order))
+  self_->request(device.worker, microseconds(longest_load_us(model.row)), std::move(order))
       .then([this, d = command.device.value, m = command.model.value,
              id = command.id](const protocol::load_reply& reply) { on_loaded(d, m, id, reply); },
             [this, d = command.device.value, m = command.model.value, id = command.id](const caf::error& failure) {
               on_load_failed(d, m, id, protocol::from_caf(failure));
             });
+}
+
+// The device gives a load up that makes no progress; this is for one that is never heard of again. Every chunk may take
+// as long as that, and what has to leave first as long as a run.
+core::duration_us scheduler::longest_load_us(const protocol::model_row& model) const {
+  const auto chunks = model.bytes / weights::chunk_bytes + model.shards;
+  return options_.run_timeout_us + static_cast<core::duration_us>(chunks + 1) * options_.load_timeout_us;
+}
+
+// How long the batch may wait for its set: later nobody wants the answer any more.
+core::duration_us scheduler::patience_us(core::time_us last_deadline_us) const {
+  const auto left_us = last_deadline_us - options_.clock->now_us() + options_.core.late_patience_us;
+  return std::max(left_us, options_.load_timeout_us);
 }
 
 void scheduler::carry_out(const scheduling::evict& command) {
@@ -110,10 +123,11 @@ void scheduler::carry_out(const scheduling::run& command) {
     part.inputs.push_back(input.input);
   }
   self_->send(device.worker, std::move(part));
+  const auto waits_us = patience_us(last_deadline_us);
   self_
-      ->request(device.worker, microseconds(options_.run_timeout_us),
+      ->request(device.worker, microseconds(waits_us + options_.run_timeout_us),
                 protocol::run_order{device.registration, command.id, models_[command.model.value].row.id,
-                                    static_cast<uint32_t>(batch.requests.size()), options_.load_timeout_us})
+                                    static_cast<uint32_t>(batch.requests.size()), waits_us})
       .then([this](const protocol::run_reply& reply) { on_run(reply.batch, reply); },
             [this, id = command.id](const caf::error& failure) { on_run_failed(id, protocol::from_caf(failure)); });
 }
@@ -179,7 +193,7 @@ void scheduler::evict_ended(uint32_t device, protocol::registration_id registrat
 // A set of a model that was taken back while the device was away.
 void scheduler::order_evict_unknown(device_entry& from, core::model_id model) {
   self_->request(from.worker, microseconds(options_.load_timeout_us), protocol::evict_order{from.registration, model})
-      .then([](uint64_t) {}, [](const caf::error&) {}); // the device keeps it until it needs the room
+      .then([](uint64_t) {}, [](const caf::error&) {}); // a set that is not there any more is what was wanted
 }
 
 // The core queues their requests again by itself.
