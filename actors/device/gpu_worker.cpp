@@ -251,8 +251,8 @@ void gpu_worker::start_load(queued_load next) {
   if (!manifest) return drop(next, manifest.error());
   if (next.order.offsets_bytes.size() != manifest->shards.size())
     return drop(next, {core::errc::internal, "the order has not one place for every shard"});
-  if (sets_.contains(next.order.model))
-    return drop(next, {core::errc::does_not_fit, "the device holds the set already, unknown to its scheduler"});
+  if (const auto held = sets_.find(next.order.model); held != sets_.end())
+    return load_again(held->second, std::move(next));
   const auto of = std::make_shared<set>();
   of->key = {next.order.model, next.order.name};
   of->manifest = std::move(*manifest);
@@ -276,6 +276,15 @@ void gpu_worker::start_load(queued_load next) {
   report_load(*of, {}, nothing_moved);
   of->loaded.deliver(protocol::load_reply{});
   finish_load(of);
+}
+
+// Its scheduler does not know that the device holds the set, and has planned without these bytes. `held` by value: it
+// leaves sets_.
+void gpu_worker::load_again(set_pointer held, queued_load next) {
+  core::log::warn("gpu_worker", "held-unknown", "{}: {} leaves to be loaded as planned", options_.name, held->key.name);
+  queue_.push_front(std::move(next));
+  sets_.erase(held->key.id);
+  leave(held);
 }
 
 // Where the plan of the scheduler has put them (policy/residency): what was planned before is there, what was to go has

@@ -126,6 +126,7 @@ private:
   static void drop(queued_load& load, const core::error& why);
   void start_next_load();
   void start_load(queued_load next);
+  void load_again(set_pointer held, queued_load next);
   core::result<void> acquire_shards(set& of);
   void start_transfer(const set_pointer& of);
   void finish_load(const set_pointer& of);

@@ -26,6 +26,7 @@ template <class Handle> void inside(const Handle& whom, std::function<void()> wo
 }
 
 struct scheduler_record {
+  std::vector<std::string> published; // full names
   std::vector<protocol::device_joined> joined;
   std::vector<protocol::device_lost> lost;
   std::vector<std::pair<std::string, bool>> cordoned;
@@ -52,7 +53,7 @@ public:
           return record_->unanswered.back();
         },
         [this](cancel_atom, core::tenant_id, uint64_t ticket) { record_->cancelled.push_back(ticket); },
-        [](const model_added&) {},
+        [this](const model_added& added) { record_->published.push_back(added.row.name); },
         [](const model_removed&) { return true; },
         [this](const device_joined& joined) { record_->joined.push_back(joined); },
         [this](const device_lost& lost) { record_->lost.push_back(lost); },

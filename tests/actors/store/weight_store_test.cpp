@@ -1,0 +1,195 @@
+// What is published is announced, staged for whoever loads it, and let go when nobody needs it. With real disk and time.
+#include "actors/store/weight_store.hpp"
+
+#include <gmock/gmock.h>
+
+#include "actors/actor_from_state.hpp"
+#include "actors/system_config.hpp"
+#include "protocol/errors.hpp"
+#include "tests/support/recording_actors.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "weights/import/synthetic.hpp"
+
+namespace fastptm::actors {
+namespace {
+
+using namespace protocol;
+using testing::HasSubstr;
+
+constexpr auto patience = std::chrono::seconds(30);
+constexpr uint64_t cache_bytes = 8 << 20;
+constexpr uint32_t large_vocabulary = 40 << 10;
+
+class WeightStore : public testing::Test {
+protected:
+  WeightStore() {
+    disk_ = std::make_unique<weights::disk_reader>();
+    cache_ = weights::host_cache::create(cache_bytes, *disk_).value();
+    scheduler_ = system_.spawn<actor_from_state<tests::recording_scheduler>>(&told_);
+    start();
+  }
+  void start() {
+    weight_store_options options;
+    options.store = &objects_;
+    options.catalogue = &catalogue_;
+    options.cache = cache_.get();
+    options.scheduler = scheduler_;
+    options.tenants = {{"acme", {}, 2}};
+    store_ = system_.spawn<actor_from_state<weight_store>>(options);
+  }
+  ~WeightStore() override {
+    caf::anon_send(store_, stop_atom_v);
+    caf::anon_send(scheduler_, stop_atom_v);
+  }
+
+  // As one of several who ask: each holds what was staged for it.
+  template <class R, class... Xs> core::result<R> ask(caf::scoped_actor& as, Xs&&... xs) {
+    core::result<R> result;
+    as->request(store_, patience, std::forward<Xs>(xs)...)
+        .receive([&](R& value) { result = std::move(value); },
+                 [&](caf::error& failure) { result = core::fail(from_caf(failure)); });
+    return result;
+  }
+
+  core::result<publication> publish(const std::string& name, uint64_t seed, uint32_t vocabulary = 256) {
+    auto shape = weights::synthetic_shape_named("tiny").value();
+    shape.vocabulary = vocabulary;
+    const auto folder = folder_ / name;
+    EXPECT_TRUE(weights::write_synthetic_model(folder, shape, seed));
+    return ask<publication>(client_, publish_request{"acme", name, folder.string()});
+  }
+  // The first shard: embeddings.
+  stage_request staging_of(const std::string& model) {
+    const auto models = ask<model_list>(client_, list_atom_v).value();
+    for (const auto& row : models.rows)
+      if (row.name == model) return {row.manifest, objects_.read_manifest(row.manifest)->shards.front().digest};
+    ADD_FAILURE() << model << " is not published";
+    return {};
+  }
+  // What the scheduler was told before the last answer of the store.
+  std::vector<std::string> announced() {
+    client_->request(scheduler_, patience, plans_atom_v)
+        .receive([](const plan_list&) {}, [](const caf::error& why) { ADD_FAILURE() << from_caf(why).message; });
+    return told_.published;
+  }
+
+  tests::temporary_folder folder_;
+  weights::content_store objects_ = weights::content_store::open(folder_ / "store").value();
+  weights::catalogue catalogue_ = weights::catalogue::open(folder_ / "catalogue.sqlite").value();
+  std::unique_ptr<weights::host_cache> cache_;
+  std::unique_ptr<weights::disk_reader> disk_; // ends before the cache
+  tests::scheduler_record told_;
+  system_config settings_{2};
+  caf::actor_system system_{settings_}; // waits for its actors, so that what they use ends after it
+  scheduler_actor scheduler_;
+  weight_store_actor store_;
+  caf::scoped_actor client_{system_};
+};
+
+TEST_F(WeightStore, AnnouncesAModelBeforeItAnswersThatItIsPublished) {
+  const auto reply = publish("m", 1);
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_EQ(reply->model, "acme/m@1");
+  EXPECT_EQ(reply->new_shards, reply->shards);
+  EXPECT_EQ(announced(), std::vector<std::string>{"acme/m@1"});
+  EXPECT_EQ(ask<model_list>(client_, list_atom_v)->rows.size(), 1u);
+}
+
+TEST_F(WeightStore, RefusesWhoIsNoTenantOrHasAllHisModels) {
+  const auto nobody = ask<publication>(client_, publish_request{"nobody", "m", folder_.path().string()});
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().code, core::errc::not_found);
+  ASSERT_TRUE(publish("a", 1));
+  ASSERT_TRUE(publish("b", 2));
+  const auto third = publish("c", 3);
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().code, core::errc::quota_exceeded);
+}
+
+TEST_F(WeightStore, AnnouncesWhatWasPublishedInAnEarlierLife) {
+  ASSERT_TRUE(publish("m", 1));
+  caf::anon_send(store_, stop_atom_v);
+  start();
+  EXPECT_EQ(announced(), (std::vector<std::string>{"acme/m@1", "acme/m@1"}));
+}
+
+TEST_F(WeightStore, ReadsAShardFromTheDiskOnceForAllWhoLoadIt) {
+  ASSERT_TRUE(publish("m", 1));
+  const auto wanted = staging_of("acme/m@1");
+  const auto first = ask<stage_reply>(client_, wanted);
+  ASSERT_TRUE(first && first->staged) << first->error;
+  EXPECT_FALSE(first->was_cached);
+  EXPECT_GT(first->disk_path.size(), 0u);
+  caf::scoped_actor other(system_);
+  const auto second = ask<stage_reply>(other, wanted);
+  ASSERT_TRUE(second && second->staged);
+  EXPECT_TRUE(second->was_cached);
+  EXPECT_EQ(second->location.offset_bytes, first->location.offset_bytes);
+}
+
+TEST_F(WeightStore, SaysThatItDoesNotHaveAShard) {
+  ASSERT_TRUE(publish("m", 1));
+  auto wanted = staging_of("acme/m@1");
+  wanted.only_if_cached = true;
+  const auto cold = ask<stage_reply>(client_, wanted);
+  ASSERT_TRUE(cold);
+  EXPECT_FALSE(cold->staged);
+  wanted.shard.bytes[0] ^= 1;
+  wanted.only_if_cached = false;
+  EXPECT_THAT(ask<stage_reply>(client_, wanted)->error, HasSubstr("does not have the shard"));
+}
+
+// Either set's embeddings take more than half of the cache.
+TEST_F(WeightStore, LetsAStagingWaitUntilALeaseIsGivenBack) {
+  ASSERT_TRUE(publish("a", 1, large_vocabulary) && publish("b", 2, large_vocabulary));
+  ASSERT_TRUE(ask<stage_reply>(client_, staging_of("acme/a@1"))->staged);
+  caf::scoped_actor other(system_);
+  auto waiting = other->request(store_, patience, staging_of("acme/b@1"));
+  EXPECT_EQ(ask<uint64_t>(client_, drop_atom_v), 0u) << "it is in use";
+  EXPECT_FALSE(other->has_next_message());
+  client_->send(store_, release_atom_v, staging_of("acme/a@1").shard);
+  waiting.receive([](const stage_reply& reply) { EXPECT_TRUE(reply.staged) << reply.error; },
+                  [](const caf::error& why) { ADD_FAILURE() << from_caf(why).message; });
+  EXPECT_FALSE(cache_->holds(staging_of("acme/a@1").shard));
+}
+
+TEST_F(WeightStore, TakesLeasesBackFromWhoHasEnded) {
+  ASSERT_TRUE(publish("a", 1, large_vocabulary) && publish("b", 2, large_vocabulary));
+  {
+    caf::scoped_actor gone(system_);
+    ASSERT_TRUE(ask<stage_reply>(gone, staging_of("acme/a@1"))->staged);
+  }
+  EXPECT_TRUE(ask<stage_reply>(client_, staging_of("acme/b@1"))->staged);
+}
+
+TEST_F(WeightStore, SaysThatAnObjectIsDamagedAndKeepsNothingOfIt) {
+  ASSERT_TRUE(publish("m", 1));
+  const auto wanted = staging_of("acme/m@1");
+  const auto object = objects_.object_path(wanted.shard);
+  auto bytes = tests::read_file(object);
+  bytes[5000] ^= 1;
+  std::filesystem::permissions(object, std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
+  tests::write_file(object, bytes);
+  const auto reply = ask<stage_reply>(client_, wanted);
+  ASSERT_TRUE(reply);
+  EXPECT_FALSE(reply->staged);
+  EXPECT_EQ(reply->bad_chunks, 1u);
+  EXPECT_FALSE(cache_->holds(wanted.shard));
+}
+
+TEST_F(WeightStore, FreesTheBytesOfAModelThatIsTakenBackWhenNothingUsesIt) {
+  const auto published = publish("m", 1);
+  ASSERT_TRUE(published);
+  ASSERT_TRUE(ask<stage_reply>(client_, staging_of("acme/m@1"))->staged);
+  client_->send(store_, release_atom_v, staging_of("acme/m@1").shard);
+  const auto wanted = staging_of("acme/m@1");
+  const auto reply = ask<unpublish_reply>(client_, unpublish_request{"acme", "acme/m@1"});
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_GE(reply->freed_bytes, published->bytes);
+  EXPECT_FALSE(std::filesystem::exists(objects_.object_path(wanted.shard)));
+  EXPECT_FALSE(cache_->holds(wanted.shard));
+  EXPECT_TRUE(ask<model_list>(client_, list_atom_v)->rows.empty());
+}
+
+} // namespace
+} // namespace fastptm::actors
