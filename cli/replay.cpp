@@ -134,7 +134,7 @@ void add_cluster_replay(CLI::App& app) {
   c.add_option("--copy-engines", o->copy_engines, "per GPU")->capture_default_str();
   c.add_option("--links", *links, "GB/s from a GPU of the node, from its host, from another node")
       ->delimiter(',')
-      ->expected(policy::source_tier_count)
+      ->expected(policy::expected_source_count)
       ->capture_default_str();
   c.add_option("--speeds", o->speeds, "of execution, by kind of GPU: GPU g is of kind g modulo their number")
       ->delimiter(',')

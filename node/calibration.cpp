@@ -89,4 +89,11 @@ std::vector<protocol::link_rate> calibrate(const std::filesystem::path& folder, 
   return links;
 }
 
+void begin_with(const std::vector<protocol::link_rate>& links, policy::scheduling::options& expected) {
+  for (const auto& link : links) {
+    if (link.path == "cma") expected.peer_bytes_per_s = link.rate_bps;
+    if (link.path == "map") expected.home_bytes_per_s = link.rate_bps;
+  }
+}
+
 } // namespace fastptm::node

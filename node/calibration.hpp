@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/memory_region.hpp"
+#include "policy/scheduling/options.hpp"
 #include "protocol/joining.hpp"
 
 namespace fastptm::node {
@@ -18,5 +19,8 @@ namespace fastptm::node {
 // out. On a busy machine the figures are what was left of it.
 std::vector<protocol::link_rate> calibrate(const std::filesystem::path& folder, std::string_view disk_path,
                                            core::memory_region spare);
+
+// What the scheduler expects of loads within a host until some were measured. Between hosts nothing is known at the start.
+void begin_with(const std::vector<protocol::link_rate>& links, policy::scheduling::options& expected);
 
 } // namespace fastptm::node

@@ -165,6 +165,7 @@ actors::node_parts running_node::parts_of_actors() {
     out.head = head_parts_of(config_, self_, *kept_);
     out.head->directory.links = calibrate(folder_->store(), kept_->cache().disk_path(),
                                           kept_->cache().slab().memory.slice(0, kept_->cache().present_bytes()));
+    begin_with(out.head->directory.links, out.head->scheduler.core);
   }
   out.find_head = head_finder(config_, *folder_);
   out.connect_timeout_us = config_.liveness.connect_timeout_us;

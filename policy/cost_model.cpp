@@ -126,12 +126,12 @@ void cost_model::measured_execution(uint32_t cost_class, device_index device, ui
   choose_fastest(d.kind, cost_class, device);
 }
 
-void cost_model::measured_load(source_tier tier, uint64_t bytes, core::duration_us took_us) {
-  uint64_t& rate = links_.bytes_per_s[static_cast<size_t>(tier)];
+void cost_model::measured_load(source_kind source, uint64_t bytes, core::duration_us took_us) {
+  uint64_t& rate = links_.bytes_per_s[static_cast<size_t>(source)];
   constexpr uint64_t least_bytes = 1 << 16; // Smaller loads are all latency and say nothing about the rate.
   if (rate == 0 || bytes < least_bytes || took_us <= 0) return;
   const auto old = static_cast<double>(rate);
-  const bool first = !std::exchange(link_measured_[static_cast<size_t>(tier)], true);
+  const bool first = !std::exchange(link_measured_[static_cast<size_t>(source)], true);
   const double step = first ? largest_first_step : largest_step, part = first ? 1.0 : 1.0 / 8;
   const double beyond_base = static_cast<double>(std::max<core::duration_us>(1, took_us - links_.base_us));
   const double seen = std::clamp(1e6 * static_cast<double>(bytes) / beyond_base, old / step, old * step);

@@ -7,6 +7,7 @@
 
 #include "core/clock.hpp"
 #include "policy/indices.hpp"
+#include "policy/sourcing.hpp"
 
 namespace fastptm::policy {
 
@@ -20,17 +21,9 @@ struct execution_cost {
 // takes. A prior only ranks; see cost_model.
 execution_cost assumed_execution(uint64_t operations_per_token);
 
-// From where the bytes of a load come, nearest first.
-enum class source_tier : uint8_t {
-  peer,  // A device of the same host has the set.
-  home,  // The memory of the host itself has it.
-  remote // Another host.
-};
-constexpr size_t source_tier_count = 3;
-
-struct link_rates {
-  core::duration_us base_us = 0;                         // Part of a load that does not depend on its size.
-  std::array<uint64_t, source_tier_count> bytes_per_s{}; // By tier; 0: takes no time.
+struct load_prior {
+  core::duration_us base_us = 0;                             // Part of a load that does not depend on its size.
+  std::array<uint64_t, expected_source_count> bytes_per_s{}; // By kind of source; 0: takes no time.
 };
 
 // Estimates only rank choices and place timers: a wrong one costs time and nothing else. Measurements far from the
@@ -43,7 +36,7 @@ struct link_rates {
 // One thread at a time.
 class cost_model {
 public:
-  explicit cost_model(const link_rates& links) : links_(links) {}
+  explicit cost_model(const load_prior& links) : links_(links) {}
 
   // The first prior of a class stands; models of one class are taken as equally fast.
   void set_class(uint32_t cost_class, const execution_cost& prior);
@@ -56,15 +49,15 @@ public:
     const fit_state& own = d.classes[cost_class];
     return (own.measured ? own.fitted : kinds_[d.kind].classes[cost_class].fitted).at(batch);
   }
-  core::duration_us load_us(source_tier tier, uint64_t bytes) const {
-    const uint64_t rate = links_.bytes_per_s[static_cast<size_t>(tier)];
+  core::duration_us load_us(source_kind source, uint64_t bytes) const {
+    const uint64_t rate = links_.bytes_per_s[static_cast<size_t>(source)];
     return links_.base_us +
            (rate == 0 ? 0
                       : static_cast<core::duration_us>(1e6 * static_cast<double>(bytes) / static_cast<double>(rate)));
   }
 
   void measured_execution(uint32_t cost_class, device_index device, uint32_t batch, core::duration_us took_us);
-  void measured_load(source_tier tier, uint64_t bytes, core::duration_us took_us);
+  void measured_load(source_kind source, uint64_t bytes, core::duration_us took_us);
 
 private:
   struct line {
@@ -97,8 +90,8 @@ private:
   static line line_of(const execution_cost& prior);
   void choose_fastest(uint32_t kind, uint32_t cost_class, device_index changed);
 
-  link_rates links_;
-  std::array<bool, source_tier_count> link_measured_{};
+  load_prior links_;
+  std::array<bool, expected_source_count> link_measured_{};
   std::vector<execution_cost> priors_;
   std::vector<kind_entry> kinds_;
   table<device_index, device_entry> devices_;

@@ -1,4 +1,4 @@
-// Names, assumed rates and preferences of source kinds.
+// Names, permissions and preferences of source kinds.
 #include "policy/sourcing.hpp"
 
 #include <array>
@@ -7,36 +7,22 @@ namespace fastptm::policy {
 
 namespace {
 
-struct kind_facts {
-  std::string_view name;
-  uint64_t assumed_rate_bps;
-};
-
-constexpr std::array<kind_facts, source_kind_count> facts = {{{"same_device", 100'000'000'000},
-                                                              {"peer_device", 8'000'000'000},
-                                                              {"peer_host", 3'000'000'000},
-                                                              {"host_cache", 8'000'000'000},
-                                                              {"disk", 2'000'000'000},
-                                                              {"origin", 100'000'000}}};
+constexpr std::array<std::string_view, source_kind_count> names = {"peer_device", "host_cache", "peer_host", "disk"};
 
 } // namespace
 
 std::string_view to_string(source_kind kind) noexcept {
-  return facts[static_cast<size_t>(kind)].name;
+  return names[static_cast<size_t>(kind)];
 }
 
 std::optional<source_kind> source_kind_from(std::string_view name) noexcept {
-  for (size_t i = 0; i < facts.size(); ++i)
-    if (facts[i].name == name) return static_cast<source_kind>(i);
+  for (size_t i = 0; i < names.size(); ++i)
+    if (names[i] == name) return static_cast<source_kind>(i);
   return std::nullopt;
 }
 
 allowed_sources::allowed_sources(std::span<const source_kind> kinds) : bits_(0) {
   for (auto kind : kinds) bits_ |= 1u << static_cast<uint32_t>(kind);
-}
-
-uint64_t assumed_rate_bps(source_kind kind) noexcept {
-  return facts[static_cast<size_t>(kind)].assumed_rate_bps;
 }
 
 uint64_t preference_bps(source_kind kind, uint64_t rate_bps) noexcept {

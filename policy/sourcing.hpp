@@ -8,16 +8,16 @@
 
 namespace fastptm::policy {
 
+// Nearest first. Before a load the scheduler expects the first three, by host; a load then finds which it is.
 enum class source_kind : uint8_t {
-  same_device, // already in this arena: shared, nothing moves
-  peer_device, // the arena of another device
-  peer_host,   // the host cache of another host
+  peer_device, // the arena of another device; to the scheduler: of one of the same host
   host_cache,  // the host cache of this host
-  disk,        // the store's objects on this host
-  origin       // wherever the model was published from
+  peer_host,   // the host cache of another host; to the scheduler: whatever another host has of it
+  disk         // the store's objects
 };
 
-inline constexpr uint32_t source_kind_count = 6;
+inline constexpr uint32_t source_kind_count = 4;
+inline constexpr uint32_t expected_source_count = 3; // the first ones: what a scheduler tells apart
 
 // The stable name in reports, e.g. "peer_device".
 std::string_view to_string(source_kind kind) noexcept;
@@ -34,8 +34,11 @@ private:
   uint32_t bits_ = (1u << source_kind_count) - 1;
 };
 
-// What a source's rate is before anything was measured: rough orders, only their ratios matter.
-uint64_t assumed_rate_bps(source_kind kind) noexcept; // bytes per second
+// What a source's rate is before anything was measured, in bytes per second: rough orders, only their ratios matter.
+constexpr uint64_t assumed_rate_bps(source_kind kind) noexcept {
+  constexpr uint64_t rates_bps[source_kind_count] = {10'000'000'000, 5'000'000'000, 1'000'000'000, 2'000'000'000};
+  return rates_bps[static_cast<size_t>(kind)];
+}
 
 // The rate by which sources are compared. A peer device counts a quarter more than measured: within 25 % of a host's
 // memory it wins, because host memory and its link are shared by every device of the host.

@@ -281,7 +281,7 @@ uint64_t cluster_result::bytes() const {
 std::string to_json(const cluster_result& r) {
   return fmt::format(
       "{{\"requests\":{},\"offered_rps\":{:.0f},\"goodput_rps\":{:.0f},\"on_time_ppm\":{},\"loads\":{},\"copies\":{},"
-      "\"bytes_by_source\":{{\"peer_device\":{},\"home_host\":{},\"remote\":{}}},\"on_time\":{},\"late\":{},"
+      "\"bytes_by_source\":{{\"peer_device\":{},\"host_cache\":{},\"peer_host\":{}}},\"on_time\":{},\"late\":{},"
       "\"dropped\":{},"
       "\"p50_us\":{},\"p99_us\":{},\"p999_us\":{},\"worst_model_ppm\":{},\"median_model_ppm\":{},\"lane_use\":{:.3f},"
       "\"engine_use\":{:.3f},\"requests_per_s_core\":{:.0f},\"decisions\":{},\"decision_ns_p50\":{},\"decision_ns_"

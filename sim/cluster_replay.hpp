@@ -21,8 +21,8 @@ struct cluster_options {
   double rate = 1.0;   // Times the rate of the workload.
   uint32_t max_batch = 8;
   uint32_t copy_engines = 1;
-  // GB/s by tier: from a GPU of the node, from the node's host memory, from another node.
-  std::array<double, policy::source_tier_count> links_gb{300, 50, 40};
+  // GB/s from a GPU of the node, from the node's host memory, from another node.
+  std::array<double, policy::expected_source_count> links_gb{300, 50, 40};
   // Speed of execution by kind of GPU; GPU g is of kind g modulo their number.
   std::vector<double> speeds{1.0};
   // The core's first estimates, times what is true. Off from 1, the core is told what batches and loads really took.
@@ -35,7 +35,7 @@ struct cluster_result {
   uint64_t copies = 0, copied_bytes = 0; // Of `loads`: of sets that another GPU had, or was about to have.
   double goodput_rps = 0, offered_rps = 0;
   uint64_t on_time_ppm = 0, worst_model_ppm = 0, median_model_ppm = 0; // By model: those with 100 requests and more.
-  std::array<uint64_t, policy::source_tier_count> bytes_by_source{};
+  std::array<uint64_t, policy::expected_source_count> bytes_by_source{};
   uint64_t bytes() const;
   uint64_t p50_us = 0, p99_us = 0, p999_us = 0; // Of the served.
   double lane_use = 0, engine_use = 0;

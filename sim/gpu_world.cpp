@@ -8,14 +8,13 @@
 
 namespace fastptm::sim {
 
-using policy::source_tier;
-using policy::source_tier_count;
+using policy::source_kind;
 
 gpu_world::gpu_world(const workload& w, uint32_t gpus, uint32_t gpus_per_node, uint32_t copy_engines,
-                     const std::array<double, source_tier_count>& links_gb, std::span<const double> speeds)
+                     const std::array<double, policy::expected_source_count>& links_gb, std::span<const double> speeds)
     : w_(w), gpus_per_node_(gpus_per_node), nodes_((gpus + gpus_per_node - 1) / gpus_per_node), speeds_(speeds),
       gpus_(gpus), copies_(w.class_of.size() * nodes_) {
-  for (size_t tier = 0; tier < source_tier_count; ++tier) us_per_byte_[tier] = 1e6 / (links_gb[tier] * 1e9);
+  for (size_t i = 0; i < policy::expected_source_count; ++i) us_per_byte_[i] = 1e6 / (links_gb[i] * 1e9);
   for (const workload_class& c : w.classes)
     costs_us_.push_back({std::llround(c.base_ms * 1000), std::max(1LL, std::llround(c.each_ms * 1000))});
   for (gpu_state& g : gpus_) g.engine_free_us.assign(copy_engines, 0);
@@ -23,21 +22,21 @@ gpu_world::gpu_world(const workload& w, uint32_t gpus, uint32_t gpus_per_node, u
 
 void gpu_world::begin(core::time_us now, const policy::scheduling::load& l) {
   const uint32_t gpu = l.device.value, model = l.model.value;
-  source_tier tier = source_tier::remote;
+  source_kind source = source_kind::peer_host;
   if (copies(model, node_of(gpu)) > 0) {
-    tier = source_tier::peer;
+    source = source_kind::peer_device;
   } else if (model % nodes_ == node_of(gpu)) {
-    tier = source_tier::home;
+    source = source_kind::host_cache;
   }
   const double bytes = w_.classes[w_.class_of[model]].bytes;
-  const auto takes_us = static_cast<core::duration_us>(std::ceil(bytes * us_per_byte_[static_cast<size_t>(tier)]));
+  const auto takes_us = static_cast<core::duration_us>(std::ceil(bytes * us_per_byte_[static_cast<size_t>(source)]));
   gpu_state& g = gpus_[gpu];
   core::time_us& engine = *std::min_element(g.engine_free_us.begin(), g.engine_free_us.end());
   engine = std::max(engine, now) + takes_us;
   g.loads.push_back({l.id.value, model, engine, takes_us});
   coming_.add(engine, {gpu_event::kind::load_done, gpu, l.id.value});
   ++loads_;
-  bytes_[static_cast<size_t>(tier)] += static_cast<uint64_t>(bytes);
+  bytes_[static_cast<size_t>(source)] += static_cast<uint64_t>(bytes);
   copying_us_ += takes_us;
 }
 

@@ -28,7 +28,7 @@ class gpu_world {
 public:
   // `speeds`: of execution, by kind; GPU g is of kind g modulo their number. Borrowed.
   gpu_world(const workload& w, uint32_t gpus, uint32_t gpus_per_node, uint32_t copy_engines,
-            const std::array<double, policy::source_tier_count>& links_gb, std::span<const double> speeds);
+            const std::array<double, policy::expected_source_count>& links_gb, std::span<const double> speeds);
 
   void begin(core::time_us now, const policy::scheduling::load& l);
   void begin(core::time_us now, const policy::scheduling::evict& e);
@@ -37,7 +37,7 @@ public:
 
   event_wheel<gpu_event>& coming() { return coming_; }
   uint64_t loads() const { return loads_; }
-  const std::array<uint64_t, policy::source_tier_count>& bytes_by_source() const { return bytes_; }
+  const std::array<uint64_t, policy::expected_source_count>& bytes_by_source() const { return bytes_; }
   core::duration_us busy_us() const { return busy_us_; }
   core::duration_us copying_us() const { return copying_us_; }
 
@@ -57,14 +57,14 @@ private:
 
   const workload& w_;
   uint32_t gpus_per_node_, nodes_;
-  std::array<double, policy::source_tier_count> us_per_byte_{};
+  std::array<double, policy::expected_source_count> us_per_byte_{};
   std::span<const double> speeds_;
   std::vector<std::array<core::duration_us, 2>> costs_us_; // By class: base, each.
   std::vector<gpu_state> gpus_;
   std::vector<uint16_t> copies_; // Ready sets by model and node.
   event_wheel<gpu_event> coming_;
   uint64_t loads_ = 0;
-  std::array<uint64_t, policy::source_tier_count> bytes_{};
+  std::array<uint64_t, policy::expected_source_count> bytes_{};
   core::duration_us busy_us_ = 0, copying_us_ = 0;
 };
 

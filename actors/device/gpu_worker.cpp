@@ -12,6 +12,7 @@
 #include "core/log.hpp"
 #include "models/registry.hpp"
 #include "protocol/errors.hpp"
+#include "weights/format/hash.hpp"
 
 namespace fastptm::actors {
 
@@ -55,12 +56,13 @@ void gpu_worker::on_attach(const protocol::attach_order& order) {
   scheduler_ = order.scheduler;
   weight_store_ = order.weight_store;
   store_ = order.store;
-  links_ = order.links;
+  for (const auto& link : order.links) rates_.calibrated(link.path, link.rate_bps);
   report_all_holdings();
   report_device();
 }
 
 void gpu_worker::on_node_lost(const protocol::node_lost& lost) {
+  rates_.forget(lost.node);
   if (loading_ && loading_->transfer) self_->send(loading_->transfer, lost);
 }
 
@@ -212,6 +214,7 @@ void gpu_worker::on_shard_verified(const shard_verified& verified) {
 void gpu_worker::on_load_ended(const load_ended& ended) {
   const auto of = ended.of;
   of->transfer = nullptr;
+  learn(ended.end.report);
   report_load(*of, ended.end.outcome, ended.end.report);
   if (loading_ == of && ended.end.outcome) {
     loading_ = nullptr;
@@ -229,6 +232,18 @@ void gpu_worker::on_load_ended(const load_ended& ended) {
       release_if_idle(of);
   }
   start_next_load();
+}
+
+// For the next load's choice of sources. Little says nothing about a rate, and both figures are low rather than high: one
+// has waited for other sources, the other ends with the smallest chunk.
+void gpu_worker::learn(const weights::load_report& report) {
+  for (const auto& source : report.sources) {
+    if (source.failed)
+      rates_.forget(source.node);
+    else if (source.bytes >= weights::chunk_bytes)
+      rates_.seen(source.kind, source.node, source.path, std::max(source.rate_bps, source.estimate_bps));
+  }
+  rates_.fade();
 }
 
 // -- loading ----------------------------------------------------------------------------------------------------------
@@ -311,7 +326,7 @@ void gpu_worker::start_transfer(const set_pointer& of) {
   options.directory = directory_;
   options.weight_store = weight_store_;
   options.store = store_;
-  options.links = links_;
+  options.rates = rates_;
   std::vector<std::shared_ptr<gpu::verified_event>> events;
   for (const auto position : of->missing) {
     options.shards.push_back({of->manifest.shards[position], of->shards[position].region});

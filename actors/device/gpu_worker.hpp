@@ -116,6 +116,7 @@ private:
 
   // -- completions ----------------------------------------------------------------------------------------------------
   void on_load_ended(const load_ended& ended);
+  void learn(const weights::load_report& report);
   void on_shard_verified(const shard_verified& verified);
   void on_shard_withdrawn(const shard_withdrawn& withdrawn);
   void on_run_ended(const run_ended& ended);
@@ -156,7 +157,7 @@ private:
   protocol::scheduler_actor scheduler_;
   protocol::weight_store_actor weight_store_;
   protocol::peer_row store_;
-  std::vector<protocol::link_rate> links_;
+  policy::link_rates rates_; // as the head has calibrated and as this device's loads have seen
 
   std::map<core::model_id, set_pointer> sets_;
   std::set<set_pointer> leaving_;

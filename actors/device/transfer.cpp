@@ -64,7 +64,7 @@ std::shared_ptr<weights::loader> transfer::make_loader() {
     notify(make_local(transfer_end{std::move(outcome), std::move(report)}));
   };
   auto bounds = options_.environment->loader;
-  for (const auto& link : options_.links) bounds.calibrated_bps.emplace(link.path, link.rate_bps);
+  bounds.rates = options_.rates;
   return weights::loader::make(std::move(bounds), std::move(wanted), *options_.environment->checker,
                                *options_.environment->clock, std::move(callbacks));
 }

@@ -38,7 +38,7 @@ struct transfer_options {
   protocol::directory_actor directory;
   protocol::weight_store_actor weight_store;
   protocol::peer_row store;
-  std::vector<protocol::link_rate> links;
+  policy::link_rates rates; // of the device
   // Both on foreign threads. `ended` is called once, last of all: nothing writes into the targets any more.
   std::function<void(uint32_t shard)> verified;
   std::function<void(transfer_end)> ended;

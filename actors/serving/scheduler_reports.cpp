@@ -15,18 +15,6 @@ namespace scheduling = policy::scheduling;
 
 namespace {
 
-std::string name_of(policy::source_tier tier) {
-  switch (tier) {
-    case policy::source_tier::peer:
-      return "peer";
-    case policy::source_tier::home:
-      return "home";
-    case policy::source_tier::remote:
-      return "remote";
-  }
-  return "remote";
-}
-
 // Requests per microsecond to millionths of requests per second.
 uint64_t micro_rps(double value) {
   constexpr double most = 9e18;
@@ -39,8 +27,9 @@ protocol::explained_device row_of(const scheduling::device_terms& terms, const s
   row.resident = terms.resident;
   row.is_loading = terms.loading.has_value();
   if (terms.loading)
-    row.loading = {to_reason(terms.loading->reason), name_of(terms.loading->tier), terms.loading_left_us};
-  row.source = name_of(terms.tier);
+    row.loading = {to_reason(terms.loading->reason), std::string(policy::to_string(terms.loading->source)),
+                   terms.loading_left_us};
+  row.source = policy::to_string(terms.source);
   row.missing_bytes = terms.missing_bytes;
   row.load_us = terms.load_us;
   row.engine_wait_us = terms.engine_wait_us;

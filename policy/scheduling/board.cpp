@@ -7,7 +7,7 @@
 namespace fastptm::policy::scheduling {
 
 namespace {
-link_rates links_of(const options& o) {
+load_prior links_of(const options& o) {
   return {o.load_base_us, {o.peer_bytes_per_s, o.home_bytes_per_s, o.remote_bytes_per_s}};
 }
 // A hot model has hundreds of holders; the first few tell well enough whether one is near.
@@ -16,18 +16,18 @@ constexpr size_t holders_looked_at = 16;
 
 board::board(const options& chosen) : options_(chosen), costs_(links_of(chosen)), shares_(chosen.fair_window_us) {}
 
-source_tier board::tier(model_index x, device_index d) const {
+source_kind board::source(model_index x, device_index d) const {
   const uint32_t host = devices_[d].host;
   const auto all = holders(x);
   for (const device_index h : all.first(std::min(all.size(), holders_looked_at)))
-    if (h != d && devices_[h].host == host) return source_tier::peer;
-  return models_[x].home_host == host ? source_tier::home : source_tier::remote;
+    if (h != d && devices_[h].host == host) return source_kind::peer_device;
+  return models_[x].home_host == host ? source_kind::host_cache : source_kind::peer_host;
 }
 
 duration_us board::load_us(model_index x, device_index d) const {
   const model_state& m = models_[x];
   const uint64_t missing = m.shards.size() == 1 ? m.bytes : devices_[d].sets.missing_bytes(m.shards);
-  return costs_.load_us(tier(x, d), missing);
+  return costs_.load_us(source(x, d), missing);
 }
 
 duration_us board::engine_wait_us(device_index d) const {
@@ -75,7 +75,7 @@ set_cost board::worth(model_index x, device_index d, uint64_t bytes) const {
   const double expected = demand_.share(x) * sets_held_ / copies;
   const double soon = expected / (1.0 + expected) / (copies * copies * copies);
   const bool wanted = !m.live.empty() && m.holders.count + m.loading.count <= 1;
-  return {wanted, soon * static_cast<double>(costs_.load_us(tier(x, d), bytes))};
+  return {wanted, soon * static_cast<double>(costs_.load_us(source(x, d), bytes))};
 }
 
 objection board::objection_to_load(model_index x, device_index d) const {

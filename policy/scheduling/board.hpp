@@ -44,7 +44,7 @@ struct planned_load {
   model_index model;
   time_us ready_us = 0;     // Estimated.
   duration_us takes_us = 0; // Estimated, without the wait for an engine.
-  source_tier tier = source_tier::remote;
+  source_kind source = source_kind::peer_host;
   load_reason reason = load_reason::request;
 };
 
@@ -121,7 +121,7 @@ public:
   duration_us engine_wait_us(device_index d) const;         // Until a copy engine of the device is free.
   // Until the lane, once idle, could begin to execute the model: activation, the rest of a load, or a whole one.
   duration_us setup_us(lane_index z, model_index x) const;
-  source_tier tier(model_index x, device_index d) const;
+  source_kind source(model_index x, device_index d) const;
   bool is_ready(model_index x, device_index d) const;
   const planned_load* load_under_way(model_index x, device_index d) const; // Null: none.
   // Could the set be loaded there now, giving up sets that are not in use? And at what price.

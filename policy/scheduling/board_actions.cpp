@@ -108,7 +108,7 @@ const planned_load* board::plan_load(device_index d, model_index x, load_reason 
   if (!can_load(x, d)) return nullptr;
   device_state& device = devices_[d];
   model_state& m = models_[x];
-  planned_load l{core::load_id{next_load_++}, x, 0, load_us(x, d), tier(x, d), reason};
+  planned_load l{core::load_id{next_load_++}, x, 0, load_us(x, d), source(x, d), reason};
   if (plan(x, d, victims_) == fit::evicting) {
     for (const model_index v : victims_) {
       drop_set(d, v);

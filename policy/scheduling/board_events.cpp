@@ -341,7 +341,7 @@ rejection board::apply(const load_done& e) {
   const planned_load l = *found;
   d.loads.erase(found);
   if (d.loads.empty()) std::fill(d.engine_free_us.begin(), d.engine_free_us.end(), now_us_);
-  if (e.moved_us > 0) costs_.measured_load(l.tier, e.bytes_moved, e.moved_us);
+  if (e.moved_us > 0) costs_.measured_load(l.source, e.bytes_moved, e.moved_us);
   model_state& m = models_[l.model];
   lists_.remove(m.loading, e.device);
   lists_.add(m.holders, e.device);

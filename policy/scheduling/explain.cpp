@@ -50,7 +50,7 @@ device_terms terms_of(const scheduling_core& core, device_index d, model_index x
   }
   if (!b.device(d).sets.holds(x)) {
     out.missing_bytes = b.device(d).sets.missing_bytes(b.model(x).shards);
-    out.tier = b.tier(x, d);
+    out.source = b.source(x, d);
     out.load_us = b.load_us(x, d);
     out.engine_wait_us = b.engine_wait_us(d);
     out.would_go = b.would_go(x, d);

@@ -12,21 +12,21 @@ namespace fastptm::policy::scheduling {
 // Of one model on one device that is there. Times are from the core's last event on.
 struct device_terms {
   device_index device;
-  bool resident = false;                // Every shard is there and verified.
-  std::optional<planned_load> loading;  // On its way here.
-  duration_us loading_left_us = 0;      // Of it, estimated.
-  uint64_t missing_bytes = 0;           // What a load would move; shards of other sets count as there.
-  source_tier tier = source_tier::home; // From where.
-  duration_us load_us = 0;              // Moving them with a copy engine at hand; 0: the set is here or on its way.
-  duration_us engine_wait_us = 0;       // Until a copy engine is free.
-  std::vector<model_index> would_go;    // What a load would displace, in that order,
-  double price_us = 0;                  // and what that is expected to cost: see board::worth.
-  duration_us lane_wait_us = 0;         // Until a lane is free; 0: one is.
-  duration_us run_one_us = 0;           // Execution of one request,
-  uint32_t batch = 1;                   // and of the batch that would be made of what waits,
-  duration_us run_batch_us = 0;         // at most options::max_batch.
-  std::optional<double> value;          // Of a visit that began now: requests per microsecond, discounted.
-  objection against;                    // Why it does not begin now.
+  bool resident = false;               // Every shard is there and verified.
+  std::optional<planned_load> loading; // On its way here.
+  duration_us loading_left_us = 0;     // Of it, estimated.
+  uint64_t missing_bytes = 0;          // What a load would move; shards of other sets count as there.
+  source_kind source = source_kind::host_cache;
+  duration_us load_us = 0;           // Moving them with a copy engine at hand; 0: the set is here or on its way.
+  duration_us engine_wait_us = 0;    // Until a copy engine is free.
+  std::vector<model_index> would_go; // What a load would displace, in that order,
+  double price_us = 0;               // and what that is expected to cost: see board::worth.
+  duration_us lane_wait_us = 0;      // Until a lane is free; 0: one is.
+  duration_us run_one_us = 0;        // Execution of one request,
+  uint32_t batch = 1;                // and of the batch that would be made of what waits,
+  duration_us run_batch_us = 0;      // at most options::max_batch.
+  std::optional<double> value;       // Of a visit that began now: requests per microsecond, discounted.
+  objection against;                 // Why it does not begin now.
 };
 
 struct queue_length {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/clock.hpp"
+#include "policy/sourcing.hpp"
 
 namespace fastptm::policy::scheduling {
 
@@ -33,11 +34,11 @@ struct options {
   bool replicas = true;                      // A model too hot for its holders gets another device.
 
   // Estimates until something is measured: see cost_model.
-  core::duration_us load_base_us = 2'000;      // Part of a load that does not depend on its size.
-  uint64_t peer_bytes_per_s = 10'000'000'000;  // From a device of the same host.
-  uint64_t home_bytes_per_s = 5'000'000'000;   // From the host's own memory.
-  uint64_t remote_bytes_per_s = 1'000'000'000; // From another host.
-  core::duration_us activate_us = 0;           // Making a resident set the active one of a lane.
+  core::duration_us load_base_us = 2'000; // Part of a load that does not depend on its size.
+  uint64_t peer_bytes_per_s = assumed_rate_bps(source_kind::peer_device); // From a device of the same host.
+  uint64_t home_bytes_per_s = assumed_rate_bps(source_kind::host_cache);  // From the host's own memory.
+  uint64_t remote_bytes_per_s = assumed_rate_bps(source_kind::peer_host); // From another host.
+  core::duration_us activate_us = 0; // Making a resident set the active one of a lane.
 
   // Fair shares: a tenant may be this much device time ahead of the worst served one that has work.
   core::duration_us fair_window_us = 500'000;

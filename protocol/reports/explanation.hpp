@@ -15,7 +15,7 @@ namespace fastptm::protocol {
 
 struct explained_load {
   load_reason reason = load_reason::request;
-  std::string source;       // peer, home or remote: where its bytes come from
+  std::string source;       // peer_device, host_cache or peer_host: where its bytes come from
   int64_t remaining_us = 0; // estimated
 };
 FASTPTM_FIELDS(explained_load, reason, source, remaining_us)

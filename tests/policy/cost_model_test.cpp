@@ -7,7 +7,7 @@ namespace fastptm::policy {
 namespace {
 
 constexpr device_index a{0}, b{1}, other{2};
-constexpr link_rates links{.base_us = 0, .bytes_per_s = {10'000'000, 5'000'000, 1'000'000}};
+constexpr load_prior links{.base_us = 0, .bytes_per_s = {10'000'000, 5'000'000, 1'000'000}};
 
 class CostModel : public testing::Test {
 protected:
@@ -93,10 +93,10 @@ TEST_F(CostModel, LearnsTheShapeFromBatchesOfDifferentSize) {
 }
 
 TEST_F(CostModel, LetsTheFirstLoadOverALinkSetItsRate) {
-  costs.measured_load(source_tier::home, 10'000'000, 1'000'000); // Half of what was assumed.
-  EXPECT_NEAR(static_cast<double>(costs.load_us(source_tier::home, 10'000'000)), 1'000'000, 10);
-  costs.measured_load(source_tier::home, 10'000'000, 2'000'000);
-  EXPECT_LT(costs.load_us(source_tier::home, 10'000'000), 1'100'000);
+  costs.measured_load(source_kind::host_cache, 10'000'000, 1'000'000); // Half of what was assumed.
+  EXPECT_NEAR(static_cast<double>(costs.load_us(source_kind::host_cache, 10'000'000)), 1'000'000, 10);
+  costs.measured_load(source_kind::host_cache, 10'000'000, 2'000'000);
+  EXPECT_LT(costs.load_us(source_kind::host_cache, 10'000'000), 1'100'000);
 }
 
 } // namespace

@@ -61,7 +61,7 @@ TEST_F(Explain, SaysWhatALoadWouldTakeWhereNothingWaits) {
   const auto& terms = told.devices[0];
   EXPECT_FALSE(terms.resident);
   EXPECT_EQ(terms.missing_bytes, 10 * mib);
-  EXPECT_EQ(terms.tier, source_tier::home);
+  EXPECT_EQ(terms.source, source_kind::host_cache);
   EXPECT_EQ(terms.load_us, core->state().load_us({1}, {0}));
   EXPECT_EQ(terms.against.why, objection_kind::nothing_waits);
   EXPECT_FALSE(terms.value);
@@ -148,7 +148,7 @@ TEST_F(Explain, ShowsThatAHolderIsSooner) {
   EXPECT_EQ(runs.size(), 1u);
   EXPECT_EQ(against(1, 0), objection_kind::lane_busy);
   EXPECT_EQ(against(1, 1), objection_kind::holder_is_sooner);
-  EXPECT_EQ(why(1).devices[1].tier, source_tier::peer);
+  EXPECT_EQ(why(1).devices[1].source, source_kind::peer_device);
 }
 
 TEST_F(Explain, ShowsUntilWhenALoadIsHeld) {

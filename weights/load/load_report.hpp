@@ -23,7 +23,8 @@ struct source_report {
   std::string path; // map, cma, tcp, io_uring, ...
   uint64_t bytes = 0;
   uint32_t chunks = 0;
-  uint64_t rate_bps = 0; // bytes per second over the time it was asked for anything
+  uint64_t rate_bps = 0;     // bytes per second over the time it was asked for anything
+  uint64_t estimate_bps = 0; // of its next chunk, as the plan had it at the end
   bool failed = false;
   std::string failure; // why, for logs
 };

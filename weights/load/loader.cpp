@@ -59,6 +59,8 @@ loader::loader(loader_options options, std::vector<shard_to_load> shards, verifi
 // -- from the owner ---------------------------------------------------------------------------------------------------
 
 uint32_t loader::add_source(load_source source) {
+  const auto path = source.reported_path.empty() ? std::string(transport::to_string(source.via->path_to(source.peer)))
+                                                 : source.reported_path;
   auto state = std::make_unique<source_state>();
   state->report.kind = source.kind;
   state->report.node = source.peer.node;
@@ -66,7 +68,8 @@ uint32_t loader::add_source(load_source source) {
   auto holds = std::move(source.holds);
   state->what = std::move(source);
   core::mutex_lock lock(mutex_);
-  const auto number = plan_.add_source(state->what.kind, state->what.rate_bps);
+  const auto number =
+      plan_.add_source(state->what.kind, options_.rates.rate_bps(state->what.kind, state->what.peer.node, path));
   sources_.push_back(std::move(state));
   lock.unlock();
   add_holdings(number, std::move(holds));
@@ -381,6 +384,7 @@ load_report loader::make_report() const {
     report.sources.push_back(source->report);
     const auto busy_us = std::max<core::duration_us>(source->last_us - source->first_us.value_or(0), 1);
     report.sources.back().rate_bps = source->report.bytes * 1'000'000 / static_cast<uint64_t>(busy_us);
+    report.sources.back().estimate_bps = plan_.rate_bps(static_cast<uint32_t>(report.sources.size() - 1));
   }
   report.limit = slowest_link();
   return report;
@@ -395,8 +399,7 @@ link_limit loader::slowest_link() const {
   link_limit slowest;
   uint64_t slowest_us = 0;
   for (const auto& [path, bytes] : bytes_by_path) {
-    const auto calibrated = options_.calibrated_bps.find(path);
-    const auto rate_bps = calibrated == options_.calibrated_bps.end() ? 0 : calibrated->second;
+    const auto rate_bps = options_.rates.limit_bps(path);
     const auto needed_us = rate_bps ? bytes * 1'000'000 / rate_bps : 0;
     if (!slowest.link.empty() && needed_us <= slowest_us) continue;
     slowest = {path, rate_bps, 0};

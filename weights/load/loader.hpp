@@ -16,6 +16,7 @@
 #include "core/memory_region.hpp"
 #include "core/mutex.hpp"
 #include "policy/fetch_plan.hpp"
+#include "policy/link_rates.hpp"
 #include "transport/fetcher.hpp"
 #include "weights/load/load_report.hpp"
 #include "weights/load/verifier.hpp"
@@ -39,14 +40,13 @@ struct load_source {
   policy::source_kind kind{};
   transport::peer_address peer;
   transport::fetcher* via = nullptr; // outlives the loader
-  uint64_t rate_bps = 0;             // as measured before, 0 = unknown
   std::string reported_path;         // instead of the fetcher's, e.g. "io_uring" for what a store just read from disk
   std::vector<shard_location> holds; // more may follow by add_holdings
 };
 
 struct loader_options {
   policy::fetch_plan_options plan;
-  std::map<std::string, uint64_t> calibrated_bps; // bytes per second by path: what `limit` is measured against
+  policy::link_rates rates; // what sources are taken to deliver at first, and what `limit` is measured against
 };
 
 // Called from whichever thread finished the work (pump, copy pool, verifier, or inside a call to the loader), never

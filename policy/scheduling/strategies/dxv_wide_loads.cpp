@@ -45,7 +45,8 @@ duration_us dxv_wide::typical_run_us(const board& b, model_index x, uint32_t bat
 }
 
 duration_us dxv_wide::typical_load_us(const board& b, model_index x) const {
-  return b.costs().load_us(b.model(x).holders.count > 0 ? source_tier::peer : source_tier::home, b.model(x).bytes);
+  return b.costs().load_us(b.model(x).holders.count > 0 ? source_kind::peer_device : source_kind::host_cache,
+                           b.model(x).bytes);
 }
 
 // Nobody has the set and it is not on its way.

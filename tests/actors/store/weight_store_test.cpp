@@ -1,4 +1,4 @@
-// What is published is announced, staged for whoever loads it, and let go when nobody needs it. With real disk and time.
+// What is published is announced, staged for who loads it and freed when nobody needs it, with real disk and time.
 #include "actors/store/weight_store.hpp"
 
 #include <gmock/gmock.h>

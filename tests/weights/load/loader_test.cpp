@@ -77,7 +77,8 @@ struct Loader : testing::Test {
       report = std::move(made);
     };
     loader_options options;
-    options.calibrated_bps["loopback"] = 10'000'000'000;
+    rates.calibrated("loopback", 10'000'000'000);
+    options.rates = rates;
     load = loader::make(options, std::move(shards), checker, clock, std::move(callbacks));
   }
 
@@ -123,6 +124,7 @@ struct Loader : testing::Test {
   verifier checker{0};
   std::vector<std::vector<std::byte>> originals;
   std::vector<std::vector<std::byte>> targets;
+  policy::link_rates rates;
   std::shared_ptr<loader> load;
 
   std::vector<uint32_t> verified;
@@ -184,10 +186,9 @@ TEST_F(Loader, FinishesFromAnotherSourceWhenOneDiesAndKeepsWhatItHas) {
 TEST_F(Loader, LeavesAHungSourceAfterTheChunkDeadline) {
   add_node("hung", {.hung = true});
   add_node("other", {.rate_bps = slow_bps});
+  rates.seen(policy::source_kind::peer_device, "hung", "loopback", 100 * slow_bps);
   make();
-  auto fast = source("hung");
-  fast.rate_bps = 100 * slow_bps;
-  load->add_source(fast);
+  load->add_source(source("hung"));
   load->add_source(source("other"));
   load->start();
   run();
@@ -289,10 +290,9 @@ TEST_F(Loader, LosesOnlyTheShardThatASourceWithdrew) {
 TEST_F(Loader, LeavesASourceThatTheDirectoryDeclaresLost) {
   add_node("lost", {.hung = true});
   add_node("other");
+  rates.seen(policy::source_kind::peer_device, "lost", "loopback", 100 * slow_bps);
   make();
-  auto fast = source("lost");
-  fast.rate_bps = 100 * slow_bps;
-  load->add_source(fast);
+  load->add_source(source("lost"));
   load->add_source(source("other"));
   load->start();
   network.progress();

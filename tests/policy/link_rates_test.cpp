@@ -1,0 +1,63 @@
+// What is believed of a link: the newest measurement, until it has not been repeated for long.
+#include "policy/link_rates.hpp"
+
+#include <gtest/gtest.h>
+
+namespace fastptm::policy {
+namespace {
+
+constexpr uint64_t gigabyte = 1'000'000'000;
+
+TEST(LinkRates, AssumesByKindUntilSomethingIsMeasured) {
+  const link_rates rates;
+  EXPECT_EQ(rates.rate_bps(source_kind::disk, "head", "io_uring"), assumed_rate_bps(source_kind::disk));
+  EXPECT_EQ(rates.limit_bps("io_uring"), 0u);
+}
+
+TEST(LinkRates, BeginsWithWhatThePathCarriedAtTheStart) {
+  link_rates rates;
+  rates.calibrated("tcp", 3 * gigabyte);
+  rates.calibrated("map", 0); // could not be measured
+  EXPECT_EQ(rates.rate_bps(source_kind::peer_device, "worker-1", "tcp"), 3 * gigabyte);
+  EXPECT_EQ(rates.limit_bps("tcp"), 3 * gigabyte);
+  EXPECT_EQ(rates.rate_bps(source_kind::host_cache, "head", "map"), assumed_rate_bps(source_kind::host_cache));
+}
+
+TEST(LinkRates, BelievesTheLoadBeforeMoreThanTheStart) {
+  link_rates rates;
+  rates.calibrated("tcp", 3 * gigabyte);
+  rates.seen(source_kind::peer_device, "worker-1", "tcp", gigabyte);
+  EXPECT_EQ(rates.rate_bps(source_kind::peer_device, "worker-1", "tcp"), gigabyte);
+  EXPECT_EQ(rates.rate_bps(source_kind::peer_device, "worker-2", "tcp"), 3 * gigabyte) << "another node";
+  EXPECT_EQ(rates.limit_bps("tcp"), 3 * gigabyte) << "loads are held against the start";
+}
+
+TEST(LinkRates, TriesASourceAgainThatWasSlowOnce) {
+  link_rates rates;
+  rates.calibrated("tcp", 8 * gigabyte);
+  const auto now = [&] { return rates.rate_bps(source_kind::peer_device, "worker-1", "tcp"); };
+  rates.seen(source_kind::peer_device, "worker-1", "tcp", gigabyte);
+  rates.fade();
+  EXPECT_EQ(now(), gigabyte) << "this load has seen it";
+  rates.fade();
+  EXPECT_EQ(now(), gigabyte + 7 * gigabyte / 8);
+  for (int i = 0; i < 100; ++i) rates.fade();
+  EXPECT_NEAR(static_cast<double>(now()), 8.0 * gigabyte, 1e5);
+  rates.seen(source_kind::peer_device, "worker-1", "tcp", 80 * gigabyte);
+  rates.fade();
+  rates.fade();
+  EXPECT_EQ(now(), 71 * gigabyte) << "too fast fades, too";
+}
+
+TEST(LinkRates, ForgetsANode) {
+  link_rates rates;
+  rates.seen(source_kind::peer_device, "worker-1", "tcp", 1);
+  rates.seen(source_kind::host_cache, "worker-1", "tcp", 1);
+  rates.seen(source_kind::host_cache, "head", "tcp", 1);
+  rates.forget("worker-1");
+  EXPECT_EQ(rates.rate_bps(source_kind::peer_device, "worker-1", "tcp"), assumed_rate_bps(source_kind::peer_device));
+  EXPECT_EQ(rates.rate_bps(source_kind::host_cache, "head", "tcp"), 1u);
+}
+
+} // namespace
+} // namespace fastptm::policy
