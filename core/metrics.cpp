@@ -24,7 +24,7 @@ uint64_t histogram::count() const noexcept {
 
 uint64_t histogram::quantile_ns(double share) const noexcept {
   const auto all = count();
-  if (all == 0) return 0;
+  if (all == 0 || range_.bounds == 0) return 0;
   double below = share * static_cast<double>(all);
   for (size_t i = 0; i < range_.bounds; ++i) {
     const auto here = static_cast<double>(bucket(i));
