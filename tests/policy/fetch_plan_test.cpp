@@ -188,7 +188,8 @@ TEST(FetchPlan, HoldsItsPromisesUnderRandomTrouble) {
     for (core::time_us now = 0; !plan.done(); ++now) {
       ASSERT_LT(now, 100'000);
       if (random.below(40) == 0 || !plan.starved_shards().empty())
-        add_full_source(plan, static_cast<uint32_t>(sizes.size()), static_cast<source_kind>(1 + random.below(5)), 0);
+        add_full_source(plan, static_cast<uint32_t>(sizes.size()),
+                        static_cast<source_kind>(random.below(source_kind_count)), 0);
       while (auto next = plan.next(now)) {
         EXPECT_FALSE(plan.is_lost(next->source));
         EXPECT_LE(++windows[next->source], 4u);

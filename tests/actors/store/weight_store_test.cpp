@@ -110,6 +110,7 @@ TEST_F(WeightStore, AnnouncesWhatWasPublishedInAnEarlierLife) {
   ASSERT_TRUE(publish("m", 1));
   caf::anon_send(store_, stop_atom_v);
   start();
+  EXPECT_EQ(ask<model_list>(client_, list_atom_v)->rows.size(), 1u); // it has begun
   EXPECT_EQ(announced(), (std::vector<std::string>{"acme/m@1", "acme/m@1"}));
 }
 
