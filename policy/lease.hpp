@@ -30,6 +30,8 @@ class lease_watch {
 public:
   lease_watch(const lease_rules& rules, core::time_us now) : rules_(rules), looked_us_(now) {}
 
+  const lease_rules& rules() const { return rules_; }
+
   // At every look, before judging. How far what was heard before must be moved on.
   core::duration_us look(core::time_us now) {
     const auto late_us = now - looked_us_ - rules_.look_every_us();

@@ -14,18 +14,25 @@
 
 namespace fastptm::actors {
 
+namespace {
+
+const core::clock& clock_of(const directory_options& options) {
+  core::check(options.clock != nullptr, "directory needs a clock");
+  return *options.clock;
+}
+
+} // namespace
+
 directory::directory(interface::pointer self, directory_options options)
-    : self_(self), options_(std::move(options)),
-      last_registration_(core::true_random_u64() >> 1), rules_{options_.heartbeat_us, options_.lease_us},
-      watch_(rules_, options_.clock->now_us()) {
-  core::check(options_.clock != nullptr, "directory needs a clock");
+    : self_(self), options_(std::move(options)), last_registration_(core::true_random_u64() >> 1),
+      watch_({options_.heartbeat_us, options_.lease_us}, clock_of(options_).now_us()) {
   for (const auto& node : options_.nodes) nodes_[node.name].roles = node.roles;
   if (options_.metrics != nullptr) metrics_.emplace(*options_.metrics);
 }
 
 directory::interface::behavior_type directory::make_behavior() {
   self_->set_down_handler([this](caf::down_msg& down) { on_down(down.source); });
-  self_->delayed_send(self_, std::chrono::microseconds(rules_.look_every_us()), protocol::tick_atom_v);
+  self_->delayed_send(self_, std::chrono::microseconds(watch_.rules().look_every_us()), protocol::tick_atom_v);
   return {
       [this](protocol::hello_atom, uint32_t version, const std::string& node) { return on_hello(version, node); },
       [this](const protocol::join_request& request) { return on_join(request); },
@@ -317,7 +324,7 @@ void directory::on_tick() {
     if (node.state == protocol::node_state::lost) continue;
     node.heard_us = std::min(now, node.heard_us + excused_us);
     const auto silent_us = now - node.heard_us;
-    switch (rules_.judge(silent_us)) {
+    switch (watch_.rules().judge(silent_us)) {
       case policy::lease_verdict::over:
         lose(name, node, fmt::format("silent for {} ms", silent_us / 1000));
         break;
@@ -328,7 +335,7 @@ void directory::on_tick() {
         break;
     }
   }
-  self_->delayed_send(self_, std::chrono::microseconds(rules_.look_every_us()), protocol::tick_atom_v);
+  self_->delayed_send(self_, std::chrono::microseconds(watch_.rules().look_every_us()), protocol::tick_atom_v);
 }
 
 void directory::on_stop() {

@@ -117,7 +117,6 @@ private:
   std::deque<protocol::load_report> reports_;
   std::map<std::string, protocol::running_load> running_; // by device, which has one at a time
   uint64_t last_registration_;
-  const policy::lease_rules rules_;
   policy::lease_watch watch_;
 };
 
