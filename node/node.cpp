@@ -90,7 +90,6 @@ private:
   std::optional<actors::node_actors> actors_;
 
   // -- the outside face -----------------------------------------------------------------------------------------------
-  node_record record_;
   std::unique_ptr<rpc::front_end> face_; // of the head
 };
 
@@ -197,19 +196,19 @@ core::result<void> running_node::start_actors() {
 }
 
 core::result<void> running_node::open_face() {
-  record_ = {self_.name, ::getpid(), self_.roles(), {}, {}, {}, {}};
+  node_record record{self_.name, ::getpid(), self_.roles(), {}, {}, {}, {}};
   if (self_.head) {
-    record_.control = core::to_text({self_.address, actors_->head->control_port});
+    record.control = core::to_text({self_.address, actors_->head->control_port});
     auto wanted = front_end_options_of(config_, *folder_);
     if (!wanted) return core::fail(wanted.error());
     auto started = rpc::front_end::start(*system_, targets_of(*actors_->head), std::move(*wanted), metrics_);
     if (!started) return core::fail(started.error());
     face_ = std::move(*started);
-    record_.gateway = face_->addresses().gateway;
-    record_.admin = face_->addresses().admin;
-    record_.http = face_->addresses().http;
+    record.gateway = face_->addresses().gateway;
+    record.admin = face_->addresses().admin;
+    record.http = face_->addresses().http;
   }
-  return write_record(folder_->run(), record_);
+  return write_record(folder_->run(), record);
 }
 
 // Until something ends it.
