@@ -1,12 +1,16 @@
 // Priors, memories and how they fade; see link_rates.hpp.
 #include "policy/link_rates.hpp"
 
+#include <algorithm>
+
 namespace fastptm::policy {
 
 namespace {
 
 // Of the way back to the prior, with every load: a rate that was off is half forgotten after five.
 constexpr int64_t fading = 8;
+// A chunk: less is all beginning.
+constexpr uint64_t least_bytes = 4ull << 20;
 
 } // namespace
 
@@ -14,8 +18,10 @@ void link_rates::calibrated(std::string path, uint64_t rate_bps) {
   if (rate_bps > 0) limits_bps_[std::move(path)] = rate_bps;
 }
 
-void link_rates::seen(source_kind kind, const std::string& node, std::string_view path, uint64_t rate_bps) {
-  if (rate_bps > 0) seen_[{node, kind}] = {rate_bps, prior_bps(kind, path), true};
+// Both figures are low rather than high.
+void link_rates::seen(source_kind kind, const std::string& node, std::string_view path, const link_sight& of) {
+  const auto rate_bps = std::max(of.mean_bps, of.last_bps);
+  if (of.bytes >= least_bytes && rate_bps > 0) seen_[{node, kind}] = {rate_bps, prior_bps(kind, path), true};
 }
 
 void link_rates::forget(const std::string& node) {

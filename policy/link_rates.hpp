@@ -11,14 +11,21 @@
 
 namespace fastptm::policy {
 
+// What a load has seen of one of its sources.
+struct link_sight {
+  uint64_t bytes = 0;
+  uint64_t mean_bps = 0; // Over the time in which it was asked for anything: it has waited for others, too.
+  uint64_t last_bps = 0; // At the end, where chunks are small.
+};
+
 // Of one device, bytes per second. A rate only ranks sources and begins an estimate; a load measures while it runs. A
 // value; one thread at a time. Holds at most one entry for every kind of source of every node.
 class link_rates {
 public:
   // At the start, of a path: map, cma, tcp, io_uring.
   void calibrated(std::string path, uint64_t rate_bps);
-  // By a load, which took bytes from there by that path.
-  void seen(source_kind kind, const std::string& node, std::string_view path, uint64_t rate_bps);
+  // By a load, which took bytes from there by that path; little of them says nothing.
+  void seen(source_kind kind, const std::string& node, std::string_view path, const link_sight& of);
   // The next load begins without a memory of it: it has failed, is gone, or is another machine.
   void forget(const std::string& node);
   // After every load: what it has not seen again is believed less, lest a source that was slow once is never tried.

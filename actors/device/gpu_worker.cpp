@@ -12,7 +12,6 @@
 #include "core/log.hpp"
 #include "models/registry.hpp"
 #include "protocol/errors.hpp"
-#include "weights/format/hash.hpp"
 
 namespace fastptm::actors {
 
@@ -234,14 +233,13 @@ void gpu_worker::on_load_ended(const load_ended& ended) {
   start_next_load();
 }
 
-// For the next load's choice of sources. Little says nothing about a rate, and both figures are low rather than high: one
-// has waited for other sources, the other ends with the smallest chunk.
+// For the next load's choice of sources.
 void gpu_worker::learn(const weights::load_report& report) {
   for (const auto& source : report.sources) {
     if (source.failed)
       rates_.forget(source.node);
-    else if (source.bytes >= weights::chunk_bytes)
-      rates_.seen(source.kind, source.node, source.path, std::max(source.rate_bps, source.estimate_bps));
+    else
+      rates_.seen(source.kind, source.node, source.path, {source.bytes, source.rate_bps, source.estimate_bps});
   }
   rates_.fade();
 }

@@ -8,6 +8,10 @@ namespace {
 
 constexpr uint64_t gigabyte = 1'000'000'000;
 
+link_sight whole(uint64_t rate_bps) {
+  return {64 << 20, rate_bps, rate_bps};
+}
+
 TEST(LinkRates, AssumesByKindUntilSomethingIsMeasured) {
   const link_rates rates;
   EXPECT_EQ(rates.rate_bps(source_kind::disk, "head", "io_uring"), assumed_rate_bps(source_kind::disk));
@@ -26,7 +30,7 @@ TEST(LinkRates, BeginsWithWhatThePathCarriedAtTheStart) {
 TEST(LinkRates, BelievesTheLoadBeforeMoreThanTheStart) {
   link_rates rates;
   rates.calibrated("tcp", 3 * gigabyte);
-  rates.seen(source_kind::peer_device, "worker-1", "tcp", gigabyte);
+  rates.seen(source_kind::peer_device, "worker-1", "tcp", whole(gigabyte));
   EXPECT_EQ(rates.rate_bps(source_kind::peer_device, "worker-1", "tcp"), gigabyte);
   EXPECT_EQ(rates.rate_bps(source_kind::peer_device, "worker-2", "tcp"), 3 * gigabyte) << "another node";
   EXPECT_EQ(rates.limit_bps("tcp"), 3 * gigabyte) << "loads are held against the start";
@@ -36,24 +40,40 @@ TEST(LinkRates, TriesASourceAgainThatWasSlowOnce) {
   link_rates rates;
   rates.calibrated("tcp", 8 * gigabyte);
   const auto now = [&] { return rates.rate_bps(source_kind::peer_device, "worker-1", "tcp"); };
-  rates.seen(source_kind::peer_device, "worker-1", "tcp", gigabyte);
+  rates.seen(source_kind::peer_device, "worker-1", "tcp", whole(gigabyte));
   rates.fade();
   EXPECT_EQ(now(), gigabyte) << "this load has seen it";
   rates.fade();
   EXPECT_EQ(now(), gigabyte + 7 * gigabyte / 8);
   for (int i = 0; i < 100; ++i) rates.fade();
   EXPECT_NEAR(static_cast<double>(now()), 8.0 * gigabyte, 1e5);
-  rates.seen(source_kind::peer_device, "worker-1", "tcp", 80 * gigabyte);
+  rates.seen(source_kind::peer_device, "worker-1", "tcp", whole(80 * gigabyte));
   rates.fade();
   rates.fade();
   EXPECT_EQ(now(), 71 * gigabyte) << "too fast fades, too";
 }
 
+TEST(LinkRates, TakesTheHigherOfTwoLowFigures) {
+  link_rates rates;
+  rates.seen(source_kind::disk, "head", "io_uring", {64 << 20, gigabyte, 3 * gigabyte});
+  EXPECT_EQ(rates.rate_bps(source_kind::disk, "head", "io_uring"), 3 * gigabyte);
+  rates.seen(source_kind::disk, "head", "io_uring", {64 << 20, 2 * gigabyte, gigabyte});
+  EXPECT_EQ(rates.rate_bps(source_kind::disk, "head", "io_uring"), 2 * gigabyte);
+}
+
+TEST(LinkRates, LearnsNothingFromLessThanAChunk) {
+  link_rates rates;
+  rates.seen(source_kind::disk, "head", "io_uring", {(4 << 20) - 1, gigabyte, gigabyte});
+  EXPECT_EQ(rates.rate_bps(source_kind::disk, "head", "io_uring"), assumed_rate_bps(source_kind::disk));
+  rates.seen(source_kind::disk, "head", "io_uring", {4 << 20, gigabyte, gigabyte});
+  EXPECT_EQ(rates.rate_bps(source_kind::disk, "head", "io_uring"), gigabyte);
+}
+
 TEST(LinkRates, ForgetsANode) {
   link_rates rates;
-  rates.seen(source_kind::peer_device, "worker-1", "tcp", 1);
-  rates.seen(source_kind::host_cache, "worker-1", "tcp", 1);
-  rates.seen(source_kind::host_cache, "head", "tcp", 1);
+  rates.seen(source_kind::peer_device, "worker-1", "tcp", whole(1));
+  rates.seen(source_kind::host_cache, "worker-1", "tcp", whole(1));
+  rates.seen(source_kind::host_cache, "head", "tcp", whole(1));
   rates.forget("worker-1");
   EXPECT_EQ(rates.rate_bps(source_kind::peer_device, "worker-1", "tcp"), assumed_rate_bps(source_kind::peer_device));
   EXPECT_EQ(rates.rate_bps(source_kind::host_cache, "head", "tcp"), 1u);
