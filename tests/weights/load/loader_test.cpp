@@ -186,7 +186,7 @@ TEST_F(Loader, FinishesFromAnotherSourceWhenOneDiesAndKeepsWhatItHas) {
 TEST_F(Loader, LeavesAHungSourceAfterTheChunkDeadline) {
   add_node("hung", {.hung = true});
   add_node("other", {.rate_bps = slow_bps});
-  rates.seen(policy::source_kind::peer_device, "hung", "loopback", 100 * slow_bps);
+  rates.seen(policy::source_kind::peer_device, "hung", "loopback", {weights::chunk_bytes, 100 * slow_bps, 0});
   make();
   load->add_source(source("hung"));
   load->add_source(source("other"));
@@ -290,7 +290,7 @@ TEST_F(Loader, LosesOnlyTheShardThatASourceWithdrew) {
 TEST_F(Loader, LeavesASourceThatTheDirectoryDeclaresLost) {
   add_node("lost", {.hung = true});
   add_node("other");
-  rates.seen(policy::source_kind::peer_device, "lost", "loopback", 100 * slow_bps);
+  rates.seen(policy::source_kind::peer_device, "lost", "loopback", {weights::chunk_bytes, 100 * slow_bps, 0});
   make();
   load->add_source(source("lost"));
   load->add_source(source("other"));
