@@ -17,8 +17,7 @@
 #include "policy/fetch_plan.hpp"
 #include "transport/probe.hpp"
 #include "transport/same_host/backend.hpp"
-#include "transport/ucx/backend.hpp"
-#include "transport/ucx/environment.hpp"
+#include "transport/sockets/backend.hpp"
 #include "weights/format/hash.hpp"
 #include "weights/load/loader.hpp"
 
@@ -155,7 +154,6 @@ private:
 core::result<void> prepare(scene& on) {
   const auto& options = on.options;
   const auto secret = core::random_secret_hex();
-  transport::ucx::apply_environment({.allow_cma = options.way != transport::path::tcp, .net_devices = "lo"});
   for (unsigned i = 0; i < options.sources; ++i) {
     auto source = fetch_source::fork(
         {fmt::format("source-{}", i), options.bytes, 1, options.way == transport::path::map, secret});
@@ -180,11 +178,12 @@ core::result<void> prepare(scene& on) {
     if (options.verify) copying.copy = weights::copy_and_checksum;
     on.fetcher = std::make_unique<transport::same_host::backend>(copying);
   } else {
-    transport::ucx::backend_options asking;
+    transport::sockets::backend_options asking;
     asking.secret = secret;
-    asking.copiers = std::make_shared<transport::copy_pool>(options.copy_threads);
+    if (options.way == transport::path::cma)
+      asking.copiers = std::make_shared<transport::copy_pool>(options.copy_threads);
     if (options.verify) asking.fill = weights::fill_and_checksum;
-    auto made = transport::ucx::backend::create(asking, on.nothing);
+    auto made = transport::sockets::backend::create(asking, on.nothing);
     if (!made) return core::fail(made.error());
     on.fetcher = std::move(*made);
   }

@@ -21,7 +21,7 @@
 #include "transport/exporter.hpp"
 #include "transport/same_host/owner.hpp"
 #include "transport/sealed_memory.hpp"
-#include "transport/ucx/backend.hpp"
+#include "transport/sockets/backend.hpp"
 
 namespace fastptm::bench {
 
@@ -67,7 +67,7 @@ int serve(const fetch_source_options& what, int commands, int answers) {
   std::unique_ptr<warm_memory> anonymous;
   core::result<transport::sealed_memory> sealed = core::fail(core::errc::internal, "");
   std::unique_ptr<transport::same_host::owner> owner;
-  std::unique_ptr<transport::ucx::backend> ucx;
+  std::unique_ptr<transport::sockets::backend> by_sockets;
   transport::exportable memory;
   if (what.mapped) {
     sealed = transport::sealed_memory::create("fastptm-bench", what.bytes);
@@ -80,13 +80,14 @@ int serve(const fetch_source_options& what, int commands, int answers) {
   } else {
     anonymous = std::make_unique<warm_memory>(what.bytes);
     memory.memory = anonymous->region();
-    transport::ucx::backend_options serving;
+    transport::sockets::backend_options serving;
+    serving.node = what.node;
     serving.incarnation = ready.incarnation;
     serving.secret = what.secret;
-    auto made = transport::ucx::backend::create(serving, exports);
+    auto made = transport::sockets::backend::create(serving, exports);
     if (!made) return 1;
-    ucx = std::move(*made);
-    ready.port = ucx->port();
+    by_sockets = std::move(*made);
+    ready.port = by_sockets->port();
   }
   fill_with_pattern(memory.memory, what.seed);
   const auto name = exports.add(memory);
@@ -134,7 +135,7 @@ core::result<std::unique_ptr<fetch_source>> fetch_source::execute(const fetch_so
                                     what.node,
                                     std::to_string(what.bytes),
                                     std::to_string(what.seed),
-                                    what.mapped ? "map" : "ucx",
+                                    what.mapped ? "map" : "sockets",
                                     what.secret,
                                     "",
                                     ""};
@@ -183,8 +184,8 @@ core::result<std::unique_ptr<fetch_source>> fetch_source::start(const fetch_sour
   if (what.mapped)
     made->address_.same_host_socket = socket_name(ready.incarnation);
   else {
-    made->address_.ucx_host = "127.0.0.1";
-    made->address_.ucx_port = ready.port;
+    made->address_.data_host = "127.0.0.1";
+    made->address_.data_port = ready.port;
   }
   return made;
 }

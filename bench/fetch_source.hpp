@@ -37,7 +37,7 @@ struct fetch_source_options {
   std::string node;
   uint64_t bytes = 0;
   uint64_t seed = 1;
-  bool mapped = false; // sealed memory over a unix socket; else anonymous memory over ucx
+  bool mapped = false; // sealed memory over a unix socket; else anonymous memory over sockets
   std::string secret;
 };
 

@@ -126,7 +126,7 @@ core::result<void> running_node::take_place(const std::filesystem::path& state) 
 }
 
 core::result<void> running_node::make_memory() {
-  auto ways = transports::create(config_, self_, secret_);
+  auto ways = transports::create(config_, self_, secret_, metrics_);
   if (!ways) return core::fail(ways.error());
   ways_ = std::move(*ways);
   if (self_.store) {

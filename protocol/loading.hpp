@@ -30,10 +30,10 @@ struct peer_row {
   uint64_t incarnation = 0;
   std::string boot_id;
   std::string same_host_socket;
-  std::string ucx_host;
-  uint16_t ucx_port = 0;
+  std::string data_host;
+  uint16_t data_port = 0;
 };
-FASTPTM_FIELDS(peer_row, node, incarnation, boot_id, same_host_socket, ucx_host, ucx_port)
+FASTPTM_FIELDS(peer_row, node, incarnation, boot_id, same_host_socket, data_host, data_port)
 
 // From the scheduler to a device: make this model resident. Answered when every shard is verified.
 struct load_order {

@@ -225,7 +225,9 @@ struct Transfers {
   # Where weights may come from. Fewer only to compare sources. What a device has already, for another model, never moves.
 
   ucxTransports @1 :Text = "tcp,cma";
-  # UCX_TLS of the nodes. cma copies directly between processes of one machine.
+  # How bytes travel between nodes. tcp: our own sockets, which let nobody in without the cluster's secret. cma: beside
+  # it, direct copies between processes of one machine. With the name of a fabric (rc, dc, ud and others) this is
+  # UCX_TLS, and the data port is UCX's, which trusts whoever reaches it: only where the cluster alone reaches the fabric.
 
   copyThreads @2 :UInt16 = 2;
   # Same-machine copies with their checksums. Two reach the memory bandwidth of a small machine: each also hashes.

@@ -11,8 +11,8 @@ struct peer_address {
   uint64_t incarnation = 0;     // of the life this address belongs to: another life's answer is refused
   std::string boot_id;          // of its host: equal to ours = same kernel, memory can be mapped
   std::string same_host_socket; // path of its unix socket, empty = maps nothing
-  std::string ucx_host;         // numeric address of its listener, empty = does not listen
-  uint16_t ucx_port = 0;
+  std::string data_host;        // numeric address of its listener, empty = does not listen
+  uint16_t data_port = 0;
 
   friend bool operator==(const peer_address&, const peer_address&) = default;
 };

@@ -27,12 +27,12 @@ struct loading_environment {
 };
 
 inline transport::peer_address to_address(const protocol::peer_row& row) {
-  return {row.node, row.incarnation, row.boot_id, row.same_host_socket, row.ucx_host, row.ucx_port};
+  return {row.node, row.incarnation, row.boot_id, row.same_host_socket, row.data_host, row.data_port};
 }
 
 inline protocol::peer_row to_row(const transport::peer_address& address) {
-  return {address.node,     address.incarnation, address.boot_id, address.same_host_socket,
-          address.ucx_host, address.ucx_port};
+  return {address.node,      address.incarnation, address.boot_id, address.same_host_socket,
+          address.data_host, address.data_port};
 }
 
 } // namespace fastptm::actors

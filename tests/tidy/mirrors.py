@@ -74,6 +74,8 @@ MIRRORS = {
     "sim/workload_generator": ("tests/sim/workload_test.cpp", "what it draws"),
     "transport/": ("tests/transport/conformance_test.cpp", "one suite for every backend"),
     "transport/probe": ("tests/integration/bench_test.cpp", "the limits that benchmarks print"),
+    "transport/sockets/": ("tests/transport/sockets_test.cpp", "both sides, among peers that do not keep to the protocol"),
+    "transport/message_tags": ("tests/transport/sockets_test.cpp", "changed and repeated messages"),
     "transport/ucx/only_address": ("tests/transport/only_address_test.cpp", "flat tests/transport"),
     "transport/same_host/": ("tests/transport/processes_test.cpp", "between real processes; conformance_test in one"),
     "models/architecture": ("tests/weights/format/manifest_test.cpp", "names of what a manifest holds"),

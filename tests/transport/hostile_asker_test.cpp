@@ -4,6 +4,7 @@
 
 #include "core/clock.hpp"
 #include "tests/transport/rigs.hpp"
+#include "transport/socket_address.hpp"
 #include "transport/ucx/backend.hpp"
 #include "transport/ucx/environment.hpp"
 #include "transport/ucx/worker.hpp"

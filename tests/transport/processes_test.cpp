@@ -13,8 +13,7 @@
 #include "core/random.hpp"
 #include "tests/support/until.hpp"
 #include "transport/same_host/backend.hpp"
-#include "transport/ucx/backend.hpp"
-#include "transport/ucx/environment.hpp"
+#include "transport/sockets/backend.hpp"
 #include "weights/format/hash.hpp"
 #include "weights/load/loader.hpp"
 
@@ -48,12 +47,11 @@ std::unique_ptr<transport::fetcher> make_fetcher(transport::path way) {
     options.copiers = std::make_shared<transport::copy_pool>(2);
     return std::make_unique<transport::same_host::backend>(options);
   }
-  setenv("UCX_TLS", way == transport::path::cma ? "tcp,cma" : "tcp", 1);
-  transport::ucx::backend_options options;
+  transport::sockets::backend_options options;
   options.secret = secret;
-  options.copiers = std::make_shared<transport::copy_pool>(2);
+  if (way == transport::path::cma) options.copiers = std::make_shared<transport::copy_pool>(2);
   options.fill = weights::fill_and_checksum;
-  auto made = transport::ucx::backend::create(options, nothing);
+  auto made = transport::sockets::backend::create(options, nothing);
   EXPECT_TRUE(made) << made.error().message;
   return std::move(*made);
 }
@@ -69,7 +67,6 @@ struct outcome {
 class Processes : public testing::TestWithParam<transport::path> {
 protected:
   Processes() : random_(seed_of_run()) {
-    transport::ucx::apply_environment({.allow_cma = true, .net_devices = "lo"});
     bench::fill_with_pattern(original_.region(), 1);
     fetcher_ = make_fetcher(GetParam());
   }
@@ -221,7 +218,7 @@ pid_t start_client(transport::path way, const fetch_source& from) {
                                           "--fetch-for-ever",
                                           std::string(transport::to_string(way)),
                                           std::to_string(address.incarnation),
-                                          std::to_string(address.ucx_port),
+                                          std::to_string(address.data_port),
                                           std::to_string(from.region().region),
                                           std::to_string(from.region().generation)};
   std::vector<char*> arguments;

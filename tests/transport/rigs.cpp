@@ -14,6 +14,7 @@
 #include "transport/same_host/backend.hpp"
 #include "transport/same_host/owner.hpp"
 #include "transport/sealed_memory.hpp"
+#include "transport/sockets/backend.hpp"
 #include "transport/ucx/backend.hpp"
 #include "transport/ucx/environment.hpp"
 
@@ -122,12 +123,51 @@ private:
   std::unique_ptr<ucx::backend> asker_;
 };
 
+class sockets_rig final : public rig_base {
+public:
+  sockets_rig(const rig_options& options, bool reads_memory)
+      : rig_base(options), copiers_(reads_memory ? std::make_shared<copy_pool>(2) : nullptr) {
+    source_ = make("source", exports_, options.source_secret);
+    port_ = source_->port();
+    asker_ = make("asker", none_, options.asker_secret);
+  }
+  fetcher& asker() override { return *asker_; }
+  peer_address address() const override {
+    return {"source", options_.incarnation, this_boot_id(), "", "127.0.0.1", port_};
+  }
+  void stop_source() override { source_.reset(); }
+  void stop_asker() override { asker_.reset(); }
+
+private:
+  std::unique_ptr<sockets::backend> make(const std::string& node, exporter& exports, const std::string& secret) {
+    sockets::backend_options made;
+    made.node = node;
+    made.incarnation = options_.incarnation;
+    made.secret = secret;
+    made.fetches_in_flight = options_.fetches_in_flight;
+    made.copiers = copiers_;
+    auto backend = sockets::backend::create(made, exports);
+    core::check(backend.has_value(), "a backend of sockets starts");
+    return std::move(*backend);
+  }
+
+  const std::shared_ptr<copy_pool> copiers_;
+  exporter none_;
+  uint16_t port_ = 0;
+  std::unique_ptr<sockets::backend> source_;
+  std::unique_ptr<sockets::backend> asker_;
+};
+
 } // namespace
 
 const std::vector<backend_under_test>& all_backends() {
   static const std::vector<backend_under_test> all = {
       {"loopback", path::loopback, false, true, [](auto& options) { return std::make_unique<loopback_rig>(options); }},
       {"same_host", path::map, true, false, [](auto& options) { return std::make_unique<same_host_rig>(options); }},
+      {"sockets_tcp", path::tcp, true, true,
+       [](auto& options) { return std::make_unique<sockets_rig>(options, false); }},
+      {"sockets_cma", path::cma, true, true,
+       [](auto& options) { return std::make_unique<sockets_rig>(options, true); }},
       {"ucx_cma", path::cma, true, true, [](auto& options) { return std::make_unique<ucx_rig>(options, "tcp,cma"); }},
       {"ucx_cma_by_pool", path::cma, true, true,
        [](auto& options) { return std::make_unique<ucx_rig>(options, "tcp,cma", true); }},

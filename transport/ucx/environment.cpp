@@ -1,6 +1,7 @@
 // The measured settings and their reasons.
 #include "transport/ucx/environment.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace fastptm::transport::ucx {
@@ -26,6 +27,15 @@ std::vector<environment_entry> environment(const environment_options& options) {
   if (!options.net_devices.empty())
     entries.push_back({"UCX_NET_DEVICES", options.net_devices, "the default listens on every interface"});
   return entries;
+}
+
+bool names_fabric(std::string_view transports) {
+  while (!transports.empty()) {
+    const auto name = transports.substr(0, transports.find(','));
+    transports.remove_prefix(std::min(name.size() + 1, transports.size()));
+    if (!name.empty() && name != "tcp" && name != "cma") return true;
+  }
+  return false;
 }
 
 void apply_environment(const environment_options& options) {

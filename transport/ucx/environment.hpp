@@ -25,6 +25,9 @@ struct environment_options {
 // What to set where the operator has not set it already.
 std::vector<environment_entry> environment(const environment_options& options);
 
+// Whether a list for UCX_TLS names more than tcp and cma, which our own sockets serve.
+bool names_fabric(std::string_view transports);
+
 // For measurements and tests in one process: sets, without overwriting, what UCX reads when it starts. Only before UCX
 // starts and before threads exist.
 void apply_environment(const environment_options& options);

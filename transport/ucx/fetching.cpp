@@ -3,60 +3,19 @@
 
 #include <algorithm>
 #include <cstring>
-#include <sys/uio.h>
 
 #include <fmt/format.h>
 
 #include "core/log.hpp"
+#include "transport/peer_memory.hpp"
+#include "transport/refusals.hpp"
+#include "transport/socket_address.hpp"
 
 namespace fastptm::transport::ucx {
 
 namespace {
 
 constexpr core::duration_us check_every_us = 2'000;
-
-// Whether the kernel lets this process read that one, and whether it is the one we talk to:
-// its session number lies there.
-bool can_read(int64_t pid, uint64_t address, uint64_t expected) {
-  uint64_t found = 0;
-  iovec local{&found, sizeof found};
-  iovec remote{reinterpret_cast<void*>(address), sizeof found};
-  return process_vm_readv(static_cast<pid_t>(pid), &local, 1, &remote, 1, 0) == sizeof found && found == expected;
-}
-
-// One call per piece: the kernel pins the pages of a piece at once, and a piece fits into a core's cache.
-constexpr uint64_t read_piece_bytes = 512 << 10;
-
-bool read_piece(int64_t pid, uint64_t address, std::byte* target, uint64_t length_bytes) {
-  for (uint64_t have = 0; have < length_bytes;) {
-    iovec local{target + have, length_bytes - have};
-    iovec remote{reinterpret_cast<void*>(address + have), length_bytes - have};
-    const auto got = process_vm_readv(static_cast<pid_t>(pid), &local, 1, &remote, 1, 0);
-    if (got <= 0) return false;
-    have += static_cast<uint64_t>(got);
-  }
-  return true;
-}
-
-core::errc known_code(uint64_t number) {
-  return number >= 1 && number <= static_cast<uint64_t>(core::errc::internal) ? static_cast<core::errc>(number)
-                                                                              : core::errc::internal;
-}
-
-std::string_view explain(core::errc code) {
-  switch (code) {
-    case core::errc::permission_denied:
-      return "refused us: the cluster secrets differ";
-    case core::errc::version_mismatch:
-      return "speaks another protocol version or was restarted";
-    case core::errc::not_found:
-      return "does not export this any more";
-    case core::errc::busy:
-      return "has a full queue";
-    default:
-      return "refused the fetch";
-  }
-}
 
 } // namespace
 
@@ -79,9 +38,9 @@ core::result<fetching::connection*> fetching::connection_to(const peer_address& 
     if (found->second->peer == peer && !found->second->to.failed()) return found->second.get();
     fail(*found->second, {core::errc::unavailable, fmt::format("{} was left for another life of it", peer.node)});
   }
-  if (peer.ucx_host.empty())
+  if (peer.data_host.empty())
     return core::fail(core::errc::unavailable, fmt::format("{} does not listen for ucx", peer.node));
-  const auto address = parse_address(peer.ucx_host, peer.ucx_port);
+  const auto address = parse_address(peer.data_host, peer.data_port);
   if (!address) return core::fail(peer.node, address.error());
   auto made = std::make_unique<connection>();
   made->number = ++last_connection_;
@@ -95,7 +54,7 @@ core::result<fetching::connection*> fetching::connection_to(const peer_address& 
   if (!connected) {
     made->to.begin_close();
     closing_.push_back(std::move(made));
-    return core::fail(fmt::format("connecting to {} at {} port {}", peer.node, peer.ucx_host, peer.ucx_port),
+    return core::fail(fmt::format("connecting to {} at {} port {}", peer.node, peer.data_host, peer.data_port),
                       connected.error());
   }
   return connections_.emplace(peer.node, std::move(made)).first->second.get();
@@ -126,7 +85,8 @@ void fetching::answer(connection& to, const wire::challenge& message) {
   to.session = message.session;
   to.pid = message.pid;
   const bool same_host = !to.peer.boot_id.empty() && to.peer.boot_id == this_boot_id();
-  if (may_use_cma_ && same_host && can_read(message.pid, message.probe_address, message.session)) to.way = path::cma;
+  if (may_use_cma_ && same_host && can_read_peer(message.pid, message.probe_address, message.session))
+    to.way = path::cma;
   const wire::answer reply{message.session, secret_.prove("asker", to.asker, message.source, message.session)};
   if (!to.to.send(wire::answer_id, reply)) failed_.push_back(to.number);
 }
@@ -139,7 +99,7 @@ ucs_status_t fetching::on_verdict(void* self, const void* header, size_t header_
   if (!to || to->at == handshake::ready) return UCS_OK;
   if (message->error != 0 || to->at != handshake::proving) {
     const auto code = message->error ? known_code(message->error) : core::errc::internal;
-    to->why = {code, fmt::format("{} {}", to->peer.node, explain(code))};
+    to->why = {code, fmt::format("{} {}", to->peer.node, explain_refusal(code))};
     here.failed_.push_back(to->number);
     return UCS_OK;
   }
@@ -182,7 +142,7 @@ ucs_status_t fetching::on_data(void* self, const void* header, size_t header_byt
   auto& one = *found->second;
   if (message->error != 0) {
     const auto code = known_code(message->error);
-    here.finish(one, core::fail(code, fmt::format("{} {}", one.what.peer.node, explain(code))));
+    here.finish(one, core::fail(code, fmt::format("{} {}", one.what.peer.node, explain_refusal(code))));
     return UCS_OK;
   }
   if (message->address != 0 && here.reads_memory(*one.from)) {
@@ -238,7 +198,7 @@ void fetching::read_memory(flight& one, uint64_t address) {
                          length = one.what.request.source.length_bytes, fill = reading_.fill,
                          report = reading_.report] {
     const auto piece = [=](uint64_t offset, uint64_t bytes) {
-      return read_piece(pid, address + offset, target + offset, bytes);
+      return read_peer(pid, address + offset, target + offset, bytes);
     };
     if (!fill) return report(id, piece(0, length), std::nullopt);
     const auto checksum = fill(target, length, read_piece_bytes, piece);

@@ -1,12 +1,11 @@
 // Calls into UCX: context, worker, listener, endpoints, sends.
 #include "transport/ucx/worker.hpp"
 
-#include <arpa/inet.h>
-
 #include <fmt/format.h>
 
 #include "core/check.hpp"
 #include "core/memory_region.hpp"
+#include "transport/socket_address.hpp"
 
 namespace fastptm::transport::ucx {
 
@@ -32,30 +31,6 @@ core::error from_status(ucs_status_t status, std::string_view what) {
 ucs_memory_type_t memory_type(core::memory_kind kind) {
   return kind == core::memory_kind::device ? UCS_MEMORY_TYPE_CUDA : UCS_MEMORY_TYPE_HOST;
 }
-
-core::result<sockaddr_storage> parse_address(const std::string& host, uint16_t port) {
-  sockaddr_storage address{};
-  auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(&address);
-  if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(port);
-  } else if (inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(port);
-  } else {
-    return core::fail(core::errc::invalid, fmt::format("'{}' is not a numeric address", host));
-  }
-  return address;
-}
-
-namespace {
-
-socklen_t size_of(const sockaddr_storage& address) {
-  return address.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-}
-
-} // namespace
 
 // -- endpoint ---------------------------------------------------------------------------------------------------------
 
@@ -214,9 +189,7 @@ core::result<uint16_t> worker::listen(const std::string& host, uint16_t port,
   attributes.field_mask = UCP_LISTENER_ATTR_FIELD_SOCKADDR;
   if (const auto status = ucp_listener_query(listener_, &attributes); status != UCS_OK)
     return core::fail(from_status(status, "asking for the listener's port"));
-  const auto& bound = attributes.sockaddr;
-  return ntohs(bound.ss_family == AF_INET ? reinterpret_cast<const sockaddr_in&>(bound).sin_port
-                                          : reinterpret_cast<const sockaddr_in6&>(bound).sin6_port);
+  return port_of(attributes.sockaddr);
 }
 
 void worker::reject(ucp_conn_request_h request) {

@@ -20,9 +20,6 @@ namespace fastptm::transport::ucx {
 // The error of a UCX call, as `what: UCX's text`.
 core::error from_status(ucs_status_t status, std::string_view what);
 
-// A numeric IPv4 or IPv6 address.
-core::result<sockaddr_storage> parse_address(const std::string& host, uint16_t port);
-
 // One endpoint with error handling. Stays in memory until it is closed and its operations have completed; UCX keeps its
 // address. Used on the pump's thread only.
 class endpoint {
