@@ -50,7 +50,6 @@ MIRRORS = {
     "models/encoder/config": ("tests/models/canonical_test.cpp", "with the canonical text"),
     "models/registry": ("tests/weights/format/manifest_test.cpp", "what a manifest may hold"),
     "models/skeleton/": ("tests/engine/runner_test.cpp", "batches, shards that come late, activations"),
-    "node/calibration": ("tests/integration/lifecycle_test.cpp", "measures the machine at the start of a head"),
     "node/config/": ("tests/node/config/config_test.cpp", "read by every configuration"),
     "node/environment": ("tests/integration/limits_test.cpp", "what processes inherit"),
     "node/": ("tests/integration/lifecycle_test.cpp", "the composition: tested as processes"),
