@@ -1,5 +1,8 @@
-// Lets clang read Cap'n Proto 0.9 as C++20: a comparison that KJ declares outside of its namespace, where it is found.
+// Lets clang read Cap'n Proto 0.9 as C++20: a comparison that KJ declares elsewhere, and its macros.
 #pragma once
+
+// KJ_ASSERT_NONNULL and its like are expressions of statements, which GCC takes without -Wpedantic's word.
+#pragma clang diagnostic ignored "-Wgnu-statement-expression-from-macro-expansion"
 
 #include <kj/string.h>
 
