@@ -7,6 +7,7 @@
 #include "core/network_address.hpp"
 #include "gpu/backends.hpp"
 #include "node/node_record.hpp"
+#include "node/tenant_tokens.hpp"
 
 namespace fastptm::node {
 
@@ -78,6 +79,23 @@ actors::endpoint_finder head_finder(const cluster_config& config, const state_fo
   };
 }
 
+namespace {
+
+void set_limits(rpc::front_end_options& to, const cluster_config& config) {
+  const auto& gateway = config.gateway;
+  to.limits.strangers = {gateway.max_strangers_per_address, gateway.max_strangers};
+  to.limits.known = {gateway.max_connections, gateway.max_connections_per_tenant,
+                     static_cast<uint32_t>(config.tenants.size())};
+  to.limits.login_timeout_us = gateway.login_timeout_us;
+  to.limits.message_bytes = gateway.max_message_bytes;
+  to.limits.flow_bytes = gateway.flow_limit_bytes;
+  to.admin_limits = to.limits;
+  to.admin_limits.known = {gateway.max_admin_connections, gateway.max_admin_connections, 1};
+  to.http_limits = {gateway.max_http_connections, gateway.max_http_connections};
+}
+
+} // namespace
+
 core::result<rpc::front_end_options> front_end_options_of(const cluster_config& config, const state_folder& folder) {
   const auto& gateway = config.gateway;
   rpc::front_end_options out;
@@ -91,13 +109,14 @@ core::result<rpc::front_end_options> front_end_options_of(const cluster_config& 
   out.port = gateway.port;
   out.admin_port = gateway.admin_port;
   out.http_port = gateway.http_port;
-  out.limits = {gateway.max_connections, gateway.login_timeout_us, gateway.max_message_bytes, gateway.flow_limit_bytes};
-  for (const auto& tenant : config.tenants) {
-    auto token = folder.tenant_token(tenant.name);
-    if (!token) return core::fail(token.error());
-    out.gateway.tokens.emplace(tenant.name, *token);
-    out.admin.tenants.push_back(tenant.name);
-  }
+  set_limits(out, config);
+  for (const auto& tenant : config.tenants) out.admin.tenants.push_back(tenant.name);
+  out.gateway.read_tokens = [files = tenant_tokens(folder), tenants = out.admin.tenants] {
+    return files.good_ones(tenants);
+  };
+  auto tokens = out.gateway.read_tokens();
+  if (!tokens) return core::fail(tokens.error());
+  out.gateway.tokens = std::move(*tokens);
   out.gateway.call_timeout_us = gateway.call_timeout_us;
   out.gateway.default_deadline_us = config.scheduling.default_deadline_us;
   out.gateway.max_deadline_us = config.scheduling.max_deadline_us;

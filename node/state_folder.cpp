@@ -25,6 +25,9 @@ namespace {
 constexpr std::string_view version_text = "fastptm-state 1\n";
 constexpr size_t max_small_file_bytes = 1 << 20;
 
+// A disk that was full leaves an empty file; whoever writes a cluster secret by hand gets a floor.
+constexpr size_t least_secret_bytes = 16;
+
 core::result<void> make_folder(const fs::path& path) {
   std::error_code trouble;
   if (fs::is_directory(path, trouble)) return {};
@@ -42,29 +45,9 @@ core::result<void> make_secret(const fs::path& file) {
   return write_file(file, core::random_secret_hex() + "\n", 0600);
 }
 
-// A disk that was full leaves an empty file; whoever writes a cluster secret by hand gets a floor.
-constexpr size_t least_secret_bytes = 16;
-
-core::result<std::string> read_secret(const fs::path& file, std::string_view what) {
-  struct stat found {};
-  if (::stat(file.c_str(), &found) != 0) {
-    return core::fail(core::from_errno(errno, fmt::format("{}: cannot read {}", what, file.string())));
-  }
-  if ((found.st_mode & 0077) != 0) {
-    return core::fail(core::errc::permission_denied,
-                      fmt::format("{}: others may read {}: run chmod 600 on it", what, file.string()));
-  }
-  auto text = read_file(file);
-  if (!text) return core::fail(what, text.error());
-  auto secret = trimmed(*text);
-  if (secret.size() < least_secret_bytes) {
-    return core::fail(
-        core::errc::invalid,
-        fmt::format("{}: {} holds {} characters, at least {} are needed: remove it, and `fastptm up` makes "
-                    "another, or put the right one there",
-                    what, file.string(), secret.size(), least_secret_bytes));
-  }
-  return secret;
+// What node/tenant_tokens leaves in place of a token.
+fs::path revocation_of(const fs::path& token) {
+  return token.string() + ".revoked";
 }
 
 core::result<void> check_version(const fs::path& path) {
@@ -126,7 +109,10 @@ core::result<state_folder> state_folder::create(const fs::path& path, const std:
     if (auto made = make_folder(folder->path_ / name); !made) return core::fail(made.error());
   }
   std::vector<fs::path> secrets{folder->path_ / "cluster.secret", folder->path_ / "admin.token"};
-  for (const auto& tenant : tenants) secrets.push_back(folder->path_ / "tokens" / tenant);
+  for (const auto& tenant : tenants) {
+    const auto token = folder->tokens() / tenant;
+    if (!fs::exists(revocation_of(token), trouble)) secrets.push_back(token);
+  }
   for (const auto& file : secrets) {
     if (auto made = make_secret(file); !made) return core::fail("state folder", made.error());
   }
@@ -134,8 +120,13 @@ core::result<state_folder> state_folder::create(const fs::path& path, const std:
 }
 
 core::result<std::string> state_folder::tenant_token(std::string_view tenant) const {
-  const auto file = path_ / "tokens" / std::string(tenant);
+  const auto file = tokens() / std::string(tenant);
   std::error_code trouble;
+  if (fs::exists(revocation_of(file), trouble)) {
+    return core::fail(core::errc::permission_denied,
+                      fmt::format("the token of tenant '{}' was revoked: `fastptm token add` makes another",
+                                  core::printable(tenant, 60)));
+  }
   if (tenant.empty() || tenant.find('/') != tenant.npos || !fs::exists(file, trouble)) {
     return core::fail(
         core::errc::not_found,
@@ -222,6 +213,28 @@ std::string trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(white);
   if (first == std::string_view::npos) return {};
   return std::string(text.substr(first, text.find_last_not_of(white) + 1 - first));
+}
+
+core::result<std::string> read_secret(const fs::path& file, std::string_view what) {
+  struct stat found {};
+  if (::stat(file.c_str(), &found) != 0) {
+    return core::fail(core::from_errno(errno, fmt::format("{}: cannot read {}", what, file.string())));
+  }
+  if ((found.st_mode & 0077) != 0) {
+    return core::fail(core::errc::permission_denied,
+                      fmt::format("{}: others may read {}: run chmod 600 on it", what, file.string()));
+  }
+  auto text = read_file(file);
+  if (!text) return core::fail(what, text.error());
+  auto secret = trimmed(*text);
+  if (secret.size() < least_secret_bytes) {
+    return core::fail(
+        core::errc::invalid,
+        fmt::format("{}: {} holds {} characters, at least {} are needed: remove it, and `fastptm up` makes "
+                    "another, or put the right one there",
+                    what, file.string(), secret.size(), least_secret_bytes));
+  }
+  return secret;
 }
 
 core::result<void> write_file(const fs::path& file, std::string_view text, unsigned mode) {

@@ -14,7 +14,7 @@ namespace fastptm::node {
 
 // DIR/version      text; another version is refused
 // DIR/lock         held by `up` for its whole life
-// DIR/cluster.secret, DIR/admin.token, DIR/tokens/TENANT     mode 0600
+// DIR/cluster.secret, DIR/admin.token, DIR/tokens/TENANT     mode 0600; others beside the last: node/tenant_tokens
 // DIR/run/NODE.json and NODE.lock     address and pid of a running node
 // DIR/store/       objects, sets, catalogue.sqlite, spool
 // DIR/logs/NODE.log
@@ -26,13 +26,15 @@ public:
   // A folder that `create` has made before; errc::not_found says how to make one.
   static core::result<state_folder> open(const std::filesystem::path& path);
 
-  // Opens, or makes with mode 0700 what is missing: folders, secret, admin token and a token for each tenant.
+  // Opens, or makes with mode 0700 what is missing: folders, secret, admin token and a token for each tenant but those
+  // whose token was revoked.
   static core::result<state_folder> create(const std::filesystem::path& path, const std::vector<std::string>& tenants);
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path run() const { return path_ / "run"; }
   std::filesystem::path store() const { return path_ / "store"; }
   std::filesystem::path spool() const { return store() / "spool"; }
+  std::filesystem::path tokens() const { return path_ / "tokens"; }
   std::filesystem::path lock_file() const { return path_ / "lock"; }
   std::filesystem::path log_file(std::string_view node) const { return path_ / "logs" / (std::string(node) + ".log"); }
 
@@ -74,6 +76,9 @@ core::result<void> write_file(const std::filesystem::path& file, std::string_vie
 
 // At most 1 MiB.
 core::result<std::string> read_file(const std::filesystem::path& file);
+
+// A secret of at least 16 characters that only its owner may read; errors begin with `what` it is and name the file.
+core::result<std::string> read_secret(const std::filesystem::path& file, std::string_view what);
 
 // Without white space at its ends: a secret from a mounted file often ends with a newline.
 std::string trimmed(std::string_view text);

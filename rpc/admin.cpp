@@ -15,6 +15,7 @@ namespace fastptm::rpc {
 namespace {
 
 constexpr auto wrong_token_delay = 100 * kj::MILLISECONDS;
+constexpr uint64_t the_only_token = 1;
 
 // What the directory, the store and the scheduler know, together.
 protocol::cluster_status status_of(const protocol::node_list& nodes, const protocol::model_list& models,
@@ -120,6 +121,11 @@ protected:
         [context](core::result<uint64_t> done) mutable { finish_freeing(context, done); }));
   }
 
+  kj::Promise<void> readTokensAgain(ReadTokensAgainContext context) override {
+    return bounded(
+        shared_.read_tokens_again().then([context](core::result<void> done) mutable { finish(context, done); }));
+  }
+
 private:
   template <class Context, class T> static void finish(Context& context, const core::result<T>& done) {
     auto outcome = context.getResults().initOutcome();
@@ -140,13 +146,17 @@ private:
 
 class admin_gateway_server final : public schema::AdminGateway::Server {
 public:
-  admin_gateway_server(admin& shared, guarded_stream& connection) : shared_(shared), connection_(connection) {}
+  admin_gateway_server(admin& shared, visitor& connection) : shared_(shared), connection_(connection) {}
 
 protected:
   kj::Promise<void> login(LoginContext context) override {
     if (same_secret(context.getParams().getToken(), shared_.options.token)) {
-      connection_.trust();
       auto results = context.getResults();
+      const auto in = connection_.log_in("the operator", the_only_token);
+      if (!in) {
+        set_outcome(results.initOutcome(), in.error());
+        return kj::READY_NOW;
+      }
       results.initOutcome();
       results.setAdmin(kj::heap<admin_server>(shared_));
       return kj::READY_NOW;
@@ -160,12 +170,12 @@ protected:
 
 private:
   admin& shared_;
-  guarded_stream& connection_;
+  visitor& connection_;
 };
 
 } // namespace
 
-capnp::Capability::Client admin::bootstrap(guarded_stream& connection) {
+capnp::Capability::Client admin::bootstrap(visitor& connection) {
   return kj::heap<admin_gateway_server>(*this, connection);
 }
 

@@ -1,6 +1,7 @@
 // Serves admin.capnp: what the operator may see and do.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -8,7 +9,7 @@
 #include <kj/timer.h>
 
 #include "rpc/bridge.hpp"
-#include "rpc/guarded_stream.hpp"
+#include "rpc/visitor.hpp"
 
 namespace fastptm::rpc {
 
@@ -21,14 +22,18 @@ struct admin_options {
 // Lives on the KJ thread, longer than its connections.
 class admin {
 public:
-  admin(bridge& to, kj::Timer& with, admin_options given) : actors(to), timer(with), options(std::move(given)) {}
+  using token_refresh = std::function<kj::Promise<core::result<void>>()>;
 
-  // The bootstrap capability of one connection; marks it as trusted after a good login.
-  capnp::Capability::Client bootstrap(guarded_stream& connection);
+  admin(bridge& to, kj::Timer& with, admin_options given, token_refresh read_again)
+      : actors(to), timer(with), options(std::move(given)), read_tokens_again(std::move(read_again)) {}
+
+  // The bootstrap capability of one connection, which logs its visitor in.
+  capnp::Capability::Client bootstrap(visitor& connection);
 
   bridge& actors;
   kj::Timer& timer;
   const admin_options options;
+  const token_refresh read_tokens_again;
 };
 
 } // namespace fastptm::rpc

@@ -1,46 +1,60 @@
-// Accepts Cap'n Proto connections with bounds that the library's own server does not have.
+// Serves Cap'n Proto connections with bounds that the library's own server does not have.
 #pragma once
 
 #include <functional>
+#include <set>
+#include <string>
 
 #include <capnp/rpc-twoparty.h>
 #include <kj/async-io.h>
 
 #include "core/clock.hpp"
-#include "rpc/guarded_stream.hpp"
+#include "core/metrics.hpp"
+#include "rpc/acceptor.hpp"
+#include "rpc/connection_quota.hpp"
+#include "rpc/strangers.hpp"
+#include "rpc/visitor.hpp"
 
 namespace fastptm::rpc {
 
 struct connection_limits {
-  uint32_t connections = 0;
+  stranger_limits strangers;
+  connection_quota_limits known;
   core::duration_us login_timeout_us = 0;
   uint64_t message_bytes = 0;
   uint64_t flow_bytes = 0;
 };
 
-// Made once per listening socket, on the KJ thread. `make_bootstrap` makes what a new connection is offered; it marks
-// the stream as trusted when its client has logged in.
+// Made once per listening socket, on the KJ thread. `make_bootstrap` makes what a new connection is offered.
 class connections final : private kj::TaskSet::ErrorHandler {
 public:
-  using make_bootstrap = std::function<capnp::Capability::Client(guarded_stream&)>;
+  using make_bootstrap = std::function<capnp::Capability::Client(visitor&)>;
 
-  connections(kj::Own<kj::ConnectionReceiver> listener, kj::Timer& timer, connection_limits limits,
-              make_bootstrap bootstrap);
+  // `port` names it in logs and metrics.
+  connections(kj::Own<kj::ConnectionReceiver> listener, kj::Timer& timer, const std::string& port,
+              connection_limits limits, core::metrics_registry& metrics, make_bootstrap bootstrap);
+
+  // Ends the connections that were logged in with the token of that number, and with them every capability on them.
+  void end_all_of(uint64_t token);
 
 private:
   struct connection;
 
-  kj::Promise<void> accept();
   void serve(kj::Own<kj::AsyncIoStream> socket);
+  core::result<void> log_in(connection& from, const std::string& who, uint64_t token);
+  void forget(connection& ended);
   void taskFailed(kj::Exception&& exception) override;
 
-  kj::Own<kj::ConnectionReceiver> listener_;
   kj::Timer& timer_;
   const connection_limits limits_;
   const make_bootstrap bootstrap_;
-  uint32_t open_ = 0;
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiting_for_room_;
-  kj::TaskSet tasks_; // last: its tasks use everything above
+  core::gauge& open_; // that are logged in
+  core::counter& refused_;
+  strangers strangers_;
+  connection_quota quota_;
+  std::set<connection*> known_;
+  kj::TaskSet tasks_; // its tasks use everything above
+  acceptor acceptor_; // last: it adds tasks
 };
 
 } // namespace fastptm::rpc

@@ -60,7 +60,7 @@ void run(caf::actor_system& system, bridge_targets targets, const front_end_opti
 
   bridge actors(system, io.unixEventPort, std::move(targets));
   gateway tenants(actors, timer, options.gateway, metrics);
-  admin operators(actors, timer, options.admin);
+  admin operators(actors, timer, options.admin, [&] { return tenants.read_tokens_again(); });
   kj::HttpHeaderTable::Builder table_builder;
   const auto table = table_builder.build();
   http_pages pages(actors, metrics, *table);
@@ -71,11 +71,12 @@ void run(caf::actor_system& system, bridge_targets targets, const front_end_opti
   facts->stop = kj::mv(stop.fulfiller);
   facts->addresses = {public_socket->address, admin_socket->address, http_socket->address};
   {
-    connections tenant_connections(kj::mv(public_socket->socket), timer, options.limits,
-                                   [&](guarded_stream& stream) { return tenants.bootstrap(stream); });
-    connections admin_connections(kj::mv(admin_socket->socket), timer, options.limits,
-                                  [&](guarded_stream& stream) { return operators.bootstrap(stream); });
-    http_connections page_connections(kj::mv(http_socket->socket), http, timer);
+    connections tenant_connections(kj::mv(public_socket->socket), timer, "gateway", options.limits, metrics,
+                                   [&](visitor& connection) { return tenants.bootstrap(connection); });
+    tenants.tokens.on_forgotten([&](uint64_t token) { tenant_connections.end_all_of(token); });
+    connections admin_connections(kj::mv(admin_socket->socket), timer, "admin", options.admin_limits, metrics,
+                                  [&](visitor& connection) { return operators.bootstrap(connection); });
+    http_connections page_connections(kj::mv(http_socket->socket), http, timer, options.http_limits, metrics);
     reported = true;
     report.set_value(std::move(facts));
     stop.promise.wait(io.waitScope);

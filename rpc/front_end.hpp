@@ -21,7 +21,9 @@ struct front_end_options {
   uint16_t admin_port = 0; // on loopback
   std::string http_address = "127.0.0.1";
   uint16_t http_port = 0;
-  connection_limits limits;
+  connection_limits limits; // of the gateway
+  connection_limits admin_limits;
+  stranger_limits http_limits;
   gateway_options gateway;
   admin_options admin;
 };

@@ -8,7 +8,6 @@
 #include "core/names.hpp"
 #include "rpc/convert.hpp"
 #include "rpc/model_server.hpp"
-#include "rpc/same_secret.hpp"
 #include "rpc/upload_server.hpp"
 #include "schemas/by_name.hpp"
 
@@ -114,20 +113,13 @@ private:
 
 class gateway_server final : public schema::Gateway::Server {
 public:
-  gateway_server(gateway& shared, guarded_stream& connection) : shared_(shared), connection_(connection) {}
+  gateway_server(gateway& shared, visitor& connection) : shared_(shared), connection_(connection) {}
 
 protected:
   kj::Promise<void> login(LoginContext context) override {
-    const auto token = context.getParams().getToken();
     shared_.logins.add();
-    for (const auto& [tenant, expected] : shared_.options.tokens) {
-      if (!same_secret(token, expected)) continue;
-      connection_.trust();
-      auto results = context.getResults();
-      results.initOutcome();
-      results.setTenant(kj::heap<tenant_server>(shared_, tenant));
-      results.setDefaultDeadlineUs(static_cast<uint64_t>(shared_.options.default_deadline_us));
-      results.setMaxMessageBytes(shared_.options.max_message_bytes);
+    if (const auto* known = shared_.tokens.find(context.getParams().getToken())) {
+      welcome(context, *known);
       return kj::READY_NOW;
     }
     shared_.refused_logins.add();
@@ -146,22 +138,43 @@ protected:
   }
 
 private:
+  void welcome(LoginContext& context, const token_book::entry& known) {
+    const auto& tenant = known.token.tenant;
+    auto results = context.getResults();
+    if (const auto in = connection_.log_in(tenant, known.number); !in)
+      return set_outcome(results.initOutcome(), in.error());
+    results.initOutcome();
+    results.setTenant(kj::heap<tenant_server>(shared_, tenant));
+    results.setDefaultDeadlineUs(static_cast<uint64_t>(shared_.options.default_deadline_us));
+    results.setMaxMessageBytes(shared_.options.max_message_bytes);
+  }
+
   gateway& shared_;
-  guarded_stream& connection_; // outlives its bootstrap capability: both belong to the connection
+  visitor& connection_;
 };
 
 } // namespace
 
 gateway::gateway(bridge& to, kj::Timer& with, gateway_options given, core::metrics_registry& metrics)
-    : actors(to), timer(with), options(std::move(given)), tokenizers(to, options.tokenizer_cache),
+    : actors(to), timer(with), options(std::move(given)), tokens(with, options.tokens),
+      tokenizers(to, options.tokenizer_cache),
       logins(metrics.make_counter("fastptm_rpc_logins_total", "Attempts to log in")),
       refused_logins(metrics.make_counter("fastptm_rpc_refused_logins_total", "Attempts with an unknown token")),
       requests(metrics.make_counter("fastptm_rpc_requests_total", "Inputs that arrived at the gateway")),
       cut_texts(metrics.make_counter("fastptm_rpc_cut_texts_total", "Texts with more tokens than their model reads")),
       uploaded_bytes(metrics.make_counter("fastptm_rpc_uploaded_bytes_total", "Bytes of uploads")) {}
 
-capnp::Capability::Client gateway::bootstrap(guarded_stream& connection) {
+capnp::Capability::Client gateway::bootstrap(visitor& connection) {
   return kj::heap<gateway_server>(*this, connection);
+}
+
+kj::Promise<core::result<void>> gateway::read_tokens_again() {
+  return disk.run(options.read_tokens).then([this](core::result<std::vector<tenant_token>> good) {
+    if (!good) return core::result<void>(core::fail(good.error()));
+    core::log::info("rpc", "tokens", "{} are good now", good->size());
+    tokens.replace(std::move(*good));
+    return core::result<void>();
+  });
 }
 
 kj::Promise<core::result<protocol::model_row>> gateway::find_model(const std::string& tenant, const std::string& name) {

@@ -5,21 +5,24 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <capnp/capability.h>
 #include <kj/timer.h>
 
 #include "core/metrics.hpp"
 #include "rpc/bridge.hpp"
-#include "rpc/guarded_stream.hpp"
 #include "rpc/helper_thread.hpp"
 #include "rpc/spool.hpp"
 #include "rpc/texts.hpp"
+#include "rpc/token_book.hpp"
+#include "rpc/visitor.hpp"
 
 namespace fastptm::rpc {
 
 struct gateway_options {
-  std::map<std::string, std::string> tokens; // tenant to token
+  std::vector<tenant_token> tokens;
+  token_reader read_tokens;
   core::duration_us call_timeout_us = 0;
   core::duration_us default_deadline_us = 0;
   core::duration_us max_deadline_us = 0;
@@ -34,14 +37,18 @@ class gateway {
 public:
   gateway(bridge& actors, kj::Timer& timer, gateway_options options, core::metrics_registry& metrics);
 
-  // The bootstrap capability of one connection; marks it as trusted after a good login.
-  capnp::Capability::Client bootstrap(guarded_stream& connection);
+  // The bootstrap capability of one connection, which logs its visitor in.
+  capnp::Capability::Client bootstrap(visitor& connection);
+
+  // Takes what an operator has changed.
+  kj::Promise<core::result<void>> read_tokens_again();
 
   // -- for the capabilities -------------------------------------------------------------------------------------------
 
   bridge& actors;
   kj::Timer& timer;
   const gateway_options options;
+  token_book tokens;
   texts tokenizers;
   helper_thread disk;
   std::shared_ptr<std::atomic<uint32_t>> open_uploads = std::make_shared<std::atomic<uint32_t>>(0);

@@ -13,7 +13,6 @@ public:
       : socket_(kj::mv(socket)), left_bytes_(stranger_bytes) {}
 
   void trust() { trusted_ = true; }
-  bool trusted() const { return trusted_; }
 
   kj::Promise<size_t> tryRead(void* buffer, size_t least, size_t most) override;
   kj::Promise<void> write(const void* buffer, size_t size) override { return socket_->write(buffer, size); }
@@ -28,6 +27,9 @@ public:
   }
 
 private:
+  // A login that was read just now has its turn before what came behind it is judged.
+  kj::Promise<size_t> read_if_trusted(void* buffer, size_t least, size_t most);
+
   kj::Own<kj::AsyncIoStream> socket_;
   size_t left_bytes_;
   bool trusted_ = false;

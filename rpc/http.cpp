@@ -9,9 +9,6 @@ namespace fastptm::rpc {
 
 namespace {
 
-// A descriptor and some kilobytes each; a prober and a scraper need two.
-constexpr uint32_t most_connections = 64;
-
 bool can_serve(const protocol::node_list& nodes) {
   return std::any_of(nodes.rows.begin(), nodes.rows.end(), [](const auto& node) {
     return node.state == protocol::node_state::ready && !node.devices.empty();
@@ -45,27 +42,16 @@ kj::Promise<void> http_pages::send(Response& response, unsigned status, kj::Stri
 
 // -- connections ------------------------------------------------------------------------------------------------------
 
-http_connections::http_connections(kj::Own<kj::ConnectionReceiver> listener, kj::HttpServer& server, kj::Timer& timer)
-    : listener_(kj::mv(listener)), server_(server), timer_(timer), tasks_(*this) {
-  tasks_.add(accept());
-}
+http_connections::http_connections(kj::Own<kj::ConnectionReceiver> listener, kj::HttpServer& server, kj::Timer& timer,
+                                   stranger_limits limits, core::metrics_registry& metrics)
+    : server_(server), strangers_(limits, "http", metrics), tasks_(*this),
+      acceptor_(kj::mv(listener), timer, "http", metrics,
+                [this](kj::Own<kj::AsyncIoStream> socket) { serve(kj::mv(socket)); }) {}
 
-kj::Promise<void> http_connections::accept() {
-  return listener_->accept().then([this](kj::Own<kj::AsyncIoStream> socket) { return accepted(kj::mv(socket)); },
-                                  [this](kj::Exception&& exception) {
-                                    core::log::warn("rpc", "http-accept-failed", "{}",
-                                                    exception.getDescription().cStr());
-                                    return timer_.afterDelay(100 * kj::MILLISECONDS).then([this] { return accept(); });
-                                  });
-}
-
-// One too many is closed at once: a prober comes again, and a stranger must not keep it out for long.
-kj::Promise<void> http_connections::accepted(kj::Own<kj::AsyncIoStream> socket) {
-  if (open_ < most_connections) {
-    ++open_;
-    tasks_.add(server_.listenHttp(kj::mv(socket)).attach(kj::defer([this] { --open_; })));
-  }
-  return accept();
+void http_connections::serve(kj::Own<kj::AsyncIoStream> socket) {
+  auto place = kj::heap<strangers::place>(strangers_, network_of(*socket));
+  auto sent_away = place->sent_away();
+  tasks_.add(server_.listenHttp(kj::mv(socket)).exclusiveJoin(kj::mv(sent_away)).attach(kj::mv(place)));
 }
 
 void http_connections::taskFailed(kj::Exception&& exception) {

@@ -6,7 +6,9 @@
 #include <kj/timer.h>
 
 #include "core/metrics.hpp"
+#include "rpc/acceptor.hpp"
 #include "rpc/bridge.hpp"
+#include "rpc/strangers.hpp"
 
 namespace fastptm::rpc {
 
@@ -27,22 +29,21 @@ private:
   const kj::HttpHeaderTable& table_;
 };
 
-// The accept loop: a bounded number of connections at once, KJ's own bounds of time on each. Lives on the KJ thread,
-// not as long as the server and the timer.
+// A bounded number of connections at once, of which the oldest goes for the newest, and KJ's own bounds of time on each.
+// Lives on the KJ thread, not as long as the server and the timer.
 class http_connections final : private kj::TaskSet::ErrorHandler {
 public:
-  http_connections(kj::Own<kj::ConnectionReceiver> listener, kj::HttpServer& server, kj::Timer& timer);
+  http_connections(kj::Own<kj::ConnectionReceiver> listener, kj::HttpServer& server, kj::Timer& timer,
+                   stranger_limits limits, core::metrics_registry& metrics);
 
 private:
-  kj::Promise<void> accept();
-  kj::Promise<void> accepted(kj::Own<kj::AsyncIoStream> socket);
+  void serve(kj::Own<kj::AsyncIoStream> socket);
   void taskFailed(kj::Exception&& exception) override;
 
-  kj::Own<kj::ConnectionReceiver> listener_;
   kj::HttpServer& server_;
-  kj::Timer& timer_;
-  uint32_t open_ = 0;
-  kj::TaskSet tasks_; // last: its tasks use everything above
+  strangers strangers_; // everybody
+  kj::TaskSet tasks_;   // its tasks use everything above
+  acceptor acceptor_;   // last: it adds tasks
 };
 
 } // namespace fastptm::rpc

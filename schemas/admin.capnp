@@ -31,4 +31,8 @@ interface Admin {
 
   explain @6 (fullName :Text) -> (outcome :Serving.Outcome, explanation :Report.Explanation);
   # Why a model is served where it is, or not.
+
+  readTokensAgain @7 () -> (outcome :Serving.Outcome);
+  # After the tokens in the state folder were changed. The connections of a token that is not good any more have ended
+  # when this answers, or end at once.
 }

@@ -125,11 +125,12 @@ struct Gateway {
 
   maxConnections @4 :UInt32 = 512
     $bound(atLeast = 1, because = "else nobody could connect");
-  # Open client connections; each costs a descriptor and at most the flow limit below of memory. More wait in the backlog.
+  # Of tenants that have logged in, all together; each costs a descriptor and at most the flow limit below of memory. Half
+  # of them is set aside for the tenants in equal parts; a login beyond that and the other half is refused.
 
   loginTimeoutMs @5 :UInt32 = 5000
     $bound(atLeast = 100, because = "a login is a round trip");
-  # A connection that has not logged in by then is closed, so that strangers cannot use up the connections.
+  # A connection that has not logged in by then is closed.
 
   maxMessageKib @6 :UInt32 = 4096
     $bound(atLeast = 2048, because = "an upload comes in pieces of 1 MiB");
@@ -160,6 +161,29 @@ struct Gateway {
   httpAddress @13 :Text = "127.0.0.1";
   # Where the HTTP pages listen, as `address`. They ask nobody for a token and name tenants and nodes: elsewhere than on
   # loopback only where a prober or Prometheus comes by a private network.
+
+  maxConnectionsPerTenant @14 :UInt32 = 128
+    $bound(atLeast = 1, because = "else nobody could connect");
+  # Of maxConnections. A connection carries as many requests at once as its tenant may have: who needs more of them has
+  # more machines.
+
+  maxStrangers @15 :UInt32 = 128
+    $bound(field = "maxStrangersPerAddress", because = "else one address could take all of them");
+  # Connections that have not logged in (yet), to the gateway, and as many to administration. The oldest goes for the
+  # newest: to log in takes a round trip. Each costs a descriptor and at most 200 KiB.
+
+  maxStrangersPerAddress @16 :UInt32 = 64
+    $bound(atLeast = 1, because = "whoever logs in was a stranger before");
+  # Of them, those that come from one IPv4 address or one /64 of IPv6: the clients behind one router that log in during one
+  # round trip.
+
+  maxHttpConnections @17 :UInt32 = 64
+    $bound(atLeast = 4, because = "a prober, Prometheus and who looks want one each");
+  # The pages ask nobody who he is: the oldest goes for the newest. Each costs a descriptor and at most 128 KiB.
+
+  maxAdminConnections @18 :UInt32 = 64
+    $bound(atLeast = 2, because = "one watches while another acts");
+  # That have logged in to administration.
 }
 
 struct Scheduling {

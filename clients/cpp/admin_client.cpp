@@ -84,4 +84,10 @@ core::result<uint64_t> admin_client::drop_cache() {
   return (*done)->getFreedBytes();
 }
 
+core::result<void> admin_client::read_tokens_again() {
+  auto done = state_->link.finish(state_->server().readTokensAgainRequest().send());
+  if (!done) return core::fail(done.error());
+  return {};
+}
+
 } // namespace fastptm::clients

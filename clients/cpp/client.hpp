@@ -158,6 +158,8 @@ public:
   // Both answer the bytes that became free. refused: requests use the model, or it is being loaded.
   core::result<uint64_t> evict(const std::string& device, const std::string& model);
   core::result<uint64_t> drop_cache();
+  // After token files were changed; a token that is not good any more is refused from then on, and its connections end.
+  core::result<void> read_tokens_again();
 
 private:
   struct state;

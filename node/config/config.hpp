@@ -57,6 +57,11 @@ struct gateway_config {
   std::string http_address;
   uint16_t http_port = 0;
   uint32_t max_connections = 0;
+  uint32_t max_connections_per_tenant = 0;
+  uint32_t max_strangers = 0;
+  uint32_t max_strangers_per_address = 0;
+  uint32_t max_http_connections = 0;
+  uint32_t max_admin_connections = 0;
   core::duration_us login_timeout_us = 0;
   uint64_t max_message_bytes = 0;
   uint64_t flow_limit_bytes = 0;
@@ -66,9 +71,10 @@ struct gateway_config {
   uint64_t max_text_bytes = 0;
   uint32_t tokenizer_cache = 0;
 };
-FASTPTM_FIELDS(gateway_config, address, port, admin_port, http_address, http_port, max_connections, login_timeout_us,
-               max_message_bytes, flow_limit_bytes, call_timeout_us, max_upload_bytes, max_uploads, max_text_bytes,
-               tokenizer_cache)
+FASTPTM_FIELDS(gateway_config, address, port, admin_port, http_address, http_port, max_connections,
+               max_connections_per_tenant, max_strangers, max_strangers_per_address, max_http_connections,
+               max_admin_connections, login_timeout_us, max_message_bytes, flow_limit_bytes, call_timeout_us,
+               max_upload_bytes, max_uploads, max_text_bytes, tokenizer_cache)
 
 struct scheduling_config {
   std::string strategy;

@@ -164,8 +164,14 @@ front_end_options fake_cluster::default_options() {
   front_end_options out;
   out.address = "127.0.0.1";
   // Times that only a lost test needs: a machine may be busy. Who tests a time sets it.
-  out.limits = {.connections = 8, .login_timeout_us = 20'000'000, .message_bytes = 4 << 20, .flow_bytes = 8 << 20};
-  out.gateway.tokens = {{"acme", acme_token}};
+  out.limits = {.strangers = {.each = 4, .all = 6},
+                .known = {.all = 8, .each = 6, .tenants = 2},
+                .login_timeout_us = 20'000'000,
+                .message_bytes = 4 << 20,
+                .flow_bytes = 8 << 20};
+  out.admin_limits = out.limits;
+  out.http_limits = {.each = 4, .all = 4};
+  out.gateway.tokens = {{"acme", acme_token, {}}, {"globex", globex_token, {}}};
   out.gateway.call_timeout_us = 60'000'000;
   out.gateway.default_deadline_us = 10'000'000;
   out.gateway.max_deadline_us = 30'000'000;
@@ -184,11 +190,13 @@ fake_cluster::fake_cluster(front_end_options options) {
   EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
   spool_ = pattern;
   options.gateway.spool.folder = spool_;
+  script_.tokens = options.gateway.tokens;
+  options.gateway.read_tokens = [this] { return core::result<std::vector<tenant_token>>(script_.tokens); };
   script_.models.rows = {row(1, "acme/m@1"), row(2, "acme/m@2")};
   system_ = std::make_unique<caf::actor_system>(settings_);
   bridge_targets targets;
   const auto tenant = system_->spawn(fake_tenant, &script_);
-  targets.tenants.emplace("acme", tenant);
+  targets.tenants = {{"acme", tenant}, {"globex", tenant}};
   targets.weight_store = system_->spawn(fake_store, &script_);
   targets.scheduler = system_->spawn(fake_scheduler, &script_);
   targets.directory = system_->spawn(fake_directory);
@@ -208,12 +216,14 @@ fake_cluster::~fake_cluster() {
   std::filesystem::remove_all(spool_, trouble);
 }
 
-core::result<std::unique_ptr<clients::tenant_client>> fake_cluster::connect(const std::string& token) const {
-  return clients::tenant_client::connect({.address = addresses().gateway, .token = token, .loop = nullptr});
+core::result<std::unique_ptr<clients::tenant_client>> fake_cluster::connect(const std::string& token,
+                                                                            shared_loop loop) const {
+  return clients::tenant_client::connect({.address = addresses().gateway, .token = token, .loop = std::move(loop)});
 }
 
-core::result<std::unique_ptr<clients::admin_client>> fake_cluster::connect_admin(const std::string& token) const {
-  return clients::admin_client::connect({.address = addresses().admin, .token = token, .loop = nullptr});
+core::result<std::unique_ptr<clients::admin_client>> fake_cluster::connect_admin(const std::string& token,
+                                                                                 shared_loop loop) const {
+  return clients::admin_client::connect({.address = addresses().admin, .token = token, .loop = std::move(loop)});
 }
 
 } // namespace fastptm::rpc

@@ -16,6 +16,7 @@
 namespace fastptm::rpc {
 
 constexpr const char* acme_token = "token-of-acme";
+constexpr const char* globex_token = "token-of-globex"; // which has no models
 constexpr const char* admin_token = "token-of-the-operator";
 
 // What the doubles answer; set before requests come.
@@ -34,7 +35,8 @@ struct script {
   std::vector<int64_t> deadlines;
   std::string last_model;
   protocol::decoded_input last_input;
-  std::string last_folder; // of a publication: read it after its answer
+  std::string last_folder;          // of a publication: read it after its answer
+  std::vector<tenant_token> tokens; // good from when an operator has them read again
   uint64_t last_folder_bytes = 0;
   bool last_special_is_text = false;
 };
@@ -54,8 +56,12 @@ public:
   std::filesystem::path spool() const { return spool_; }
   core::metrics_registry& metrics() { return metrics_; }
 
-  core::result<std::unique_ptr<clients::tenant_client>> connect(const std::string& token = acme_token) const;
-  core::result<std::unique_ptr<clients::admin_client>> connect_admin(const std::string& token = admin_token) const;
+  // Several clients of a thread at once share a loop.
+  using shared_loop = std::shared_ptr<clients::event_loop>;
+  core::result<std::unique_ptr<clients::tenant_client>> connect(const std::string& token = acme_token,
+                                                                shared_loop loop = nullptr) const;
+  core::result<std::unique_ptr<clients::admin_client>> connect_admin(const std::string& token = admin_token,
+                                                                     shared_loop loop = nullptr) const;
 
 private:
   script script_;

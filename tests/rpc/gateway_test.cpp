@@ -1,10 +1,5 @@
 // The gateway over real sockets, in front of doubles of the actors.
-#include <arpa/inet.h>
 #include <fstream>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -240,89 +235,6 @@ TEST_F(Uploads, NoticeAFileThatHasShrunk) {
   const auto done = (*client)->publish("fresh", {{file_, "a", 3'000'001}}, {});
   ASSERT_FALSE(done);
   EXPECT_THAT(done.error().message, HasSubstr("shorter"));
-}
-
-// -- strangers --------------------------------------------------------------------------------------------------------
-
-class stranger {
-public:
-  explicit stranger(const std::string& address) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
-    EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
-  }
-  ~stranger() { ::close(socket_); }
-  stranger(const stranger&) = delete;
-  stranger& operator=(const stranger&) = delete;
-
-  bool send(const std::string& bytes) const { return ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0; }
-
-  // Whether the other side hangs up within that time.
-  bool is_hung_up(int milliseconds) const {
-    const auto end_us = core::monotonic_now_us() + core::duration_us{milliseconds} * 1000;
-    char bytes[4096];
-    for (;;) {
-      const auto left = static_cast<int>((end_us - core::monotonic_now_us()) / 1000);
-      pollfd readable{socket_, POLLIN, 0};
-      if (left <= 0 || ::poll(&readable, 1, left) != 1) return false;
-      if (::recv(socket_, bytes, sizeof bytes, 0) <= 0) return true;
-    }
-  }
-
-private:
-  int socket_;
-};
-
-front_end_options with_login_within(core::duration_us time_us) {
-  auto options = fake_cluster::default_options();
-  options.limits.login_timeout_us = time_us;
-  return options;
-}
-
-TEST(Strangers, AreHungUpOnWhenTheyDoNotLogIn) {
-  const fake_cluster cluster(with_login_within(300'000));
-  const stranger silent(cluster.addresses().gateway);
-  EXPECT_TRUE(silent.is_hung_up(10'000));
-}
-
-TEST(Strangers, CannotMakeTheGatewayReadALargeMessage) {
-  const fake_cluster cluster;
-  const stranger flood(cluster.addresses().gateway);
-  // One segment of 256 Ki words is announced, and more than a stranger may send follows.
-  std::string header(8, '\0');
-  header[6] = 4;
-  flood.send(header);
-  for (int i = 0; i < 4 && flood.send(std::string(64 << 10, 'x')); ++i) {
-  }
-  EXPECT_TRUE(flood.is_hung_up(10'000)) << "before its time to log in is over";
-}
-
-TEST(Strangers, WhoSendJunkHarmNobody) {
-  const fake_cluster cluster;
-  auto client = cluster.connect();
-  const stranger junk(cluster.addresses().gateway);
-  junk.send(std::string(1000, '\xff'));
-  EXPECT_TRUE(junk.is_hung_up(10'000));
-  EXPECT_EQ(ask(**client, "m", of_ids({1})).status, "ok");
-}
-
-TEST(Strangers, AtTheBoundMakeOthersWaitNotFail) {
-  const fake_cluster cluster(with_login_within(1'000'000));
-  std::vector<std::unique_ptr<stranger>> all;
-  for (int i = 0; i < 8; ++i) all.push_back(std::make_unique<stranger>(cluster.addresses().gateway));
-  auto client = cluster.connect(); // gets its turn when a stranger's time is over
-  ASSERT_TRUE(client) << client.error().message;
-  EXPECT_EQ(ask(**client, "m", of_ids({1})).status, "ok");
-}
-
-TEST(Connections, OfTenantsStayOpenBeyondTheLoginTime) {
-  const fake_cluster cluster(with_login_within(1'000'000));
-  auto client = cluster.connect();
-  ASSERT_TRUE(client) << client.error().message;
-  (*client)->run_until(core::monotonic_now_us() + 1'500'000);
-  EXPECT_EQ(ask(**client, "m", of_ids({1})).status, "ok");
 }
 
 // -- http -------------------------------------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ MIRRORS = {
     "policy/scheduling/placement": ("tests/policy/light_load_test.cpp", "what placing costs in loads"),
     "protocol/": ("tests/protocol/payload_test.cpp", "what crosses CAF"),
     "rpc/": ("tests/rpc/gateway_test.cpp", "the outside face with real connections"),
+    "rpc/acceptor": ("tests/rpc/strangers_test.cpp", "ports that run out of descriptors"),
     "rpc/cards": ("tests/rpc/texts_test.cpp", "texts need cards"),
     "rpc/part_sender": ("tests/rpc/client_test.cpp", "parts of an answer, in order"),
     "sim/": ("tests/sim/replay_test.cpp", "the worlds through their replays"),
