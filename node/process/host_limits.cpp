@@ -34,18 +34,35 @@ constexpr unsigned threads_of_node = 24;
 // with a quarter less a head still starts, with a third less its threads do not.
 constexpr uint64_t address_of_node_bytes = 768_MiB;
 
-core::result<void> raise_open_files(const host_needs& needs) {
+// What is more than needed is for strangers whom a library accepts; a library may keep a table with a row for each.
+constexpr rlim_t most_files_to_ask_for = 1 << 16;
+
+void raise_open_files(rlimit& limit, unsigned needed) {
+  const auto wanted = std::max<rlim_t>(needed, most_files_to_ask_for);
+  if (limit.rlim_cur >= wanted || limit.rlim_cur >= limit.rlim_max) return;
+  rlimit raised = limit;
+  raised.rlim_cur = std::min(limit.rlim_max, wanted);
+  if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+}
+
+core::result<void> check_open_files(const host_needs& needs) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {}; // not known: then it is met when it is met
-  if (limit.rlim_cur < needs.most_files && limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, needs.most_files);
-    ::setrlimit(RLIMIT_NOFILE, &limit);
+  raise_open_files(limit, needs.most_files);
+  core::log::info("node", "open-files", "limited to {}, at most {} are needed", limit.rlim_cur, needs.most_files);
+  if (limit.rlim_cur < needs.least_files) {
+    return core::fail(core::errc::quota_exceeded,
+                      fmt::format("open files are limited to {} and {} are needed: raise `ulimit -n` (LimitNOFILE of "
+                                  "a unit, --ulimit nofile of a container)",
+                                  limit.rlim_cur, needs.least_files));
   }
-  if (limit.rlim_cur >= needs.least_files) return {};
-  return core::fail(core::errc::quota_exceeded,
-                    fmt::format("open files are limited to {} and {} are needed: raise `ulimit -n` (LimitNOFILE of a "
-                                "unit, --ulimit nofile of a container)",
-                                limit.rlim_cur, needs.least_files));
+  if (limit.rlim_cur < needs.most_files) {
+    core::log::warn("node", "few-open-files",
+                    "{} may be open and {} would be with all the connections that the configuration allows: raise "
+                    "`ulimit -n`, or lower maxConnections",
+                    limit.rlim_cur, needs.most_files);
+  }
+  return {};
 }
 
 core::result<void> try_address_space(uint64_t bytes) {
@@ -111,6 +128,12 @@ core::result<void> try_threads(unsigned wanted) {
   ::_exit(1);
 }
 
+// Of tenants and operators, strangers on both ports, and the pages.
+unsigned most_connections(const gateway_config& gateway) {
+  return gateway.max_connections + gateway.max_admin_connections + 2 * gateway.max_strangers +
+         gateway.max_http_connections;
+}
+
 } // namespace
 
 host_needs needs_of(const cluster_config& config, const node_config& self) {
@@ -120,14 +143,14 @@ host_needs needs_of(const cluster_config& config, const node_config& self) {
   out.address_bytes = out.memory_bytes + address_of_node_bytes;
   const auto peers = static_cast<unsigned>(config.nodes.size());
   out.least_files = files_of_node + (self.head ? files_of_peer * peers : 0);
-  out.most_files = files_of_node + files_of_peer * peers + (self.head ? config.gateway.max_connections : 0);
+  out.most_files = files_of_node + files_of_peer * peers + (self.head ? most_connections(config.gateway) : 0);
   out.threads = threads_of_node;
   for (const auto& device : self.devices) out.threads += device.threads;
   return out;
 }
 
 core::result<void> check_host(const host_needs& needs) {
-  if (auto files = raise_open_files(needs); !files) return files;
+  if (auto files = check_open_files(needs); !files) return files;
   if (auto memory = core::check_memory(needs.memory_bytes, "arenas and caches", "lower arenaMib or hostCacheMib");
       !memory)
     return memory;

@@ -1,6 +1,7 @@
 // A machine that lacks something: one line that names it, exit code 1, nothing left; or it goes on without it.
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -66,6 +67,22 @@ TEST_F(Prlimit, FewOpenFilesAreNamed) {
 
 TEST_F(Prlimit, ALowSoftLimitOfOpenFilesIsRaised) {
   expect_service(with("--nofile=64:4096"));
+}
+
+// The head's log after a start with so many files.
+std::string log_with(surroundings around) {
+  cluster c(config_text(1), std::move(around));
+  const auto up = c.up();
+  EXPECT_EQ(up.code, 0) << up.err;
+  std::ifstream in(c.where().state() / "logs" / "head.log");
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST_F(Prlimit, FewerFilesThanConnectionsAreNamedInTheLog) {
+  const auto few = log_with(with("--nofile=256:256"));
+  EXPECT_THAT(few, AllOf(HasSubstr("few-open-files"), HasSubstr("256 may be open")));
+  const auto enough = log_with(with("--nofile=1024:4096"));
+  EXPECT_THAT(enough, AllOf(HasSubstr("limited to 4096"), Not(HasSubstr("few-open-files"))));
 }
 
 TEST_F(Prlimit, LittleAddressSpaceIsNamed) {
