@@ -27,6 +27,7 @@ void add_evict(CLI::App& app, invocation& chosen);
 void add_drop_cache(CLI::App& app, invocation& chosen);
 void add_publish(CLI::App& app, invocation& chosen);
 void add_unpublish(CLI::App& app, invocation& chosen);
+void add_token(CLI::App& app, invocation& chosen);
 void add_tokenize(CLI::App& app, invocation& chosen);
 void add_version(CLI::App& app, invocation& chosen);
 void add_play(CLI::App& app, invocation& chosen);

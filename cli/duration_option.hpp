@@ -9,9 +9,9 @@
 
 namespace fastptm::cli {
 
-inline CLI::Validator is_duration() {
-  return {[](const std::string& text) {
-            const auto parsed = parse_duration(text);
+inline CLI::Validator is_duration(core::duration_us most_us = longest_duration_us) {
+  return {[most_us](const std::string& text) {
+            const auto parsed = parse_duration(text, most_us);
             return parsed ? std::string() : parsed.error().message;
           },
           "TIME"};

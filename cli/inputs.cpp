@@ -175,15 +175,21 @@ core::result<std::vector<one_or_two_texts>> read_strings(const std::string& file
   return out;
 }
 
-core::result<core::duration_us> parse_duration(const std::string& text) {
+core::result<core::duration_us> parse_duration(const std::string& text, core::duration_us most_us) {
   double value = 0;
   const auto* end = text.data() + text.size();
   const auto [stop, trouble] = std::from_chars(text.data(), end, value);
   const std::string_view unit(stop, static_cast<size_t>(end - stop));
-  const double factor = unit == "us" ? 1 : unit == "ms" ? 1e3 : unit == "s" ? 1e6 : 0;
+  const double factor = unit == "us"    ? 1
+                        : unit == "ms"  ? 1e3
+                        : unit == "s"   ? 1e6
+                        : unit == "min" ? 60e6
+                        : unit == "h"   ? 3600e6
+                                        : 0;
   const double us = value * factor;
-  if (trouble != std::errc() || factor == 0 || !(us >= 1) || us > 3600e6) {
-    return core::fail(core::errc::invalid, fmt::format("'{}' is no time: write 500ms or 3s", text));
+  if (trouble != std::errc() || factor == 0 || !(us >= 1) || us > static_cast<double>(most_us)) {
+    return core::fail(core::errc::invalid, fmt::format("'{}' is no time of at most {} h: write 500ms, 3s, 5min or 1h",
+                                                       text, most_us / longest_duration_us));
   }
   return static_cast<core::duration_us>(us);
 }

@@ -29,7 +29,10 @@ struct one_or_two_texts {
 // A JSON list of strings, or of pairs of strings, or of both.
 core::result<std::vector<one_or_two_texts>> read_strings(const std::string& file);
 
-// "500ms", "3s", "1.5s", "250us"; more than 0, at most an hour.
-core::result<core::duration_us> parse_duration(const std::string& text);
+// An hour.
+constexpr core::duration_us longest_duration_us = 3'600'000'000;
+// "500ms", "3s", "1.5s", "250us", "5min", "1h"; more than 0, at most as said.
+core::result<core::duration_us> parse_duration(const std::string& text,
+                                               core::duration_us most_us = longest_duration_us);
 
 } // namespace fastptm::cli

@@ -38,6 +38,7 @@ void add_all(CLI::App& app, invocation& chosen) {
   add_uncordon(app, chosen);
   add_evict(app, chosen);
   add_drop_cache(app, chosen);
+  add_token(app, chosen);
   add_tokenize(app, chosen);
   add_play(app, chosen);
   add_bench(app, chosen);

@@ -123,6 +123,10 @@ TEST(Durations, ReadUnits) {
   EXPECT_EQ(*parse_duration("500ms"), 500'000);
   EXPECT_EQ(*parse_duration("1.5s"), 1'500'000);
   EXPECT_EQ(*parse_duration("250us"), 250);
+  EXPECT_EQ(*parse_duration("5min"), 300'000'000);
+  EXPECT_EQ(*parse_duration("1h"), 3'600'000'000);
+  EXPECT_FALSE(parse_duration("2h"));
+  EXPECT_EQ(*parse_duration("2h", 2 * longest_duration_us), 7'200'000'000);
   for (const auto* wrong : {"", "5", "ms", "-1s", "0s", "nan s", "2h", "1e9s"})
     EXPECT_FALSE(parse_duration(wrong)) << wrong;
 }

@@ -27,6 +27,7 @@ MIRRORS = {
     "cli/inputs": ("tests/cli/commands_test.cpp", "with what the subcommands share"),
     "cli/play/": ("tests/integration/play_test.cpp", "needs a cluster that serves"),
     "cli/replay": ("tests/integration/command_line_test.cpp", "as its users call it; what it computes is in tests/sim"),
+    "cli/token": ("tests/integration/tokens_test.cpp", "needs clusters that start and end"),
     "cli/unpublish": ("tests/integration/unpublish_test.cpp", "needs a cluster with models"),
     "cli/up": ("tests/integration/lifecycle_test.cpp", "needs clusters of processes"),
     "cli/upkeep": ("tests/integration/upkeep_test.cpp", "needs a cluster with devices"),
