@@ -251,6 +251,7 @@ void scheduler::on_run(core::batch_id id, const protocol::run_reply& reply) {
                                     std::move(batch.outputs[i]),
                                     account_of(request, batch, reply)});
   }
+  note_served(batch, now);
   if (metrics_) metrics_->batches_answered().add();
   note(scheduling::batch_done{{batch.device}, id, std::max<core::duration_us>(1, reply.run_us - reply.waited_us)});
   for (const auto& request : batch.requests) free_slot(request.slot);
@@ -315,6 +316,18 @@ void scheduler::on_stop() {
 
 // -- requests, indices ------------------------------------------------------------------------------------------------
 
+void scheduler::note_served(const batch_entry& batch, core::time_us now_us) {
+  auto& loads = devices_[batch.device].loads;
+  if (const auto load = loads.find(batch.model); load != loads.end() && load->second.served_us == 0)
+    load->second.served_us = now_us;
+}
+
+bool scheduler::has_served(const batch_entry& batch, core::time_us before_us) const {
+  const auto& loads = devices_[batch.device].loads;
+  const auto load = loads.find(batch.model);
+  return load != loads.end() && load->second.served_us != 0 && load->second.served_us <= before_us;
+}
+
 protocol::account scheduler::account_of(const slot& request, const batch_entry& batch,
                                         const protocol::run_reply& reply) const {
   const auto& device = devices_[batch.device];
@@ -325,12 +338,15 @@ protocol::account scheduler::account_of(const slot& request, const batch_entry& 
   spent.batch = reply.batch;
   spent.batch_end_us = reply.began_us + reply.run_us;
   spent.run_us = std::max<core::duration_us>(0, reply.run_us - reply.waited_us);
-  spent.switch_us = reply.waited_us;
-  if (const auto load = device.loads.find(batch.model); load != device.loads.end()) {
-    const auto end_us = load->second.end_us == 0 ? now : load->second.end_us;
-    spent.switch_us += overlap_us(request.arrival_us, batch.start_us, load->second.start_us, end_us);
+  // Shards that no batch waits for may still be on their way.
+  if (!has_served(batch, request.arrival_us)) {
+    spent.switch_us = reply.waited_us;
+    if (const auto load = device.loads.find(batch.model); load != device.loads.end()) {
+      const auto end_us = load->second.end_us == 0 ? now : load->second.end_us;
+      spent.switch_us += overlap_us(request.arrival_us, batch.start_us, load->second.start_us, end_us);
+    }
+    spent.loaded = spent.switch_us > 0 || batch.waits_for.value != 0;
   }
-  spent.loaded = spent.switch_us > 0 || batch.waits_for.value != 0;
   spent.queue_us = std::max<core::duration_us>(0, now - request.arrival_us - spent.run_us - spent.switch_us);
   return spent;
 }

@@ -75,7 +75,8 @@ private:
   struct load_entry { // of a model on a device
     core::load_id id;
     core::time_us start_us = 0;
-    core::time_us end_us = 0; // 0: under way
+    core::time_us end_us = 0;    // 0: under way
+    core::time_us served_us = 0; // when a batch was answered with it first: what a batch needs was there
   };
   struct device_entry {
     std::string name, node;
@@ -139,6 +140,9 @@ private:
   void evict_ended(uint32_t device, protocol::registration_id registration, uint32_t model);
   void forget_batches(uint32_t device, std::optional<core::load_id> waiting_for);
   void answer(uint32_t slot, protocol::infer_reply reply);
+  void note_served(const batch_entry& batch, core::time_us now_us);
+  // Whether the set of this batch had answered one before that time.
+  bool has_served(const batch_entry& batch, core::time_us before_us) const;
   protocol::account account_of(const slot& request, const batch_entry& batch, const protocol::run_reply& reply) const;
   uint32_t take_slot();
   void set_batch(slot& request, core::batch_id batch); // 0: back to the queue

@@ -148,6 +148,23 @@ TEST_F(Scheduler, LoadsRunsAndAnswers) {
   EXPECT_EQ(protocol::decode_output(reply.output), std::vector<float>{7});
 }
 
+TEST_F(Scheduler, SaysThatARequestWaitedForWeightsOnlyUntilTheyHaveServedOne) {
+  join(0, 1);
+  ask();
+  ASSERT_EQ(devices_[0].runs.size(), 1u) << "it runs while its load is under way";
+  world_.advance(1000);
+  finish_run(0);
+  EXPECT_TRUE(answer(0).spent.loaded);
+  world_.advance(1000);
+  ask();
+  ASSERT_EQ(devices_[0].runs.size(), 1u);
+  world_.advance(1000);
+  finish_run(0);
+  const auto second = answer(1);
+  EXPECT_FALSE(second.spent.loaded) << "what still comes is nothing that a batch waits for";
+  EXPECT_EQ(second.spent.switch_us, 0);
+}
+
 TEST_F(Scheduler, QueuesTheRequestsOfALostDeviceAgainAtOnce) {
   join(0, 1);
   ask();
