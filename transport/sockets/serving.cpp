@@ -89,10 +89,8 @@ void serving::make_room_for_stranger() {
 bool serving::make_room_for_peer() {
   if (sessions_.size() - strangers_.size() < limits_.peers) return true;
   const session* idle = nullptr;
-  for (const auto& [number, who] : sessions_) {
-    const bool busy = who->at != stage::ready || !who->under_way.empty() || !who->queue.empty();
-    if (!busy && (!idle || who->moved_us < idle->moved_us)) idle = who.get();
-  }
+  for (const auto& [number, who] : sessions_)
+    if (!is_busy(*who) && (!idle || who->moved_us < idle->moved_us)) idle = who.get();
   if (!idle) return false;
   cut_off(idle->number);
   return true;
@@ -290,6 +288,16 @@ void serving::expire_grants(session& who, core::time_us before_us) {
   for (const auto& [id, one] : who.under_way)
     if (one.granted && one.since_us < before_us) expired.push_back(id);
   for (const auto id : expired) end(who, id);
+}
+
+// Something has a deadline that is near.
+bool serving::is_busy(const session& who) {
+  return who.at != stage::ready || !who.under_way.empty() || !who.queue.empty() || who.to.has_to_give();
+}
+
+core::duration_us serving::until_check_us() const {
+  const bool busy = std::any_of(sessions_.begin(), sessions_.end(), [](auto& each) { return is_busy(*each.second); });
+  return busy || paused_ ? check_every_us : 1'000'000;
 }
 
 bool serving::is_late(const session& who, core::time_us now) const {

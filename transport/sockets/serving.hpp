@@ -37,7 +37,7 @@ public:
   bool on_event(const event& what, core::time_us now);
   // Cuts off who is late. True: did something.
   bool check(core::time_us now);
-  core::duration_us until_check_us() const { return sessions_.empty() && !paused_ ? 1'000'000 : check_every_us; }
+  core::duration_us until_check_us() const;
 
   // Cuts off a node that was declared lost: what it has been given is free at once.
   void close_peer(std::string_view node);
@@ -96,6 +96,7 @@ private:
   void forget_waiting(session& who, uint64_t id);
   void expire_grants(session& who, core::time_us before_us);
   bool is_late(const session& who, core::time_us now) const;
+  static bool is_busy(const session& who);
   void give(session& who, wire::message message, core::memory_region payload = {}, std::function<void()> given = {});
   void refuse(session& who, const wire::message& wanted, core::errc why);
   void cut_off(uint64_t number);
