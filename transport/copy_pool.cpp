@@ -22,7 +22,7 @@ void yield_to_others() {
 
 } // namespace
 
-copy_pool::copy_pool(unsigned threads, std::function<void()> on_thread_start) {
+copy_pool::copy_pool(unsigned threads, const std::function<void()>& on_thread_start) {
   core::check(threads > 0, "a copy pool has threads");
   for (unsigned i = 0; i < threads; ++i) {
     threads_.emplace_back([this, on_thread_start] {

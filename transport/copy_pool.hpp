@@ -24,7 +24,7 @@ using checksummed_fill = std::optional<uint64_t> (*)(std::byte* target, uint64_t
 class copy_pool {
 public:
   // `on_thread_start` runs first on every thread; may be empty.
-  explicit copy_pool(unsigned threads, std::function<void()> on_thread_start = {});
+  explicit copy_pool(unsigned threads, const std::function<void()>& on_thread_start = {});
   ~copy_pool(); // carries out what was submitted
 
   copy_pool(const copy_pool&) = delete;

@@ -30,15 +30,15 @@ core::result<std::pair<int, int>> connected_pair() {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
   const int from = socket(AF_INET, SOCK_STREAM, 0);
-  const bool connected = bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
-                         listen(listener, 1) == 0 &&
-                         getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
-                         connect(from, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  const bool connected =
+      listener >= 0 && from >= 0 && bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+      listen(listener, 1) == 0 && getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
+      connect(from, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   const int to = connected ? accept(listener, nullptr, nullptr) : -1;
   const int number = errno;
-  close(listener);
+  if (listener >= 0) close(listener);
   if (to >= 0) return std::pair{from, to};
-  close(from);
+  if (from >= 0) close(from);
   return core::fail(core::from_errno(number, "a TCP connection over the loopback interface"));
 }
 

@@ -12,7 +12,7 @@
 
 namespace fastptm::transport {
 
-pump::pump(pumped& driven, std::string thread_name, std::function<void()> on_thread_start)
+pump::pump(pumped& driven, const std::string& thread_name, std::function<void()> on_thread_start)
     : driven_(driven), wake_file_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   core::check(wake_file_ >= 0, "an eventfd can be made");
   thread_ = std::thread([this, hook = std::move(on_thread_start)] { run(hook); });

@@ -28,7 +28,7 @@ public:
 class pump {
 public:
   // `on_thread_start` runs first on the new thread (node/ makes a device's context current there); may be empty.
-  pump(pumped& driven, std::string thread_name, std::function<void()> on_thread_start);
+  pump(pumped& driven, const std::string& thread_name, std::function<void()> on_thread_start);
   ~pump(); // stops between two rounds and joins
 
   pump(const pump&) = delete;

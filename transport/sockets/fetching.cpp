@@ -69,7 +69,7 @@ bool fetching::on_event(const event& what, core::time_us now) {
   if (!goes_on || !flush(to)) {
     auto why = std::move(to.why);
     if (why.message.empty()) why = {core::errc::unavailable, fmt::format("{} broke the connection", to.peer.node)};
-    end(to, std::move(why));
+    end(to, why);
   }
   return true;
 }
@@ -293,7 +293,7 @@ void fetching::give_up(flight& one, core::error why) {
 
 // -- ends -------------------------------------------------------------------------------------------------------------
 
-void fetching::end(connection& which, core::error why) {
+void fetching::end(connection& which, const core::error& why) {
   const auto found = connections_.find(which.number);
   const auto owned = std::move(found->second);
   connections_.erase(found);
@@ -336,7 +336,7 @@ bool fetching::end_late_connections(core::time_us now) {
       over.emplace_back(number, core::error{core::errc::unavailable, "nothing was asked of it for a while"});
     }
   }
-  for (auto& [number, why] : over) end(*connections_.at(number), std::move(why));
+  for (auto& [number, why] : over) end(*connections_.at(number), why);
   return !over.empty();
 }
 
@@ -351,7 +351,7 @@ bool fetching::end_late_fetches(core::time_us now) {
     auto text = fmt::format("{} did not deliver within {} ms", one.what.peer.node, one.what.request.timeout_us / 1000);
     core::error why{core::errc::deadline_exceeded, std::move(text)};
     if (hangs(*one.from, one)) {
-      end(*one.from, std::move(why));
+      end(*one.from, why);
     } else {
       give_up(one, std::move(why));
     }

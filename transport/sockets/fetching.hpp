@@ -122,7 +122,8 @@ private:
   void read_memory(flight& one, uint64_t address);
   void finish(flight& one, core::result<void> outcome, std::optional<uint64_t> checksum = std::nullopt);
   void give_up(flight& one, core::error why);
-  void end(connection& which, core::error why);
+  // `why` is no part of the connection.
+  void end(connection& which, const core::error& why);
   bool hangs(const connection& from, const flight& late) const;
   bool end_late_connections(core::time_us now);
   bool end_late_fetches(core::time_us now);

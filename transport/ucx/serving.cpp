@@ -228,6 +228,7 @@ core::duration_us serving::until_deadline_us(core::time_us) const {
 void serving::close_all() {
   worker_.stop_listening();
   std::vector<uint64_t> all;
+  all.reserve(sessions_.size());
   for (const auto& [number, who] : sessions_) all.push_back(number);
   for (const auto number : all) cut_off(number);
 }

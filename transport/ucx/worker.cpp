@@ -96,7 +96,7 @@ core::result<void> endpoint::send_bytes(unsigned id, const void* header, size_t 
   auto* request =
       ucp_am_send_nbx(handle_, id, message->header.data(), header_bytes, payload.address, payload.size_bytes, &param);
   if (UCS_PTR_IS_PTR(request)) {
-    message.release(); // on_sent takes it
+    (void)message.release(); // on_sent takes it
     return {};
   }
   --operations_;
