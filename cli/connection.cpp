@@ -18,6 +18,7 @@ namespace {
 
 // A head that was killed is back well within this.
 constexpr core::duration_us patience_us = 3'000'000;
+constexpr std::string_view tls_prefix = "tls://";
 constexpr auto pause = std::chrono::milliseconds(50);
 
 std::string from_environment(const char* name) {
@@ -47,7 +48,8 @@ std::string address_elsewhere(const cluster_options& options) {
 
 core::result<clients::connect_options> access_elsewhere(const cluster_options& options, const char* port_of) {
   const auto where = node::trimmed(address_elsewhere(options));
-  const auto address = core::parse_network_address(where);
+  const bool tls = where.starts_with(tls_prefix);
+  const auto address = core::parse_network_address(std::string_view(where).substr(tls ? tls_prefix.size() : 0));
   if (!address) {
     return core::fail(core::errc::invalid, fmt::format("{}: {}; {} is in run/NODE.json of the head's state folder",
                                                        options.connect.empty() ? "FASTPTM_CONNECT" : "--connect",
@@ -61,7 +63,10 @@ core::result<clients::connect_options> access_elsewhere(const cluster_options& o
                                   "FASTPTM_TOKEN_FILE names",
                                   where));
   }
-  return clients::connect_options{.address = core::to_text(*address), .token = *token, .loop = options.loop};
+  return clients::connect_options{.address = std::string(tls ? tls_prefix : "") + core::to_text(*address),
+                                  .authority = from_environment("FASTPTM_CA"),
+                                  .token = *token,
+                                  .loop = options.loop};
 }
 
 // The address in the head's record, which is another one after the head was started again. While nobody keeps the head
@@ -123,8 +128,9 @@ void add_cluster_options(CLI::App& command, cluster_options& to) {
       ->default_str(node::state_folder::default_path().string());
   command.add_option(
       "--connect", to.connect,
-      "HOST:PORT of a cluster elsewhere, or in FASTPTM_CONNECT, which --state makes forget; the token comes "
-      "from FASTPTM_TOKEN, or the file FASTPTM_TOKEN_FILE");
+      "HOST:PORT of a cluster elsewhere, tls://HOST:PORT where it has TLS (FASTPTM_CA is the file of the authority to "
+      "trust), or in FASTPTM_CONNECT, which --state makes forget; the token comes from FASTPTM_TOKEN, or the file "
+      "FASTPTM_TOKEN_FILE");
   command.add_flag("--json", to.json, "One JSON value a line");
 }
 

@@ -205,6 +205,7 @@ core::result<void> running_node::open_face() {
     if (!started) return core::fail(started.error());
     face_ = std::move(*started);
     record.gateway = face_->addresses().gateway;
+    record.gateway_tls = face_->addresses().gateway_tls;
     record.admin = face_->addresses().admin;
     record.http = face_->addresses().http;
   }

@@ -29,6 +29,7 @@ core::result<void> write_record(const fs::path& run_folder, const node_record& r
   out.text("name", record.name).number("pid", record.pid).raw("roles", roles.str());
   out.text("control", record.control)
       .text("gateway", record.gateway)
+      .text("gateway_tls", record.gateway_tls)
       .text("admin", record.admin)
       .text("http", record.http);
   return write_file(run_folder / (record.name + ".json"), out.str() + "\n", 0600);
@@ -49,6 +50,7 @@ core::result<node_record> read_record(const fs::path& file) {
   }
   out.control = text_member(*parsed, "control");
   out.gateway = text_member(*parsed, "gateway");
+  out.gateway_tls = text_member(*parsed, "gateway_tls");
   out.admin = text_member(*parsed, "admin");
   out.http = text_member(*parsed, "http");
   return out;

@@ -19,6 +19,7 @@ struct node_record {
   std::string gateway;
   std::string admin;
   std::string http;
+  std::string gateway_tls = {}; // empty: the gateway has no TLS
 };
 
 // DIR/run/NAME.json, replaced at once.

@@ -94,6 +94,16 @@ void set_limits(rpc::front_end_options& to, const cluster_config& config) {
   to.http_limits = {gateway.max_http_connections, gateway.max_http_connections};
 }
 
+core::result<void> set_tls(rpc::front_end_options& to, const gateway_config& gateway, const state_folder& folder) {
+  if (gateway.tls_certificate.empty()) return {};
+  auto certificates = read_file(folder.path() / gateway.tls_certificate);
+  if (!certificates) return core::fail("tlsCertificate", certificates.error());
+  auto key = read_secret(folder.path() / gateway.tls_key, "tlsKey");
+  if (!key) return core::fail(key.error());
+  to.tls = rpc::tls_identity{std::move(*certificates), std::move(*key)};
+  return {};
+}
+
 } // namespace
 
 core::result<rpc::front_end_options> front_end_options_of(const cluster_config& config, const state_folder& folder) {
@@ -109,6 +119,7 @@ core::result<rpc::front_end_options> front_end_options_of(const cluster_config& 
   out.port = gateway.port;
   out.admin_port = gateway.admin_port;
   out.http_port = gateway.http_port;
+  if (auto given = set_tls(out, gateway, folder); !given) return core::fail("gateway", given.error());
   set_limits(out, config);
   for (const auto& tenant : config.tenants) out.admin.tenants.push_back(tenant.name);
   out.gateway.read_tokens = [files = tenant_tokens(folder), tenants = out.admin.tenants] {

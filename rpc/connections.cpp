@@ -45,45 +45,64 @@ std::string label_of(const std::string& port) {
 
 } // namespace
 
+// From when the stream carries RPC.
+struct connections::session {
+  guarded_stream stream;
+  capnp::TwoPartyVatNetwork network;
+  capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
+
+  session(kj::Own<kj::AsyncIoStream> socket, guarded_stream::pieces how, const connection_limits& limits,
+          capnp::Capability::Client bootstrap)
+      : stream(kj::mv(socket), stranger_bytes, how),
+        network(stream, capnp::rpc::twoparty::Side::SERVER, reader_options(limits.message_bytes)),
+        system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
+    system.setFlowLimit(limits.flow_bytes / sizeof(capnp::word));
+  }
+};
+
 struct connections::connection final : visitor {
   connections& owner;
   strangers::place place;
   std::string who; // empty: a stranger
   uint64_t token = 0;
-  guarded_stream stream;
-  capnp::TwoPartyVatNetwork network;
-  capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
+  kj::Own<session> rpc; // none while TLS is agreed upon
 
-  connection(connections& of, kj::Own<kj::AsyncIoStream> socket)
-      : owner(of), place(of.strangers_, network_of(*socket)), stream(kj::mv(socket), stranger_bytes),
-        network(stream, capnp::rpc::twoparty::Side::SERVER, reader_options(of.limits_.message_bytes)),
-        system(capnp::makeRpcServer(network, of.bootstrap_(*this))) {
-    system.setFlowLimit(of.limits_.flow_bytes / sizeof(capnp::word));
-  }
+  connection(connections& of, std::string network) : owner(of), place(of.strangers_, std::move(network)) {}
   ~connection() { owner.forget(*this); }
 
+  kj::Promise<void> serve(kj::Own<kj::AsyncIoStream> stream, guarded_stream::pieces how) {
+    rpc = kj::heap<session>(kj::mv(stream), how, owner.limits_, owner.bootstrap_(*this));
+    return rpc->network.onDisconnect();
+  }
   core::result<void> log_in(const std::string& name, uint64_t by) override { return owner.log_in(*this, name, by); }
 };
 
-connections::connections(kj::Own<kj::ConnectionReceiver> listener, kj::Timer& timer, const std::string& port,
-                         connection_limits limits, core::metrics_registry& metrics, make_bootstrap bootstrap)
-    : timer_(timer), limits_(limits), bootstrap_(std::move(bootstrap)),
-      open_(metrics.make_gauge("fastptm_rpc_connections", "Connections that are logged in", label_of(port))),
+connections::connections(kj::Timer& timer, std::string port, connection_limits limits, core::metrics_registry& metrics,
+                         make_bootstrap bootstrap)
+    : timer_(timer), port_(std::move(port)), limits_(limits), bootstrap_(std::move(bootstrap)), metrics_(metrics),
+      open_(metrics.make_gauge("fastptm_rpc_connections", "Connections that are logged in", label_of(port_))),
       refused_(metrics.make_counter("fastptm_rpc_refused_connections_total",
-                                    "Logins with a good token beyond a bound of connections", label_of(port))),
-      strangers_(limits.strangers, port, metrics), quota_(limits.known), tasks_(*this),
-      acceptor_(kj::mv(listener), timer, port, metrics,
-                [this](kj::Own<kj::AsyncIoStream> socket) { serve(kj::mv(socket)); }) {}
+                                    "Logins with a good token beyond a bound of connections", label_of(port_))),
+      strangers_(limits.strangers, port_, metrics), quota_(limits.known), tasks_(*this) {}
 
-void connections::serve(kj::Own<kj::AsyncIoStream> socket) {
+void connections::listen(kj::Own<kj::ConnectionReceiver> listener, kj::TlsContext* tls) {
+  acceptors_.push_back(
+      kj::heap<acceptor>(kj::mv(listener), timer_, port_, metrics_,
+                         [this, tls](kj::Own<kj::AsyncIoStream> socket) { serve(kj::mv(socket), tls); }));
+}
+
+void connections::serve(kj::Own<kj::AsyncIoStream> socket, kj::TlsContext* tls) {
   probe_when_quiet(*socket);
-  auto made = kj::heap<connection>(*this, kj::mv(socket));
+  auto made = kj::heap<connection>(*this, network_of(*socket));
   auto& it = *made;
+  const auto how = tls == nullptr ? guarded_stream::pieces::apart : guarded_stream::pieces::joined;
   auto patience = timer_.afterDelay(limits_.login_timeout_us * kj::MICROSECONDS).then([&it]() -> kj::Promise<void> {
     if (!it.who.empty()) return kj::NEVER_DONE;
     return KJ_EXCEPTION(DISCONNECTED, "did not log in");
   });
-  tasks_.add(it.network.onDisconnect()
+  auto stream =
+      tls == nullptr ? kj::Promise<kj::Own<kj::AsyncIoStream>>(kj::mv(socket)) : tls->wrapServer(kj::mv(socket));
+  tasks_.add(stream.then([&it, how](kj::Own<kj::AsyncIoStream> ready) { return it.serve(kj::mv(ready), how); })
                  .exclusiveJoin(kj::mv(patience))
                  .exclusiveJoin(it.place.sent_away())
                  .attach(kj::mv(made)));
@@ -103,7 +122,7 @@ core::result<void> connections::log_in(connection& from, const std::string& who,
   }
   from.token = token;
   from.place.leave();
-  from.stream.trust();
+  from.rpc->stream.trust();
   return {};
 }
 

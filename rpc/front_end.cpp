@@ -45,17 +45,42 @@ core::result<listening> listen(kj::AsyncIoContext& io, const std::string& addres
 
 const char* loopback = "127.0.0.1";
 
+// Listens before anything is made that would have to be taken down again.
+struct sockets {
+  listening gateway, admin, http;
+  std::optional<listening> gateway_tls;
+  kj::Own<kj::TlsContext> tls;
+};
+
+core::result<sockets> open_sockets(kj::AsyncIoContext& io, const front_end_options& options) {
+  sockets out;
+  const auto put = [](core::result<listening> from, listening& to) -> core::result<void> {
+    if (!from) return core::fail(from.error());
+    to = std::move(*from);
+    return {};
+  };
+  auto done = put(listen(io, options.address, options.port, "gateway"), out.gateway);
+  if (done && options.tls) {
+    out.gateway_tls = std::move(out.gateway);
+    done = put(listen(io, loopback, 0, "gateway"), out.gateway);
+    auto made = make_tls(*options.tls);
+    if (!made) return core::fail("gateway", made.error());
+    out.tls = kj::mv(*made);
+  }
+  if (done) done = put(listen(io, loopback, options.admin_port, "administration"), out.admin);
+  if (done) done = put(listen(io, options.http_address, options.http_port, "http"), out.http);
+  if (!done) return core::fail(done.error());
+  return out;
+}
+
 void run(caf::actor_system& system, bridge_targets targets, const front_end_options& options,
          core::metrics_registry& metrics, start_report& report, bool& reported) {
   auto io = kj::setupAsyncIo();
   auto& timer = io.provider->getTimer();
-  auto public_socket = listen(io, options.address, options.port, "gateway");
-  auto admin_socket = listen(io, loopback, options.admin_port, "administration");
-  auto http_socket = listen(io, options.http_address, options.http_port, "http");
-  for (const auto* each : {&public_socket, &admin_socket, &http_socket}) {
-    if (*each) continue;
+  auto open = open_sockets(io, options);
+  if (!open) {
     reported = true;
-    return report.set_value(core::fail(each->error()));
+    return report.set_value(core::fail(open.error()));
   }
 
   bridge actors(system, io.unixEventPort, std::move(targets));
@@ -69,14 +94,18 @@ void run(caf::actor_system& system, bridge_targets targets, const front_end_opti
   auto stop = kj::newPromiseAndCrossThreadFulfiller<void>();
   auto facts = std::make_shared<started>();
   facts->stop = kj::mv(stop.fulfiller);
-  facts->addresses = {public_socket->address, admin_socket->address, http_socket->address};
+  facts->addresses = {open->gateway.address, open->gateway_tls ? open->gateway_tls->address : std::string(),
+                      open->admin.address, open->http.address};
   {
-    connections tenant_connections(kj::mv(public_socket->socket), timer, "gateway", options.limits, metrics,
+    connections tenant_connections(timer, "gateway", options.limits, metrics,
                                    [&](visitor& connection) { return tenants.bootstrap(connection); });
     tenants.tokens.on_forgotten([&](uint64_t token) { tenant_connections.end_all_of(token); });
-    connections admin_connections(kj::mv(admin_socket->socket), timer, "admin", options.admin_limits, metrics,
+    tenant_connections.listen(kj::mv(open->gateway.socket));
+    if (open->gateway_tls) tenant_connections.listen(kj::mv(open->gateway_tls->socket), open->tls.get());
+    connections admin_connections(timer, "admin", options.admin_limits, metrics,
                                   [&](visitor& connection) { return operators.bootstrap(connection); });
-    http_connections page_connections(kj::mv(http_socket->socket), http, timer, options.http_limits, metrics);
+    admin_connections.listen(kj::mv(open->admin.socket));
+    http_connections page_connections(kj::mv(open->http.socket), http, timer, options.http_limits, metrics);
     reported = true;
     report.set_value(std::move(facts));
     stop.promise.wait(io.waitScope);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -12,13 +13,15 @@
 #include "rpc/bridge.hpp"
 #include "rpc/connections.hpp"
 #include "rpc/gateway.hpp"
+#include "rpc/tls.hpp"
 
 namespace fastptm::rpc {
 
 struct front_end_options {
   std::string address; // of the gateway; numeric, as the next
   uint16_t port = 0;
-  uint16_t admin_port = 0; // on loopback
+  std::optional<tls_identity> tls; // of that port; clients on this machine then have another, without, on loopback
+  uint16_t admin_port = 0;         // on loopback
   std::string http_address = "127.0.0.1";
   uint16_t http_port = 0;
   connection_limits limits; // of the gateway
@@ -30,7 +33,8 @@ struct front_end_options {
 
 // Where clients find it; ports are as chosen by the system where 0 was asked for.
 struct front_end_addresses {
-  std::string gateway; // host:port
+  std::string gateway;     // host:port; of clients on this machine where there is the next
+  std::string gateway_tls; // empty: no TLS
   std::string admin;
   std::string http;
 };

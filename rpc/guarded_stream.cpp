@@ -7,6 +7,12 @@
 
 namespace fastptm::rpc {
 
+namespace {
+
+constexpr size_t record_bytes = 16 << 10; // the most that TLS puts into one: larger messages gain nothing
+
+} // namespace
+
 kj::Promise<size_t> guarded_stream::tryRead(void* buffer, size_t least, size_t most) {
   if (trusted_) return socket_->tryRead(buffer, least, most);
   if (least > left_bytes_)
@@ -20,6 +26,17 @@ kj::Promise<size_t> guarded_stream::tryRead(void* buffer, size_t least, size_t m
 kj::Promise<size_t> guarded_stream::read_if_trusted(void* buffer, size_t least, size_t most) {
   if (trusted_) return socket_->tryRead(buffer, least, most);
   return KJ_EXCEPTION(DISCONNECTED, "too much was sent before logging in");
+}
+
+kj::Promise<void> guarded_stream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> message) {
+  size_t size = 0;
+  for (const auto& piece : message) size += piece.size();
+  if (how_ == pieces::apart || size > record_bytes) return socket_->write(message);
+  auto whole = kj::heapArray<kj::byte>(size);
+  auto* at = whole.begin();
+  for (const auto& piece : message) at = std::copy(piece.begin(), piece.end(), at);
+  auto written = socket_->write(whole.begin(), whole.size());
+  return written.attach(kj::mv(whole));
 }
 
 } // namespace fastptm::rpc

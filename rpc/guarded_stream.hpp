@@ -9,16 +9,17 @@ namespace fastptm::rpc {
 // memory whatever lengths its messages announce; beyond the bound the connection breaks.
 class guarded_stream final : public kj::AsyncIoStream {
 public:
-  guarded_stream(kj::Own<kj::AsyncIoStream> socket, size_t stranger_bytes)
-      : socket_(kj::mv(socket)), left_bytes_(stranger_bytes) {}
+  // A message comes in pieces, which a socket takes in one call. TLS would make a record of each: there they are joined.
+  enum class pieces { apart, joined };
+
+  guarded_stream(kj::Own<kj::AsyncIoStream> socket, size_t stranger_bytes, pieces how)
+      : socket_(kj::mv(socket)), left_bytes_(stranger_bytes), how_(how) {}
 
   void trust() { trusted_ = true; }
 
   kj::Promise<size_t> tryRead(void* buffer, size_t least, size_t most) override;
   kj::Promise<void> write(const void* buffer, size_t size) override { return socket_->write(buffer, size); }
-  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
-    return socket_->write(pieces);
-  }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> message) override;
   kj::Promise<void> whenWriteDisconnected() override { return socket_->whenWriteDisconnected(); }
   void shutdownWrite() override { socket_->shutdownWrite(); }
   void abortRead() override { socket_->abortRead(); }
@@ -32,6 +33,7 @@ private:
 
   kj::Own<kj::AsyncIoStream> socket_;
   size_t left_bytes_;
+  const pieces how_;
   bool trusted_ = false;
 };
 

@@ -111,8 +111,8 @@ struct Tenant {
 
 struct Gateway {
   address @0 :Text = "127.0.0.1";
-  # Where clients connect: IPv4, IPv6 or a name; 0.0.0.0 or :: for every interface. The protocol carries the token in the
-  # clear: keep it on loopback or in a private network.
+  # Where clients connect: IPv4, IPv6 or a name; 0.0.0.0 or :: for every interface. Elsewhere than on loopback with TLS, or
+  # `insecure`: the protocol itself carries the token in the clear.
 
   port @1 :UInt16 = 0;
   # 0: chosen by the system and found in the state folder.
@@ -184,6 +184,16 @@ struct Gateway {
   maxAdminConnections @18 :UInt32 = 64
     $bound(atLeast = 2, because = "one watches while another acts");
   # That have logged in to administration.
+
+  tlsCertificate @19 :Text;
+  # A PEM file, its path from the state folder: the gateway's certificate, which names the host that clients connect to, and
+  # those between it and its authority. With it `port` speaks TLS only; `--state` on this machine goes another way.
+
+  tlsKey @20 :Text;
+  # A PEM file with the certificate's key, of mode 0600. An elliptic one costs a tenth of an RSA one at each connection.
+
+  insecure @21 :Bool = false;
+  # The gateway may listen without TLS elsewhere than on loopback: whoever carries its packets can be every tenant.
 }
 
 struct Scheduling {

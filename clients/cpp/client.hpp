@@ -88,7 +88,8 @@ struct upload_file {
 };
 
 struct connect_options {
-  std::string address; // host:port
+  std::string address;        // host:port; tls://host:port where the gateway has TLS
+  std::string authority = {}; // of tls://: a PEM file of the certificates to trust; empty: those that the system trusts
   std::string token;
   std::shared_ptr<event_loop> loop;         // none: the client makes its own
   core::duration_us timeout_us = 5'000'000; // of one try to connect

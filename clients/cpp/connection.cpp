@@ -1,6 +1,8 @@
 // Connecting, and the translation of exceptions and outcomes into errors.
 #include "clients/cpp/connection.hpp"
 
+#include <fstream>
+
 #include <fmt/format.h>
 #include <kj/debug.h>
 
@@ -29,6 +31,22 @@ core::errc code_of(schema::Status status) {
   }
 }
 
+std::string text_of(const std::string& file) {
+  std::ifstream in(file);
+  KJ_REQUIRE(in.good(), "cannot read the certificates to trust", file.c_str());
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Throws, as KJ does, what is wrong with the certificates.
+kj::Own<kj::TlsContext> make_tls(const std::string& authority) {
+  kj::TlsContext::Options options;
+  if (authority.empty()) return kj::heap<kj::TlsContext>(kj::mv(options));
+  const kj::TlsCertificate trusted[] = {kj::TlsCertificate(kj::StringPtr(text_of(authority).c_str()))};
+  options.useSystemTrustStore = false;
+  options.trustedCertificates = trusted;
+  return kj::heap<kj::TlsContext>(kj::mv(options));
+}
+
 } // namespace
 
 core::error from_kj(const kj::Exception& exception) {
@@ -48,6 +66,14 @@ core::error from_kj(const kj::Exception& exception) {
   return {core::errc::internal, "the call failed: " + text};
 }
 
+core::error not_trusted(std::string_view address, const kj::Exception& why) {
+  return {
+      core::errc::permission_denied,
+      fmt::format("who answers at {} does not prove to be that host: {}: FASTPTM_CA is the file of its authority, and "
+                  "the certificate must name the host",
+                  address, why.getDescription().cStr())};
+}
+
 core::error wrong_port(std::string_view address, std::string_view wanted) {
   return {core::errc::invalid,
           fmt::format(
@@ -64,16 +90,34 @@ core::result<void> check(schema::Outcome::Reader outcome) {
   return core::fail(code_of(outcome.getStatus()), outcome.getError().cStr());
 }
 
-kj::Promise<void> connection::open(const std::string& address) {
-  return loop_->io.provider->getNetwork()
-      .parseAddress(address.c_str())
-      .then([](kj::Own<kj::NetworkAddress> parsed) {
-        auto stream = parsed->connect();
-        return stream.attach(kj::mv(parsed));
-      })
-      .then([this](kj::Own<kj::AsyncIoStream> stream) {
-        stream_ = kj::mv(stream);
-        client_ = kj::heap<capnp::TwoPartyClient>(*stream_);
+kj::Promise<void> connection::open(const std::string& address, const std::string& authority) {
+  auto opening = kj::evalNow([&] {
+    if (!address.starts_with(tls_prefix)) return connect_to(address);
+    const auto plain = address.substr(tls_prefix.size());
+    tls_ = make_tls(authority);
+    return connect_to(plain).then([this, host = plain.substr(0, plain.rfind(':'))](kj::Own<kj::AsyncIoStream> stream) {
+      return secure(kj::mv(stream), host);
+    });
+  });
+  return opening.then([this](kj::Own<kj::AsyncIoStream> stream) {
+    stream_ = kj::mv(stream);
+    client_ = kj::heap<capnp::TwoPartyClient>(*stream_);
+  });
+}
+
+kj::Promise<kj::Own<kj::AsyncIoStream>> connection::connect_to(const std::string& address) {
+  return loop_->io.provider->getNetwork().parseAddress(address.c_str()).then([](kj::Own<kj::NetworkAddress> parsed) {
+    auto stream = parsed->connect();
+    return stream.attach(kj::mv(parsed));
+  });
+}
+
+// What is wrong with a certificate is no broken connection.
+kj::Promise<kj::Own<kj::AsyncIoStream>> connection::secure(kj::Own<kj::AsyncIoStream> stream, const std::string& host) {
+  return tls_->wrapClient(kj::mv(stream), host.c_str())
+      .catch_([this](kj::Exception&& exception) -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
+        distrusted_ = exception.getType() == kj::Exception::Type::FAILED;
+        return kj::mv(exception);
       });
 }
 

@@ -7,6 +7,7 @@
 #include <capnp/capability.h>
 #include <capnp/rpc-twoparty.h>
 #include <kj/async-io.h>
+#include <kj/compat/tls.h>
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
@@ -20,6 +21,7 @@ public:
   kj::AsyncIoContext io;
 };
 
+constexpr std::string_view tls_prefix = "tls://";
 constexpr core::duration_us call_timeout_us = 30'000'000;
 
 core::error from_kj(const kj::Exception& exception);
@@ -27,6 +29,7 @@ core::error from_kj(const kj::Exception& exception);
 std::string_view to_string(schema::Status status);
 // The error of an outcome that is not ok.
 // Something answers at the address, and knows nothing of what was asked: another port of the cluster.
+core::error not_trusted(std::string_view address, const kj::Exception& why);
 core::error wrong_port(std::string_view address, std::string_view wanted);
 core::result<void> check(schema::Outcome::Reader outcome);
 
@@ -34,7 +37,10 @@ class connection {
 public:
   explicit connection(std::shared_ptr<event_loop> loop) : loop_(std::move(loop)) {}
 
-  kj::Promise<void> open(const std::string& address);
+  // `authority` as in connect_options.
+  kj::Promise<void> open(const std::string& address, const std::string& authority = {});
+  // It is no use to try again: who answered is not who was to be reached.
+  bool is_distrusted() const { return distrusted_; }
   // The same and the wait for it, with an error that names the address.
   core::result<void> connect(const std::string& address, core::duration_us timeout_us);
 
@@ -69,7 +75,12 @@ public:
   kj::WaitScope& scope() { return loop_->io.waitScope; }
 
 private:
+  kj::Promise<kj::Own<kj::AsyncIoStream>> connect_to(const std::string& address);
+  kj::Promise<kj::Own<kj::AsyncIoStream>> secure(kj::Own<kj::AsyncIoStream> stream, const std::string& host);
+
   const std::shared_ptr<event_loop> loop_;
+  kj::Own<kj::TlsContext> tls_; // of tls://
+  bool distrusted_ = false;
   kj::Own<kj::AsyncIoStream> stream_;
   kj::Own<capnp::TwoPartyClient> client_;
 };

@@ -56,9 +56,13 @@ kj::Promise<void> tenant_sessions::try_once() {
     return kj::READY_NOW;
   }
   auto made = std::make_shared<tenant_session>(loop_);
-  auto joining = made->link.open(*address).then([this, made] { return log_in(made); });
+  auto joining = made->link.open(*address, options_.authority).then([this, made] { return log_in(made); });
   return made->link.within(kj::mv(joining), options_.timeout_us)
-      .catch_([this, where = *address](kj::Exception&& exception) {
+      .catch_([this, made, where = *address](kj::Exception&& exception) {
+        if (made->link.is_distrusted()) {
+          last_ = {nullptr, not_trusted(where, exception), true};
+          return;
+        }
         if (exception.getType() == kj::Exception::Type::UNIMPLEMENTED) {
           last_ = {nullptr, wrong_port(where, "gateway"), true};
           return;

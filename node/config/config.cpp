@@ -168,8 +168,19 @@ private:
     fault(0, fmt::format("{} '{}' is no IPv4 or IPv6 address and no host name", field, core::printable(address, 60)));
   }
 
+  void check_tls(const gateway_config& gateway) {
+    if (gateway.tls_certificate.empty() != gateway.tls_key.empty())
+      fault(0, "gateway.tlsCertificate and gateway.tlsKey belong together: give both or none");
+    if (!gateway.tls_certificate.empty() || gateway.insecure || core::is_loopback_host(gateway.address)) return;
+    fault(0,
+          fmt::format("gateway.address '{}' is not on loopback, and clients would send their tokens in the clear: give "
+                      "tlsCertificate and tlsKey, or say insecure = true where the network is private",
+                      core::printable(gateway.address, 60)));
+  }
+
   void check_sections() {
     check_listening("gateway.address", config_.gateway.address);
+    check_tls(config_.gateway);
     check_listening("gateway.httpAddress", config_.gateway.http_address);
     if (const auto core = policy::scheduling::make_core(scheduling_options(config_.scheduling)); !core)
       fault(line_of(text_, config_.scheduling.strategy), core::printable(core.error().message, 300));

@@ -62,6 +62,9 @@ struct gateway_config {
   uint32_t max_strangers_per_address = 0;
   uint32_t max_http_connections = 0;
   uint32_t max_admin_connections = 0;
+  std::string tls_certificate; // empty: no TLS
+  std::string tls_key;
+  bool insecure = false;
   core::duration_us login_timeout_us = 0;
   uint64_t max_message_bytes = 0;
   uint64_t flow_limit_bytes = 0;
@@ -73,8 +76,8 @@ struct gateway_config {
 };
 FASTPTM_FIELDS(gateway_config, address, port, admin_port, http_address, http_port, max_connections,
                max_connections_per_tenant, max_strangers, max_strangers_per_address, max_http_connections,
-               max_admin_connections, login_timeout_us, max_message_bytes, flow_limit_bytes, call_timeout_us,
-               max_upload_bytes, max_uploads, max_text_bytes, tokenizer_cache)
+               max_admin_connections, tls_certificate, tls_key, insecure, login_timeout_us, max_message_bytes,
+               flow_limit_bytes, call_timeout_us, max_upload_bytes, max_uploads, max_text_bytes, tokenizer_cache)
 
 struct scheduling_config {
   std::string strategy;

@@ -30,6 +30,8 @@ template <class T> void read_setting(const capnp::DynamicValue::Reader& from, ui
     for (const auto each : from.as<capnp::DynamicList>()) read_setting(each, scale, to.emplace_back());
   } else if constexpr (std::is_same_v<T, std::string>) {
     to = text_of(from);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    to = from.as<bool>();
   } else {
     to = static_cast<T>(from.as<uint64_t>() * scale);
   }

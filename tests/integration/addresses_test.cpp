@@ -70,7 +70,7 @@ TEST(Addresses, Ipv6ServesAsAddress) {
 }
 
 TEST(Addresses, AWildcardIsRecordedAsWhereClientsReachIt) {
-  cluster c(config_text(1, 8, "  gateway = (address = \"0.0.0.0\", httpAddress = \"0.0.0.0\"),\n"));
+  cluster c(config_text(1, 8, "  gateway = (address = \"0.0.0.0\", insecure = true, httpAddress = \"0.0.0.0\"),\n"));
   expect_service(c);
   EXPECT_THAT(record(c, "gateway"), HasSubstr("127.0.0.1:"));
   EXPECT_THAT(record(c, "http"), HasSubstr("127.0.0.1:"));
@@ -84,7 +84,7 @@ TEST(Addresses, ANameThatDoesNotResolveIsNamed) {
   EXPECT_EQ(up.code, 1);
   EXPECT_THAT(up.err, HasSubstr("no-such-host.invalid"));
 
-  cluster g(config_text(1, 8, "  gateway = (address = \"no-such-gateway.invalid\"),\n"));
+  cluster g(config_text(1, 8, "  gateway = (address = \"no-such-gateway.invalid\", insecure = true),\n"));
   const auto refused = g.up();
   EXPECT_EQ(refused.code, 1);
   EXPECT_THAT(refused.err, HasSubstr("no-such-gateway.invalid"));

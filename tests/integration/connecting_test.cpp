@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/integration/real_binary.hpp"
+#include "tests/support/certificates.hpp"
 
 namespace fastptm::integration {
 namespace {
@@ -13,6 +14,11 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
+
+std::string text_in(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
 
 class Connecting : public testing::Test {
 protected:
@@ -27,10 +33,6 @@ protected:
   }
 
   static std::filesystem::path state() { return shared_->where().state(); }
-  static std::string text_in(const std::filesystem::path& file) {
-    std::ifstream in(file);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
   // "gateway", "admin" or "http" of the head.
   static std::string address(std::string_view of) {
     return text_of(*core::parse_json(text_in(state() / "run" / "head.json"), "head.json"), of);
@@ -84,6 +86,38 @@ TEST_F(Connecting, AFileWithoutInputsIsNamed) {
   const auto run = shared_->run({"embed", "acme/m", "--lines", "/dev/null", "--as", "acme"});
   EXPECT_EQ(run.code, 1);
   EXPECT_THAT(run.err, AllOf(HasSubstr("/dev/null"), Not(HasSubstr("use --text"))));
+}
+
+class ConnectingWithTls : public testing::Test {
+protected:
+  ConnectingWithTls() { cluster_.where().file("authority.crt", tests::authority_certificate); }
+  void put(const std::string& name, const char* text) const {
+    const auto file = cluster_.where().file("state/" + name, text);
+    std::filesystem::permissions(file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  }
+  cluster cluster_{config_text(
+      1, 8, "  gateway = (address = \"0.0.0.0\", tlsCertificate = \"gateway.crt\", tlsKey = \"gateway.key\"),\n")};
+};
+
+TEST_F(ConnectingWithTls, ClientsElsewhereProveWhomTheyReachedAndLocalOnesNeedNothing) {
+  const auto without = cluster_.up();
+  EXPECT_EQ(without.code, 1) << "it makes the state folder";
+  EXPECT_THAT(without.err, HasSubstr("tlsCertificate"));
+  put("gateway.crt", tests::localhost_certificate);
+  put("gateway.key", tests::localhost_key);
+  const auto up = cluster_.up();
+  ASSERT_EQ(up.code, 0) << up.err;
+  EXPECT_EQ(cluster_.ask({"models"}).code, 0);
+  const auto record = core::parse_json(text_in(cluster_.where().state() / "run" / "head.json"), "head.json");
+  const auto tls = text_of(*record, "gateway_tls");
+  const auto address = "tls://localhost" + tls.substr(tls.rfind(':'));
+  const auto token = "FASTPTM_TOKEN_FILE=" + (cluster_.where().state() / "tokens" / "acme").string();
+  const auto authority = "FASTPTM_CA=" + (cluster_.where().path() / "authority.crt").string();
+  const auto far = cluster_.where().run_in({{}, {}, {token, authority}}, {"models", "--connect", address});
+  EXPECT_EQ(far.code, 0) << far.err;
+  const auto distrusting = cluster_.where().run_in({{}, {}, {token}}, {"models", "--connect", address});
+  EXPECT_EQ(distrusting.code, 1);
+  EXPECT_THAT(distrusting.err, HasSubstr("FASTPTM_CA"));
 }
 
 } // namespace

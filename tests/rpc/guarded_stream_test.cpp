@@ -1,6 +1,7 @@
 // What is read of a connection before and after its client has logged in.
 #include "rpc/guarded_stream.hpp"
 
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -11,7 +12,7 @@ namespace {
 class GuardedStream : public testing::Test {
 protected:
   ~GuardedStream() noexcept override = default;
-  GuardedStream() { guarded_ = kj::heap<guarded_stream>(kj::mv(pipe_.ends[0]), 10); }
+  GuardedStream() { guarded_ = kj::heap<guarded_stream>(kj::mv(pipe_.ends[0]), 10, guarded_stream::pieces::apart); }
 
   kj::Promise<size_t> read(size_t least, size_t most) { return guarded_->tryRead(buffer_, least, most); }
   // A stream of a pipe is written when it is read.
@@ -56,6 +57,38 @@ TEST_F(GuardedStream, CountsNothingAfterTheLogin) {
     send("0123456789abcdef");
     EXPECT_EQ(read(16, 64).wait(scope_), 16u);
   }
+}
+
+// Counts the calls.
+class counting_stream final : public kj::AsyncIoStream {
+public:
+  counting_stream(size_t& wholes, size_t& lists) : wholes_(wholes), lists_(lists) {}
+  kj::Promise<size_t> tryRead(void*, size_t, size_t) override { return size_t{0}; }
+  kj::Promise<void> write(const void* bytes, size_t size) override {
+    wholes_ += std::string_view(static_cast<const char*>(bytes), size) == "tablesegment";
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>>) override {
+    ++lists_;
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return kj::NEVER_DONE; }
+  void shutdownWrite() override {}
+
+private:
+  size_t& wholes_;
+  size_t& lists_;
+};
+
+TEST_F(GuardedStream, JoinsThePiecesOfAMessageForTlsOnly) {
+  const kj::ArrayPtr<const kj::byte> message[] = {kj::StringPtr("table").asBytes(), kj::StringPtr("segment").asBytes()};
+  size_t wholes = 0, lists = 0;
+  for (const auto how : {guarded_stream::pieces::apart, guarded_stream::pieces::joined}) {
+    guarded_stream stream(kj::heap<counting_stream>(wholes, lists), 10, how);
+    stream.write(message).wait(scope_);
+  }
+  EXPECT_EQ(lists, 1u);
+  EXPECT_EQ(wholes, 1u);
 }
 
 } // namespace

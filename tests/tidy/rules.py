@@ -48,7 +48,7 @@ LIBRARIES = {
     "cublas": ["gpu/cuda"],
     "nlohmann/": ["core/json"],
     "xxhash": ["weights", "tests/weights"],
-    "openssl/": ["weights", "tests/weights", "transport/cluster_secret", "transport/message_tags", "rpc/same_secret"],
+    "openssl/": ["weights", "tests/weights", "transport/cluster_secret", "transport/message_tags", "rpc/same_secret", "rpc/tls"],
     "liburing": ["weights", "transport/probe"],
     "sqlite3": ["weights", "tests/weights"],
     "unicode/": ["engine/tokenizer"],

@@ -120,6 +120,16 @@ TEST(Config, SaysWhatANumberMayBeAndWhy) {
               HasSubstr("a.capnp:6: device 'w0/host0': threads is 300, use 1 to 256"));
 }
 
+TEST(Config, WantsTlsWhereStrangersCarryThePackets) {
+  const auto with = [](const std::string& gateway) { return config_text(both(), "  gateway = (" + gateway + "),\n"); };
+  EXPECT_THAT(fault_of(with("address = \"10.0.0.1\"")),
+              AllOf(HasSubstr("not on loopback"), HasSubstr("insecure = true")));
+  EXPECT_THAT(fault_of(with("tlsCertificate = \"a.crt\"")), HasSubstr("give both or none"));
+  for (const auto* good : {"address = \"::1\"", "address = \"10.0.0.1\", insecure = true",
+                           "address = \"0.0.0.0\", tlsCertificate = \"a.crt\", tlsKey = \"a.key\""})
+    EXPECT_TRUE(parse_config(with(good), "a.capnp")) << good;
+}
+
 TEST(Config, BoundsATenantsShare) {
   auto text = config_text(both());
   text.replace(text.find("(name = \"acme\")"), 15, "(name = \"acme\", share = 0)");
