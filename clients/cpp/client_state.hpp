@@ -30,7 +30,7 @@ struct asked_request {
 };
 using asked_pointer = std::shared_ptr<asked_request>;
 
-struct tenant_client::state : private kj::TaskSet::ErrorHandler {
+struct tenant_client::state final : private kj::TaskSet::ErrorHandler {
   explicit state(const connect_options& options)
       : sessions(options, options.loop != nullptr ? options.loop : make_event_loop()) {}
 

@@ -21,8 +21,8 @@ inline double visit_value(const board& b, model_index x, device_index d, uint32_
   const uint32_t counted = most > 1 ? std::min(count, 4 * most) : count;
   const duration_us one_us = b.execution_us(x, d, 1), two_us = b.execution_us(x, d, 2);
   const duration_us each_us = two_us - one_us, base_us = one_us - each_us;
-  const auto batches = static_cast<double>((counted + most - 1) / most);
-  const double work_us = static_cast<double>(setup_us) + batches * static_cast<double>(base_us) +
+  const uint32_t batches = (counted + most - 1) / most;
+  const double work_us = static_cast<double>(setup_us) + static_cast<double>(batches) * static_cast<double>(base_us) +
                          static_cast<double>(counted) * static_cast<double>(each_us);
   const auto slack_us = static_cast<double>(b.head_deadline_us(x) - b.now() - setup_us - one_us);
   const request_entry& head = b.request(b.live_head(x));
