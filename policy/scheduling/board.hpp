@@ -145,7 +145,9 @@ public:
   // Moves the heads of the live queue whose deadline is before `earliest_end_us` to the late ones.
   void doom(model_index x, time_us earliest_end_us);
   void doom_head(model_index x);
-  // Runs up to `most` requests on the idle lane, loading the set if need be. False: it cannot be loaded there now.
+  // So many of `most` requests that they end within options::max_batch_us; at least one.
+  uint32_t batch_of(model_index x, device_index d, uint32_t most) const;
+  // Runs up to `most` requests, or batch_of, on the idle lane, loading the set if need be. False: it cannot be loaded there now.
   bool start(lane_index z, model_index x, queue_kind from, uint32_t most);
   // The same from a queue of the strategy: the first ones that are for this model, as long as no other comes between.
   bool start(lane_index z, model_index x, request_queue& from, uint32_t most);

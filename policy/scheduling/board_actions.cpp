@@ -132,8 +132,15 @@ const planned_load* board::plan_load(device_index d, model_index x, load_reason 
 
 // -- runs -------------------------------------------------------------------------------------------------------------
 
+uint32_t board::batch_of(model_index x, device_index d, uint32_t most) const {
+  if (options_.max_batch_us == 0) return most;
+  while (most > 1 && execution_us(x, d, most) > options_.max_batch_us) --most;
+  return most;
+}
+
 bool board::start(lane_index z, model_index x, queue_kind from, uint32_t most) {
   if (!prepare(z, x)) return false;
+  most = batch_of(x, lanes_[z].device, most);
   model_state& m = models_[x];
   request_queue& queue = from == queue_kind::live ? m.live : m.late;
   lane_state& lane = lanes_[z];
@@ -154,6 +161,7 @@ bool board::start(lane_index z, model_index x, queue_kind from, uint32_t most) {
 
 bool board::start(lane_index z, model_index x, request_queue& from, uint32_t most) {
   if (!prepare(z, x)) return false;
+  most = batch_of(x, lanes_[z].device, most);
   lane_state& lane = lanes_[z];
   uint32_t last = no_request;
   while (!from.empty() && lane.count < most && requests_[from.head].model == x) {

@@ -57,7 +57,7 @@ device_terms terms_of(const scheduling_core& core, device_index d, model_index x
     out.price_us = b.room_for(x, d).price_us;
   }
   out.lane_wait_us = wait_us(b, z);
-  out.batch = std::clamp(waiting, 1u, b.chosen().max_batch);
+  out.batch = b.batch_of(x, d, std::clamp(waiting, 1u, b.chosen().max_batch));
   out.run_one_us = b.execution_us(x, d, 1);
   out.run_batch_us = b.execution_us(x, d, out.batch);
   judge(core, z, x, out);

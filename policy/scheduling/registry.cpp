@@ -53,6 +53,7 @@ core::result<void> check(const options& o) {
                                     {"fair_window_us", o.fair_window_us},
                                     {"poll_us", o.poll_us},
                                     {"urgent_us", o.urgent_us},
+                                    {"max_batch_us", o.max_batch_us},
                                     {"load_retry_us", o.load_retry_us},
                                     {"late_patience_us", o.late_patience_us}})
     if (value < 0 || value > day_us) return bad(knob, "0 to one day");

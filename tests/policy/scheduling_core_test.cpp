@@ -192,6 +192,35 @@ INSTANTIATE_TEST_SUITE_P(EveryStrategy, Core, testing::ValuesIn(strategy_names()
 
 } // namespace
 
+TEST(Batches, AreAsLongAsTheirTimeAllowsAndNotLonger) {
+  options o;
+  o.max_batch = 8;
+  o.max_batch_us = 5'000;
+  auto core = std::move(*make_core(o));
+  commands out;
+  const std::array shards{shard_size{{0}, 100}};
+  std::vector<load> loads;
+  std::vector<run> runs;
+  const auto on = [&](const event& what, time_us now) {
+    ASSERT_EQ(core->on(what, now, out), rejection::none);
+    for (const command& c : out.all()) {
+      if (const auto* l = std::get_if<load>(&c)) loads.push_back(*l);
+      if (const auto* b = std::get_if<run>(&c)) runs.push_back(*b);
+    }
+  };
+  on(model_added{.model = {0}, .shards = shards, .cost = {1'000, 1'500}}, 1);
+  on(device_joined{.device = {0}, .arena_bytes = 200}, 1);
+  for (uint32_t slot = 0; slot < 9; ++slot) on(arrival{{slot, 0}, {0}, 10'000'000}, 1);
+  ASSERT_EQ(loads.size(), 1u);
+  on(load_done{loads[0].device, loads[0].id}, 100);
+  ASSERT_FALSE(runs.empty());
+  on(batch_done{runs[0].device, runs[0].id, 2'500}, 3'000);
+  ASSERT_EQ(runs.size(), 2u);
+  EXPECT_EQ(runs[1].count, core->state().batch_of({0}, {0}, 8));
+  EXPECT_GT(runs[1].count, 0u);
+  EXPECT_LT(runs[1].count, 5u) << "eight would take 13 ms";
+}
+
 TEST(MakeCore, NamesTheKnobThatIsWrong) {
   options o;
   o.strategy = "fastest";
