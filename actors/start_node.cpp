@@ -5,6 +5,7 @@
 
 #include "actors/actor_from_state.hpp"
 #include "actors/device/gpu_worker.hpp"
+#include "actors/membership/ledger.hpp"
 #include "actors/membership/supervisor.hpp"
 #include "actors/serving/tenant.hpp"
 #include "policy/scheduling/core.hpp"
@@ -56,8 +57,8 @@ protocol::directory_actor spawn_directory(caf::actor_system& system, const node_
   auto options = parts.head->directory;
   options.secret = parts.secret;
   options.clock = parts.environment->clock;
-  options.metrics = parts.metrics;
   options.store = to_row(parts.address);
+  options.ledger = known.ledger;
   options.scheduler = known.scheduler;
   options.weight_store = known.weight_store;
   return system.spawn<actor_from_state<directory>>(std::move(options));
@@ -82,6 +83,7 @@ core::result<head_actors> start_head(caf::actor_system& system, const node_parts
     head.tenants.emplace_back(parts.head->tenants[i].name, spawn_tenant(system, parts, i, head.scheduler));
   head.weight_store = spawn_weight_store(system, *parts.head, head);
   if (auto known = wait_for_models(system, head.weight_store); !known) return core::fail("catalogue", known.error());
+  head.ledger = system.spawn<actor_from_state<ledger>>(ledger_options{.metrics = parts.metrics});
   head.directory = spawn_directory(system, parts, head);
   const auto port = publish_at(system, caf::actor_cast<caf::strong_actor_ptr>(head.directory),
                                system.message_types<protocol::directory_actor>(), parts.head->listen);
@@ -100,6 +102,7 @@ std::vector<std::vector<caf::actor>> stop_order(const node_actors& node,
   groups[0].push_back(caf::actor_cast<caf::actor>(node.head->scheduler));
   groups[2].push_back(caf::actor_cast<caf::actor>(node.head->weight_store));
   groups[2].push_back(caf::actor_cast<caf::actor>(node.head->directory));
+  groups[2].push_back(caf::actor_cast<caf::actor>(node.head->ledger));
   return groups;
 }
 

@@ -66,6 +66,7 @@ struct node_parts {
 
 struct head_actors {
   protocol::directory_actor directory;
+  protocol::ledger_actor ledger;
   protocol::scheduler_actor scheduler;
   protocol::weight_store_actor weight_store;
   std::vector<std::pair<std::string, protocol::tenant_actor>> tenants;

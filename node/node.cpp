@@ -38,6 +38,7 @@ rpc::bridge_targets targets_of(const actors::head_actors& head) {
   for (const auto& [name, handle] : head.tenants) out.tenants.emplace(name, handle);
   out.scheduler = head.scheduler;
   out.directory = head.directory;
+  out.ledger = head.ledger;
   out.weight_store = head.weight_store;
   return out;
 }

@@ -71,7 +71,22 @@ using scheduler_actor = caf::typed_actor<
     // From the supervisor: see above.
     takes<stop_atom>>;
 
-// DIRECTORY, one per cluster, the actor that nodes connect to: who is alive, who holds what, what was loaded.
+// LEDGER, one per cluster, beside the directory: answers who asks what was loaded and how the nodes stand.
+using ledger_actor = caf::typed_actor<
+    // From the directory: what a transfer reads from; how a load went, and once more when its set has left the device.
+    takes<running_load>, takes<load_report>,
+    // From the directory: all nodes of the configuration, as they stand now.
+    takes<node_list>,
+    // From administrators: the same.
+    asked<nodes_atom>::with<node_list>,
+    // From the gateway and administrators: the last n loads of a tenant's models (empty: everybody's).
+    asked<loads_atom, uint32_t, std::string>::with<load_list>,
+    // From administrators: the loads that run now.
+    asked<running_atom>::with<running_list>,
+    // From the supervisor: see above.
+    takes<stop_atom>>;
+
+// DIRECTORY, one per cluster, the actor that nodes connect to: who is alive, who holds what.
 using directory_actor = caf::typed_actor<
     // From a node before joining: its protocol version and name. Answers a nonce; version_mismatch.
     asked<hello_atom, uint32_t, std::string>::with<std::string>,
@@ -93,12 +108,6 @@ using directory_actor = caf::typed_actor<
     takes<running_load>,
     // From a gpu_worker: how the load went; once more when its set has left the device.
     takes<load_report>,
-    // From administrators: all nodes of the configuration.
-    asked<nodes_atom>::with<node_list>,
-    // From the gateway and administrators: the last n loads of a tenant's models (empty: everybody's).
-    asked<loads_atom, uint32_t, std::string>::with<load_list>,
-    // From administrators: the loads that run now.
-    asked<running_atom>::with<running_list>,
     // From administrators: a cordoned device gets no new work; what it holds stays a source for others. not_found.
     asked<cordon_atom, std::string, bool>::with<bool>,
     // From the supervisor: see above.

@@ -120,7 +120,7 @@ FASTPTM_FIELDS(unpublish_request, tenant, model, all)
 // Nothing uses them any more.
 struct unpublish_reply {
   std::vector<std::string> models;
-  uint64_t freed_bytes = 0; // of the store's disk
+  uint64_t freed_bytes = 0; // of their weights, those that no other model of the tenant needs
 };
 FASTPTM_FIELDS(unpublish_reply, models, freed_bytes)
 

@@ -1,7 +1,9 @@
 // One local actor that asks on behalf of the KJ thread.
 #include "rpc/bridge.hpp"
 
+#include <algorithm>
 #include <functional>
+#include <iterator>
 #include <utility>
 
 #include "core/check.hpp"
@@ -25,6 +27,8 @@ namespace fastptm::rpc {
 namespace {
 
 constexpr core::duration_us administration_timeout_us = 5'000'000;
+// In one turn of the asker: the other actors wait no longer than for these.
+constexpr ptrdiff_t most_errands = 64;
 
 caf::behavior asker(caf::event_based_actor* self, std::function<void(protocol::answer_part)> take_part) {
   return {[self](const batch& all) {
@@ -55,7 +59,13 @@ void bridge::post(errand work) {
 }
 
 void bridge::send_batch() {
-  caf::anon_send(asker_, std::make_shared<std::vector<errand>>(std::exchange(batch_, {})));
+  auto all = std::exchange(batch_, {});
+  for (auto first = all.begin(); first != all.end();) {
+    const auto last = first + std::min<ptrdiff_t>(most_errands, all.end() - first);
+    caf::anon_send(
+        asker_, std::make_shared<std::vector<errand>>(std::make_move_iterator(first), std::make_move_iterator(last)));
+    first = last;
+  }
 }
 
 void bridge::deliver(uint64_t ticket, void* value) {
@@ -154,16 +164,16 @@ answer_of<protocol::model_list> bridge::all_models() {
 }
 
 answer_of<protocol::node_list> bridge::nodes() {
-  return ask<protocol::node_list>(targets_.directory, administration_timeout_us, protocol::nodes_atom::value);
+  return ask<protocol::node_list>(targets_.ledger, administration_timeout_us, protocol::nodes_atom::value);
 }
 
 answer_of<protocol::load_list> bridge::loads(uint32_t last, const std::string& tenant) {
-  return ask<protocol::load_list>(targets_.directory, administration_timeout_us, protocol::loads_atom::value, last,
+  return ask<protocol::load_list>(targets_.ledger, administration_timeout_us, protocol::loads_atom::value, last,
                                   tenant);
 }
 
 answer_of<protocol::running_list> bridge::running_loads() {
-  return ask<protocol::running_list>(targets_.directory, administration_timeout_us, protocol::running_atom::value);
+  return ask<protocol::running_list>(targets_.ledger, administration_timeout_us, protocol::running_atom::value);
 }
 
 answer_of<protocol::explanation> bridge::explain(const std::string& model) {

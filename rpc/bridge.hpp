@@ -25,6 +25,7 @@ struct bridge_targets {
   std::map<std::string, protocol::tenant_actor> tenants;
   protocol::scheduler_actor scheduler;
   protocol::directory_actor directory;
+  protocol::ledger_actor ledger;
   protocol::weight_store_actor weight_store;
 };
 

@@ -307,10 +307,25 @@ core::result<void> gpu_worker::acquire_shards(set& of) {
     const auto& entry = of.manifest.shards[i];
     auto held = table_.acquire(entry.digest, entry.size_bytes, of.order.offsets_bytes[i]);
     if (!held) return core::fail(of.key.name, held.error());
-    if (held->must_load) of.missing.push_back(i);
+    if (held->must_load) {
+      of.missing.push_back(i);
+    } else if (!is_own(of, entry.digest)) {
+      of.foreign_bytes += entry.size_bytes;
+      of.foreign_chunks += static_cast<uint32_t>(entry.chunk_checksums.size());
+    }
     of.shards.push_back(std::move(*held));
   }
   return {};
+}
+
+// Does another model of the same tenant have it here? What others have is told to nobody else.
+bool gpu_worker::is_own(const set& of, const core::digest& shard) const {
+  const auto tenant = of.key.name.substr(0, of.key.name.find('/') + 1);
+  return std::ranges::any_of(sets_, [&](const auto& entry) {
+    const auto& other = *entry.second;
+    return &other != &of && other.key.name.starts_with(tenant) &&
+           std::ranges::any_of(other.manifest.shards, [&](const auto& each) { return each.digest == shard; });
+  });
 }
 
 void gpu_worker::start_transfer(const set_pointer& of) {

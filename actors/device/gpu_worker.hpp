@@ -68,6 +68,8 @@ public:
     core::digest digest;
     std::vector<gpu::held_shard> shards; // as in the manifest
     std::vector<uint32_t> missing;       // positions of those that this load brings
+    uint64_t foreign_bytes = 0;          // of the others: there for models of other tenants only
+    uint32_t foreign_chunks = 0;
     protocol::load_order order;
     core::time_us ordered_us = 0, started_us = 0;
     caf::typed_response_promise<protocol::load_reply> loaded;
@@ -129,6 +131,7 @@ private:
   void start_load(queued_load next);
   void load_again(set_pointer held, queued_load next);
   core::result<void> acquire_shards(set& of);
+  bool is_own(const set& of, const core::digest& shard) const;
   void start_transfer(const set_pointer& of);
   void finish_load(const set_pointer& of);
   void abandon(set_pointer of, const core::error& why);

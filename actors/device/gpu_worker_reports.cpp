@@ -31,8 +31,12 @@ protocol::load_report to_message(const gpu_worker::set& of, const std::string& d
   row.stages.push_back({"queue", 0, since(of.started_us)}); // behind what was leaving the device
   for (const auto& stage : report.stages)
     row.stages.push_back({stage.name, since(stage.start_us), since(stage.end_us)});
-  if (row.bytes_shared > 0)
-    row.sources.push_back({"same_device", device.substr(0, device.find('/')), {}, row.bytes_shared, 0, 0, false});
+  const auto node = device.substr(0, device.find('/'));
+  if (const auto own_bytes = row.bytes_shared - of.foreign_bytes; own_bytes > 0)
+    row.sources.push_back({protocol::same_device, node, {}, own_bytes, 0, 0, false});
+  if (of.foreign_bytes > 0)
+    row.sources.push_back(
+        {protocol::same_device, node, protocol::of_others, of.foreign_bytes, of.foreign_chunks, 0, false});
   for (const auto& source : report.sources) {
     row.sources.push_back({std::string(to_string(source.kind)), source.node, source.path, source.bytes, source.chunks,
                            source.rate_bps, source.failed});

@@ -27,10 +27,10 @@ directory::directory(interface::pointer self, directory_options options)
     : self_(self), options_(std::move(options)), last_registration_(core::true_random_u64() >> 1),
       watch_({options_.heartbeat_us, options_.lease_us}, clock_of(options_).now_us()) {
   for (const auto& node : options_.nodes) nodes_[node.name].roles = node.roles;
-  if (options_.metrics != nullptr) metrics_.emplace(*options_.metrics);
 }
 
 directory::interface::behavior_type directory::make_behavior() {
+  show_nodes();
   self_->set_down_handler([this](caf::down_msg& down) { on_down(down.source); });
   self_->delayed_send(self_, std::chrono::microseconds(watch_.rules().look_every_us()), protocol::tick_atom_v);
   return {
@@ -42,11 +42,8 @@ directory::interface::behavior_type directory::make_behavior() {
       [this](const protocol::holdings_added& added) { on_holdings_added(added); },
       [this](const protocol::holdings_dropped& dropped) { on_holdings_dropped(dropped); },
       [this](const protocol::locate_request& request) { return on_locate(request); },
-      [this](const protocol::running_load& load) { on_running(load); },
-      [this](const protocol::load_report& report) { on_report(report); },
-      [this](protocol::nodes_atom) { return on_nodes(); },
-      [this](protocol::loads_atom, uint32_t last, const std::string& tenant) { return on_loads(last, tenant); },
-      [this](protocol::running_atom) { return on_list_running(); },
+      [this](const protocol::running_load& load) { self_->send(options_.ledger, load); },
+      [this](const protocol::load_report& report) { self_->send(options_.ledger, report); },
       [this](protocol::cordon_atom, const std::string& device, bool on) { return on_cordon(device, on); },
       [this](protocol::stop_atom) { on_stop(); },
       [this](protocol::tick_atom) { on_tick(); },
@@ -118,13 +115,14 @@ void directory::admit(node_entry& node, const protocol::join_request& request) {
     entry.row.name = device.name;
   }
   if (node.supervisor) self_->monitor(node.supervisor);
+  show_nodes();
 }
 
 caf::result<bool> directory::on_renew(protocol::registration_id registration) {
   auto* node = find(registration);
   if (node == nullptr) return protocol::to_caf(core::errc::not_found, "this lease is over: join again");
   node->second.heard_us = options_.clock->now_us();
-  node->second.state = protocol::node_state::ready;
+  if (std::exchange(node->second.state, protocol::node_state::ready) != protocol::node_state::ready) show_nodes();
   return true;
 }
 
@@ -159,6 +157,7 @@ void directory::lose(const std::string& name, node_entry& node, std::string_view
   for (auto& [other, entry] : nodes_)
     if (entry.state != protocol::node_state::lost && entry.supervisor)
       self_->send(entry.supervisor, protocol::node_lost{name, node.peer.incarnation});
+  show_nodes();
 }
 
 // -- from gpu_workers and transfers -----------------------------------------------------------------------------------
@@ -169,7 +168,9 @@ void directory::on_device(protocol::registration_id registration, const protocol
   const auto device = node->second.devices.find(row.name);
   if (device == node->second.devices.end()) return;
   device->second.row = row;
-  if (std::exchange(device->second.usable, true)) return;
+  const bool was_usable = std::exchange(device->second.usable, true);
+  show_nodes();
+  if (was_usable) return;
   self_->send(options_.scheduler, protocol::device_joined{registration, node->first, node->second.peer.boot_id, row,
                                                           device->second.worker});
   if (cordoned_.contains(row.name)) self_->send(options_.scheduler, protocol::cordon_atom_v, row.name, true);
@@ -244,28 +245,10 @@ void directory::end_search(const std::string& device) {
   if (ended) tell_searches(ended.mapped().shards, ended.mapped().node);
 }
 
-void directory::on_running(const protocol::running_load& load) {
-  running_[load.device] = load;
-}
+// -- for and from administrators --------------------------------------------------------------------------------------
 
-void directory::on_report(const protocol::load_report& report) {
-  if (const auto running = running_.find(report.device); running != running_.end() && running->second.id == report.id)
-    running_.erase(running);
-  if (report.left_us != 0) { // told before: what is new is that the set has left
-    const auto known = std::find_if(reports_.rbegin(), reports_.rend(), [&](const protocol::load_report& one) {
-      return one.id == report.id && one.device == report.device;
-    });
-    if (known != reports_.rend()) *known = report;
-    return;
-  }
-  if (metrics_) metrics_->count(report);
-  reports_.push_back(report);
-  if (reports_.size() > options_.kept_reports) reports_.pop_front();
-}
-
-// -- from administrators ----------------------------------------------------------------------------------------------
-
-protocol::node_list directory::on_nodes() const {
+// To the ledger, whenever it has changed.
+void directory::show_nodes() {
   protocol::node_list listed;
   for (const auto& expected : options_.nodes) { // in the order of the configuration
     const auto& node = nodes_.at(expected.name);
@@ -278,22 +261,7 @@ protocol::node_list directory::on_nodes() const {
       if (!device.usable && row.state == protocol::node_state::ready) row.state = protocol::node_state::suspect;
     }
   }
-  return listed;
-}
-
-protocol::load_list directory::on_loads(uint32_t last, const std::string& tenant) const {
-  protocol::load_list listed;
-  const auto prefix = tenant + "/";
-  for (auto report = reports_.rbegin(); report != reports_.rend() && listed.rows.size() < last; ++report)
-    if (tenant.empty() || report->model.starts_with(prefix)) listed.rows.push_back(*report);
-  std::reverse(listed.rows.begin(), listed.rows.end());
-  return listed;
-}
-
-protocol::running_list directory::on_list_running() const {
-  protocol::running_list listed;
-  for (const auto& [device, load] : running_) listed.rows.push_back(load);
-  return listed;
+  self_->send(options_.ledger, std::move(listed));
 }
 
 std::string directory::device_names() const {
@@ -309,6 +277,7 @@ caf::result<bool> directory::on_cordon(const std::string& device, bool on) {
     if (found == node.devices.end()) continue;
     on ? (void)cordoned_.insert(device) : (void)cordoned_.erase(device);
     if (found->second.usable) self_->send(options_.scheduler, protocol::cordon_atom_v, device, on);
+    show_nodes();
     return true;
   }
   return protocol::to_caf(core::errc::not_found, fmt::format("no device '{}'; there are: {}", device, device_names()));
@@ -329,7 +298,7 @@ void directory::on_tick() {
         lose(name, node, fmt::format("silent for {} ms", silent_us / 1000));
         break;
       case policy::lease_verdict::suspect:
-        node.state = protocol::node_state::suspect;
+        if (std::exchange(node.state, protocol::node_state::suspect) != protocol::node_state::suspect) show_nodes();
         break;
       case policy::lease_verdict::held:
         break;

@@ -1,16 +1,13 @@
-// DIRECTORY: who is alive, who holds which shard, and what the last loads were. Knows nothing about models or requests.
+// DIRECTORY: who is alive, who holds which shard. Knows nothing about models or requests.
 #pragma once
 
-#include <deque>
 #include <map>
-#include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "actors/membership/holdings.hpp"
-#include "actors/membership/load_metrics.hpp"
 #include "core/clock.hpp"
 #include "policy/lease.hpp"
 #include "protocol/interfaces.hpp"
@@ -27,11 +24,10 @@ struct directory_options {
   std::vector<expected_node> nodes;   // of the configuration: no other may join
   core::duration_us heartbeat_us = 0; // how often a node renews its lease
   core::duration_us lease_us = 0;
-  size_t kept_reports = 1000; // of loads, newest; about 2 KiB each
   const core::clock* clock = nullptr;
-  core::metrics_registry* metrics = nullptr; // may be null
-  protocol::peer_row store;                  // where the host cache of weight_store can be read
-  std::vector<protocol::link_rate> links;    // of its host: what loads are held against
+  protocol::peer_row store;               // where the host cache of weight_store can be read
+  std::vector<protocol::link_rate> links; // of its host: what loads are held against
+  protocol::ledger_actor ledger;          // is told of loads and nodes: who asks for them asks there
   protocol::scheduler_actor scheduler;
   protocol::weight_store_actor weight_store;
 };
@@ -75,13 +71,9 @@ private:
   void on_holdings_added(const protocol::holdings_added& added);
   void on_holdings_dropped(const protocol::holdings_dropped& dropped);
   protocol::holder_list on_locate(const protocol::locate_request& request);
-  void on_running(const protocol::running_load& load);
-  void on_report(const protocol::load_report& report);
 
-  // -- from administrators --------------------------------------------------------------------------------------------
-  protocol::node_list on_nodes() const;
-  protocol::load_list on_loads(uint32_t last, const std::string& tenant) const;
-  protocol::running_list on_list_running() const;
+  // -- for and from administrators ------------------------------------------------------------------------------------
+  void show_nodes();
   std::string device_names() const; // "a/host0, b/host0" or "none"
   caf::result<bool> on_cordon(const std::string& device, bool on);
 
@@ -108,14 +100,11 @@ private:
 
   interface::pointer self_;
   const directory_options options_;
-  std::optional<load_metrics> metrics_;
   std::map<std::string, node_entry> nodes_;
   std::map<std::string, std::string> nonces_; // by node name: bounded by the configured nodes
   std::set<std::string> cordoned_;
   holdings holdings_;
   std::map<std::string, search> searches_; // by device, which has one at a time
-  std::deque<protocol::load_report> reports_;
-  std::map<std::string, protocol::running_load> running_; // by device, which has one at a time
   uint64_t last_registration_;
   policy::lease_watch watch_;
 };

@@ -113,10 +113,10 @@ caf::result<protocol::publication> weight_store::on_publish(const protocol::publ
       .then(
           [this, promise](const local<weights::publication>& done) mutable {
             --publications_;
+            const auto fresh = only_in({&done.value->set}, done.value->entry.tenant);
             const auto row = add_model(done.value->entry, done.value->set);
-            promise.deliver(protocol::publication{row.name, row.bytes, row.shards,
-                                                  static_cast<uint32_t>(done.value->new_shards), done.value->new_bytes,
-                                                  row.architecture});
+            promise.deliver(
+                protocol::publication{row.name, row.bytes, row.shards, fresh.shards, fresh.bytes, row.architecture});
           },
           [this, promise](caf::error& failure) mutable {
             --publications_;
@@ -125,6 +125,25 @@ caf::result<protocol::publication> weight_store::on_publish(const protocol::publ
             promise.deliver(std::move(failure));
           });
   return promise;
+}
+
+// Of what these consist and no published model of the tenant does. So a publisher is told: what others have published
+// is nothing that he may learn.
+weight_store::shard_sum weight_store::only_in(const std::vector<const weights::manifest*>& sets,
+                                              const std::string& tenant) const {
+  std::set<core::digest> known;
+  for (const auto& [id, model] : models_)
+    if (model.row.tenant == tenant)
+      for (const auto& shard : sets_.at(model.row.manifest).shards) known.insert(shard.digest);
+  shard_sum found;
+  for (const auto* set : sets) {
+    for (const auto& shard : set->shards) {
+      if (!known.insert(shard.digest).second) continue;
+      ++found.shards;
+      found.bytes += shard.size_bytes;
+    }
+  }
+  return found;
 }
 
 protocol::model_list weight_store::on_list() const {

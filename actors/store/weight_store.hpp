@@ -73,6 +73,11 @@ private:
   // -- from the gateway -----------------------------------------------------------------------------------------------
   caf::result<protocol::publication> on_publish(const protocol::publish_request& request);
   caf::result<protocol::unpublish_reply> on_unpublish(const protocol::unpublish_request& request);
+  struct shard_sum {
+    uint32_t shards = 0;
+    uint64_t bytes = 0;
+  };
+  shard_sum only_in(const std::vector<const weights::manifest*>& sets, const std::string& tenant) const;
   protocol::model_list on_list() const;
   caf::result<std::string> on_card(core::model_id model) const;
 

@@ -92,8 +92,12 @@ void weight_store::on_unused(const removal_pointer& of) {
 }
 
 void weight_store::free_bytes(const removal_pointer& of) {
-  auto left = let_go(of->models);
   protocol::unpublish_reply reply;
+  std::vector<const weights::manifest*> gone;
+  for (const auto& model : of->models) gone.push_back(&sets_.at(model.row.manifest));
+  // Other tenants' models may need some of these bytes still, which is nothing that this one may learn.
+  const auto own_bytes = only_in(gone, of->models.front().row.tenant).bytes;
+  auto left = let_go(of->models);
   for (const auto& model : of->models) reply.models.push_back(model.row.name);
   // What cannot be read here may consist of the same objects.
   if (!is_complete_) {
@@ -103,8 +107,8 @@ void weight_store::free_bytes(const removal_pointer& of) {
   }
   self_->request(publisher_, rows_timeout, make_local(std::move(left)))
       .then(
-          [of, reply](uint64_t freed_bytes) mutable {
-            reply.freed_bytes = freed_bytes;
+          [of, reply, own_bytes](uint64_t) mutable {
+            reply.freed_bytes = own_bytes;
             of->promise.deliver(std::move(reply));
           },
           [of](caf::error& failure) { of->promise.deliver(std::move(failure)); });

@@ -24,10 +24,15 @@ struct load_stage {
 };
 FASTPTM_FIELDS(load_stage, name, start_us, end_us)
 
+// A kind of source: bytes that were on the device already. Its `path` is empty where models of the same tenant have
+// them, too, and this one where only those of others do.
+inline constexpr const char* same_device = "same_device";
+inline constexpr const char* of_others = "others";
+
 struct source_report {
   std::string kind; // same_device, peer_device, peer_host, host_cache, disk, origin
   std::string node;
-  std::string path; // map, cma, tcp, io_uring, ...; empty for same_device
+  std::string path; // map, cma, tcp, io_uring, ...; of same_device empty, or `others`: for models of other tenants
   uint64_t bytes = 0;
   uint32_t chunks = 0;
   uint64_t rate_bps = 0; // bytes per second

@@ -12,7 +12,7 @@ struct publication {
   std::string model; // "acme/minilm@1"
   uint64_t bytes = 0;
   uint32_t shards = 0;
-  uint32_t new_shards = 0; // that no model had before
+  uint32_t new_shards = 0; // that no model of the tenant had before
   uint64_t new_bytes = 0;
   std::string architecture;
 };

@@ -121,6 +121,24 @@ scheduler_actor::behavior_type fake_scheduler(scheduler_actor::pointer self, scr
   };
 }
 
+ledger_actor::behavior_type fake_ledger(ledger_actor::pointer self) {
+  return {
+      [](const running_load&) {},
+      [](const load_report&) {},
+      [](const node_list&) {},
+      [](nodes_atom) {
+        node_status node;
+        node.name = "worker-0";
+        node.devices.resize(1);
+        node.devices[0].name = "worker-0/host0";
+        return node_list{{node}};
+      },
+      [](loads_atom, uint32_t, const std::string&) { return load_list(); },
+      [](running_atom) { return running_list(); },
+      [=](stop_atom) { self->quit(); },
+  };
+}
+
 directory_actor::behavior_type fake_directory(directory_actor::pointer self) {
   return {
       [](hello_atom, uint32_t, const std::string&) { return std::string(); },
@@ -133,15 +151,6 @@ directory_actor::behavior_type fake_directory(directory_actor::pointer self) {
       [](const locate_request&) { return holder_list(); },
       [](const running_load&) {},
       [](const load_report&) {},
-      [](nodes_atom) {
-        node_status node;
-        node.name = "worker-0";
-        node.devices.resize(1);
-        node.devices[0].name = "worker-0/host0";
-        return node_list{{node}};
-      },
-      [](loads_atom, uint32_t, const std::string&) { return load_list(); },
-      [](running_atom) { return running_list(); },
       [](cordon_atom, const std::string&, bool) { return true; },
       [=](stop_atom) { self->quit(); },
   };
@@ -200,8 +209,10 @@ fake_cluster::fake_cluster(front_end_options options) {
   targets.weight_store = system_->spawn(fake_store, &script_);
   targets.scheduler = system_->spawn(fake_scheduler, &script_);
   targets.directory = system_->spawn(fake_directory);
+  targets.ledger = system_->spawn(fake_ledger);
   spawned_ = {caf::actor_cast<caf::actor>(tenant), caf::actor_cast<caf::actor>(targets.weight_store),
-              caf::actor_cast<caf::actor>(targets.scheduler), caf::actor_cast<caf::actor>(targets.directory)};
+              caf::actor_cast<caf::actor>(targets.scheduler), caf::actor_cast<caf::actor>(targets.directory),
+              caf::actor_cast<caf::actor>(targets.ledger)};
   auto started = front_end::start(*system_, std::move(targets), std::move(options), metrics_);
   EXPECT_TRUE(started) << started.error().message;
   if (started) face_ = std::move(*started);

@@ -96,7 +96,7 @@ public:
   }
 
   std::vector<protocol::node_status> nodes() {
-    return ask<protocol::node_list>(head().directory, protocol::nodes_atom_v).value().rows;
+    return ask<protocol::node_list>(head().ledger, protocol::nodes_atom_v).value().rows;
   }
 
   // Waits until these nodes are ready; false after ten seconds.
@@ -124,9 +124,7 @@ public:
   }
 
   std::vector<protocol::load_report> loads() {
-    return ask<protocol::load_list>(head().directory, protocol::loads_atom_v, uint32_t{100}, std::string())
-        .value()
-        .rows;
+    return ask<protocol::load_list>(head().ledger, protocol::loads_atom_v, uint32_t{100}, std::string()).value().rows;
   }
   // An answer may come before its load has ended: waits until so many loads have been reported, ten seconds at most.
   std::vector<protocol::load_report> loads(size_t at_least) {

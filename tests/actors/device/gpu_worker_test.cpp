@@ -88,12 +88,13 @@ protected:
   }
 
   // The answer of a load comes when it comes: it is kept by the number of the load.
-  void order_load(uint64_t load, uint64_t model, const weights::manifest& set, std::vector<uint64_t> places) {
+  void order_load(uint64_t load, uint64_t model, const weights::manifest& set, std::vector<uint64_t> places,
+                  const std::string& tenant = "acme") {
     load_order order;
     order.registration = first_life;
     order.load = {load};
     order.model = {model};
-    order.name = "acme/m@" + std::to_string(model);
+    order.name = tenant + "/m@" + std::to_string(model);
     order.manifest = to_payload(weights::encode(set));
     order.timeout_us = 1'000'000;
     order.offsets_bytes = std::move(places);
@@ -179,6 +180,20 @@ TEST_F(GpuWorker, FetchesOnlyWhatNoSetThatItHasBrought) {
   order_evict(6);
   EXPECT_THAT(freed_, ElementsAre(0u, bytes_of(a_)));
   EXPECT_EQ(used_bytes(), 0u);
+}
+
+TEST_F(GpuWorker, TellsWhatIsSharedWithOtherTenantsApart) {
+  const auto places = places_from(0, a_);
+  load(1, 5, a_, places);
+  order_load(2, 6, a_, places, "globex");
+  order_load(3, 7, a_, places, "globex");
+  ASSERT_EQ(reports_.size(), 3u);
+  ASSERT_EQ(reports_[1].sources.size(), 1u);
+  EXPECT_EQ(reports_[1].sources[0].path, "others");
+  EXPECT_EQ(reports_[1].sources[0].bytes, bytes_of(a_));
+  EXPECT_GT(reports_[1].sources[0].chunks, 0u);
+  ASSERT_EQ(reports_[2].sources.size(), 1u);
+  EXPECT_EQ(reports_[2].sources[0].path, "") << "globex has one of its own there";
 }
 
 TEST_F(GpuWorker, RefusesAPlaceThatIsNotFreeAndKeepsNothingOfTheSet) {

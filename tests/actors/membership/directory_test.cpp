@@ -1,10 +1,11 @@
-// Joining, leases, holdings and reports of the directory, in virtual time.
+// Joining, leases and holdings of the directory, in virtual time.
 #include "actors/membership/directory.hpp"
 
 #include <gtest/gtest.h>
 
 #include "actors/actor_from_state.hpp"
 #include "actors/membership/join_proof.hpp"
+#include "actors/membership/ledger.hpp"
 #include "tests/support/deterministic_system.hpp"
 #include "tests/support/recording_actors.hpp"
 
@@ -22,9 +23,9 @@ protected:
     options.lease_us = 1'000'000;
     options.secret = "secret";
     options.nodes = {{"head", {"head"}}, {"worker-0", {"worker"}}, {"worker-1", {"worker"}}};
-    options.kept_reports = 3;
-    options.metrics = &metrics_;
     options.clock = &world_.clock();
+    ledger_ = world_.system().spawn<actor_from_state<ledger>>(ledger_options{});
+    options.ledger = ledger_;
     options.scheduler = scheduler_;
     directory_ = world_.system().spawn<actor_from_state<directory>>(options);
     worker_ = world_.system().spawn<actor_from_state<tests::recording_worker>>(&worker_record_);
@@ -32,6 +33,7 @@ protected:
   ~Directory() override {
     for (const auto& one : supervisors_) caf::anon_send_exit(one, caf::exit_reason::kill);
     caf::anon_send_exit(directory_, caf::exit_reason::kill);
+    caf::anon_send_exit(ledger_, caf::exit_reason::kill);
     caf::anon_send_exit(scheduler_, caf::exit_reason::kill);
     caf::anon_send_exit(worker_, caf::exit_reason::kill);
     world_.run();
@@ -67,13 +69,12 @@ protected:
   }
 
   protocol::node_state state_of(const std::string& node) {
-    const auto listed = world_.ask<protocol::node_list>(directory_, second_us, protocol::nodes_atom_v);
+    const auto listed = world_.ask<protocol::node_list>(ledger_, second_us, protocol::nodes_atom_v);
     for (const auto& row : listed->rows)
       if (row.name == node) return row.state;
     return protocol::node_state::lost;
   }
 
-  core::metrics_registry metrics_;
   tests::deterministic_system world_;
   tests::scheduler_record told_;
   tests::worker_record worker_record_;
@@ -81,6 +82,7 @@ protected:
   std::vector<protocol::supervisor_actor> supervisors_;
   protocol::scheduler_actor scheduler_;
   protocol::gpu_worker_actor worker_;
+  protocol::ledger_actor ledger_;
   protocol::directory_actor directory_;
 };
 
@@ -237,62 +239,6 @@ TEST_F(Directory, ForgetsAHoldingThatWasDropped) {
                   .ask<protocol::holder_list>(directory_, second_us,
                                               protocol::locate_request{"worker-1", "worker-1/host0", {1}, {shard}})
                   ->rows.empty());
-}
-
-TEST_F(Directory, KeepsTheNewestReportsOfATenant) {
-  for (uint64_t i = 1; i <= 5; ++i) {
-    protocol::load_report report;
-    report.id = {i};
-    report.model = i % 2 == 0 ? "acme/a@1" : "globex/b@1";
-    caf::anon_send(directory_, report);
-  }
-  const auto all =
-      world_.ask<protocol::load_list>(directory_, second_us, protocol::loads_atom_v, uint32_t{10}, std::string());
-  ASSERT_EQ(all->rows.size(), 3u);
-  EXPECT_EQ(all->rows.back().id.value, 5u);
-  const auto acme =
-      world_.ask<protocol::load_list>(directory_, second_us, protocol::loads_atom_v, uint32_t{10}, std::string("acme"));
-  ASSERT_EQ(acme->rows.size(), 1u);
-  EXPECT_EQ(acme->rows[0].id.value, 4u);
-}
-
-TEST_F(Directory, CountsWhatALoadHasMovedOnce) {
-  protocol::load_report report;
-  report.id = {1};
-  report.device = "worker-0/host0";
-  report.sources = {{"peer_device", "worker-1", "cma", 100, 2, 3, false}, {"disk", "head", "io_uring", 7, 1, 3, false}};
-  report.verified_chunks = 3;
-  report.bad_chunks = 1;
-  report.stages = {{"fetch", 10, 40}, {"verify", 20, 50}};
-  caf::anon_send(directory_, report);
-  report.left_us = 99; // told again, when the set has left
-  caf::anon_send(directory_, report);
-  world_.run();
-  const auto page = metrics_.exposition();
-  for (const auto* line :
-       {"fastptm_load_bytes_total{source=\"peer_device\"} 100", "fastptm_load_verify_seconds_count 1",
-        "fastptm_load_bytes_total{source=\"disk\"} 7", "fastptm_load_fetch_seconds_count 1",
-        "fastptm_load_chunks_total{result=\"verified\"} 3", "fastptm_load_chunks_total{result=\"bad\"} 1"})
-    EXPECT_NE(page.find(std::string(line) + "\n"), std::string::npos) << line << " in\n" << page;
-}
-
-TEST_F(Directory, KeepsOneReportOfALoadWhenItsSetHasLeft) {
-  protocol::load_report report;
-  report.id = {1};
-  report.device = "worker-0/host0";
-  report.model = "acme/a@1";
-  caf::anon_send(directory_, report);
-  report.device = "worker-1/host0"; // Another device's set stays.
-  caf::anon_send(directory_, report);
-  report.left_us = 99;
-  caf::anon_send(directory_, report);
-  report.id = {77}; // Forgotten long ago: not a load of now.
-  caf::anon_send(directory_, report);
-  const auto all =
-      world_.ask<protocol::load_list>(directory_, second_us, protocol::loads_atom_v, uint32_t{10}, std::string());
-  ASSERT_EQ(all->rows.size(), 2u);
-  EXPECT_EQ(all->rows[0].left_us, 0);
-  EXPECT_EQ(all->rows[1].left_us, 99);
 }
 
 TEST_F(Directory, RemembersThatADeviceIsCordoned) {

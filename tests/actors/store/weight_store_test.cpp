@@ -34,7 +34,7 @@ protected:
     options.catalogue = &catalogue_;
     options.cache = cache_.get();
     options.scheduler = scheduler_;
-    options.tenants = {{"acme", {}, 2}};
+    options.tenants = {{"acme", {}, 2}, {"globex", {}, 2}};
     store_ = system_.spawn<actor_from_state<weight_store>>(options);
   }
   ~WeightStore() override {
@@ -51,12 +51,13 @@ protected:
     return result;
   }
 
-  core::result<publication> publish(const std::string& name, uint64_t seed, uint32_t vocabulary = 256) {
+  core::result<publication> publish(const std::string& name, uint64_t seed, uint32_t vocabulary = 256,
+                                    const std::string& tenant = "acme") {
     auto shape = weights::synthetic_shape_named("tiny").value();
     shape.vocabulary = vocabulary;
     const auto folder = folder_ / name;
     EXPECT_TRUE(weights::write_synthetic_model(folder, shape, seed));
-    return ask<publication>(client_, publish_request{"acme", name, folder.string()});
+    return ask<publication>(client_, publish_request{tenant, name, folder.string()});
   }
   // The first shard: embeddings.
   stage_request staging_of(const std::string& model) {
@@ -93,6 +94,17 @@ TEST_F(WeightStore, AnnouncesAModelBeforeItAnswersThatItIsPublished) {
   EXPECT_EQ(reply->new_shards, reply->shards);
   EXPECT_EQ(announced(), std::vector<std::string>{"acme/m@1"});
   EXPECT_EQ(ask<model_list>(client_, list_atom_v)->rows.size(), 1u);
+}
+
+TEST_F(WeightStore, TellsAPublisherWhatIsNewToItsTenantWhateverOthersHave) {
+  const auto first = publish("m", 1);
+  const auto same = publish("n", 1, 256, "globex");
+  ASSERT_TRUE(same) << same.error().message;
+  EXPECT_EQ(same->new_shards, first->new_shards);
+  EXPECT_EQ(same->new_bytes, first->new_bytes);
+  const auto again = publish("m", 1);
+  EXPECT_EQ(again->new_shards, 0u);
+  EXPECT_EQ(again->new_bytes, 0u);
 }
 
 TEST_F(WeightStore, RefusesWhoIsNoTenantOrHasAllHisModels) {
