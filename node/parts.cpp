@@ -128,13 +128,21 @@ core::result<rpc::front_end_options> front_end_options_of(const cluster_config& 
   auto tokens = out.gateway.read_tokens();
   if (!tokens) return core::fail(tokens.error());
   out.gateway.tokens = std::move(*tokens);
-  out.gateway.call_timeout_us = gateway.call_timeout_us;
+  for (const auto& tenant : config.tenants) out.gateway.bounds.requests.emplace(tenant.name, tenant.max_in_flight);
+  out.gateway.call_timeout_us = longest_call_us(config);
   out.gateway.default_deadline_us = config.scheduling.default_deadline_us;
   out.gateway.max_deadline_us = config.scheduling.max_deadline_us;
   out.gateway.max_text_bytes = gateway.max_text_bytes;
   out.gateway.max_message_bytes = gateway.max_message_bytes;
   out.gateway.tokenizer_cache = gateway.tokenizer_cache;
-  out.gateway.spool = {folder.spool(), gateway.max_upload_bytes, gateway.max_uploads};
+  const auto& quotas = config.quotas;
+  out.gateway.spool = {folder.spool(), gateway.max_upload_bytes, gateway.max_uploads, quotas.max_spool_bytes,
+                       quotas.upload_idle_us};
+  out.gateway.max_queued_text_bytes = quotas.max_queued_text_bytes;
+  out.gateway.bounds.calls = quotas.max_calls;
+  out.gateway.bounds.handles = quotas.max_handles;
+  out.gateway.bounds.unfinished = quotas.max_unfinished;
+  out.gateway.bounds.unread_bytes = quotas.max_unread_bytes;
   auto admin_token = folder.admin_token();
   if (!admin_token) return core::fail(admin_token.error());
   out.admin.token = *admin_token;

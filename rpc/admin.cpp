@@ -36,6 +36,11 @@ protocol::cluster_status status_of(const protocol::node_list& nodes, const proto
   return out;
 }
 
+// Names go on as they came.
+std::string copied(capnp::Text::Reader from) {
+  return {from.begin(), from.size()};
+}
+
 class admin_server final : public schema::Admin::Server {
 public:
   explicit admin_server(admin& shared) : shared_(shared) {}
@@ -92,7 +97,7 @@ protected:
 
   kj::Promise<void> explain(ExplainContext context) override {
     context.allowCancellation();
-    return bounded(shared_.actors.explain(context.getParams().getFullName().cStr())
+    return bounded(shared_.actors.explain(copied(context.getParams().getFullName()))
                        .then([context](core::result<protocol::explanation> told) mutable {
                          auto results = context.getResults();
                          if (!told) return set_outcome(results.initOutcome(), told.error());
@@ -104,14 +109,14 @@ protected:
   kj::Promise<void> cordon(CordonContext context) override {
     context.allowCancellation();
     const auto params = context.getParams();
-    return bounded(shared_.actors.cordon(params.getDevice().cStr(), params.getOn())
+    return bounded(shared_.actors.cordon(copied(params.getDevice()), params.getOn())
                        .then([context](core::result<bool> done) mutable { finish(context, done); }));
   }
 
   kj::Promise<void> evict(EvictContext context) override {
     context.allowCancellation();
     const auto params = context.getParams();
-    return bounded(shared_.actors.evict(params.getDevice().cStr(), params.getFullName().cStr())
+    return bounded(shared_.actors.evict(copied(params.getDevice()), copied(params.getFullName()))
                        .then([context](core::result<uint64_t> done) mutable { finish_freeing(context, done); }));
   }
 

@@ -15,6 +15,11 @@ namespace {
 constexpr size_t usages_budget_bytes = 64 << 20;
 constexpr size_t usage_overhead_bytes = 256;
 
+// What reading a card costs, in bytes of texts: a tokenizer of some MiB is made in some tens of milliseconds.
+constexpr uint64_t reading_bytes = 512 << 10;
+// Worth it for whoever comes next, too.
+constexpr core::time_us never_us = INT64_MAX;
+
 struct sized_usage {
   cards::shared<weights::usage> how;
   size_t bytes = 0;
@@ -58,17 +63,18 @@ core::result<sized_usage> load_usage(const std::string& path) {
 
 } // namespace
 
-cards::cards(bridge& actors, helper_thread& thread, size_t most_tokenizers)
-    : actors_(actors), thread_(thread), tokenizers_(most_tokenizers), usages_(usages_budget_bytes) {}
+cards::cards(bridge& actors, text_queue& queue, size_t most_tokenizers)
+    : actors_(actors), queue_(queue), tokenizers_(most_tokenizers), usages_(usages_budget_bytes) {}
 
 template <class T>
 kj::Promise<core::result<T>> cards::read(const protocol::model_row& model,
                                          std::function<core::result<T>(const std::string& path)> load) {
-  return actors_.card_path(model.id).then(
-      [this, load = std::move(load)](core::result<std::string> path) mutable -> kj::Promise<core::result<T>> {
-        if (!path) return core::result<T>(core::fail(path.error()));
-        return thread_.run([load = std::move(load), file = std::move(*path)] { return load(file); });
-      });
+  return actors_.card_path(model.id).then([this, tenant = model.tenant, load = std::move(load)](
+                                              core::result<std::string> path) mutable -> kj::Promise<core::result<T>> {
+    if (!path) return core::result<T>(core::fail(path.error()));
+    return queue_.run({tenant, reading_bytes, never_us},
+                      [load = std::move(load), file = std::move(*path)] { return load(file); });
+  });
 }
 
 kj::Promise<core::result<cards::shared<engine::tokenizer>>> cards::tokenizer_of(const protocol::model_row& model) {

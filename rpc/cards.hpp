@@ -11,18 +11,18 @@
 #include "engine/tokenizer.hpp"
 #include "protocol/serving.hpp"
 #include "rpc/bridge.hpp"
-#include "rpc/helper_thread.hpp"
 #include "rpc/recent.hpp"
+#include "rpc/text_queue.hpp"
 #include "weights/format/usage.hpp"
 
 namespace fastptm::rpc {
 
-// On the KJ thread; files are read on the helper thread.
+// On the KJ thread; files are read on the tokenizers' thread.
 class cards {
 public:
   template <class T> using shared = std::shared_ptr<const T>;
 
-  cards(bridge& actors, helper_thread& thread, size_t most_tokenizers);
+  cards(bridge& actors, text_queue& queue, size_t most_tokenizers);
 
   // errc::invalid when the model brings no tokenizer.
   kj::Promise<core::result<shared<engine::tokenizer>>> tokenizer_of(const protocol::model_row& model);
@@ -30,13 +30,13 @@ public:
   kj::Promise<core::result<shared<weights::usage>>> usage_of(const protocol::model_row& model);
 
 private:
-  // What a card's file holds, read by `load` on the helper thread.
+  // What a card's file holds, read by `load` on that thread.
   template <class T>
   kj::Promise<core::result<T>> read(const protocol::model_row& model,
                                     std::function<core::result<T>(const std::string& path)> load);
 
   bridge& actors_;
-  helper_thread& thread_;
+  text_queue& queue_;
   recent<shared<engine::tokenizer>> tokenizers_;
   recent<shared<weights::usage>> usages_;
 };

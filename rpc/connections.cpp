@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "core/log.hpp"
+#include "rpc/gated_network.hpp"
 #include "rpc/guarded_stream.hpp"
 
 namespace fastptm::rpc {
@@ -48,13 +49,13 @@ std::string label_of(const std::string& port) {
 // From when the stream carries RPC.
 struct connections::session {
   guarded_stream stream;
-  capnp::TwoPartyVatNetwork network;
+  gated_network network;
   capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
 
   session(kj::Own<kj::AsyncIoStream> socket, guarded_stream::pieces how, const connection_limits& limits,
           capnp::Capability::Client bootstrap)
       : stream(kj::mv(socket), stranger_bytes, how),
-        network(stream, capnp::rpc::twoparty::Side::SERVER, reader_options(limits.message_bytes)),
+        network(stream, reader_options(limits.message_bytes)),
         system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
     system.setFlowLimit(limits.flow_bytes / sizeof(capnp::word));
   }
@@ -75,6 +76,7 @@ struct connections::connection final : visitor {
     return rpc->network.onDisconnect();
   }
   core::result<void> log_in(const std::string& name, uint64_t by) override { return owner.log_in(*this, name, by); }
+  void count_for(tenant_account& tenant) override { rpc->network.count_for(tenant); }
 };
 
 connections::connections(kj::Timer& timer, std::string port, connection_limits limits, core::metrics_registry& metrics,

@@ -44,6 +44,8 @@ core::result<listening> listen(kj::AsyncIoContext& io, const std::string& addres
 }
 
 const char* loopback = "127.0.0.1";
+// Then sockets and answers are looked at again: who always has something to read must not keep the thread for itself.
+constexpr kj::uint most_events = 64;
 
 // Listens before anything is made that would have to be taken down again.
 struct sockets {
@@ -76,6 +78,7 @@ core::result<sockets> open_sockets(kj::AsyncIoContext& io, const front_end_optio
 void run(caf::actor_system& system, bridge_targets targets, const front_end_options& options,
          core::metrics_registry& metrics, start_report& report, bool& reported) {
   auto io = kj::setupAsyncIo();
+  io.waitScope.setBusyPollInterval(most_events);
   auto& timer = io.provider->getTimer();
   auto open = open_sockets(io, options);
   if (!open) {

@@ -1,7 +1,6 @@
 // Serves serving.capnp to tenants: checks, tokenises, asks the actors, answers.
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,6 +13,7 @@
 #include "rpc/bridge.hpp"
 #include "rpc/helper_thread.hpp"
 #include "rpc/spool.hpp"
+#include "rpc/tenant_gate.hpp"
 #include "rpc/texts.hpp"
 #include "rpc/token_book.hpp"
 #include "rpc/visitor.hpp"
@@ -29,7 +29,9 @@ struct gateway_options {
   uint64_t max_text_bytes = 0;
   uint64_t max_message_bytes = 0; // of its connections
   uint32_t tokenizer_cache = 0;
+  uint64_t max_queued_text_bytes = 0; // of one tenant
   spool_limits spool;
+  tenant_bounds bounds;
 };
 
 // What all connections share; lives on the KJ thread, longer than any connection.
@@ -49,9 +51,10 @@ public:
   kj::Timer& timer;
   const gateway_options options;
   token_book tokens;
+  tenant_gate gate;
+  upload_spool spool;
   texts tokenizers;
   helper_thread disk;
-  std::shared_ptr<std::atomic<uint32_t>> open_uploads = std::make_shared<std::atomic<uint32_t>>(0);
   core::counter& logins;
   core::counter& refused_logins;
   core::counter& requests;

@@ -14,9 +14,12 @@ namespace fastptm::rpc {
 namespace {
 
 constexpr size_t key_bytes = 16;
+// Until some of what waits has been read.
+constexpr core::duration_us quota_retry_us = 100'000;
 
 told_answer refused(const core::error& cause) {
-  return {{core::status_of(cause.code), cause.message, 0, {}, {}}, 0, false, nullptr};
+  const auto retry_after_us = cause.code == core::errc::quota_exceeded ? quota_retry_us : 0;
+  return {{core::status_of(cause.code), cause.message, retry_after_us, {}, {}}, 0, false, nullptr};
 }
 
 told_answer refused(core::errc code, std::string text) {
@@ -54,7 +57,7 @@ kj::Promise<void> model_server::ask(AskContext context) {
         set_answer(context.getResults().initAnswer(), got, task == protocol::task_kind::classify);
         return parts != nullptr ? parts->sent() : kj::READY_NOW;
       })
-      .attach(kj::mv(sender));
+      .attach(kj::mv(sender), account_.begin(call_kind::request));
 }
 
 kj::Promise<told_answer> model_server::answer(schema::Request::Reader request, protocol::task_kind task,
@@ -108,7 +111,7 @@ core::result<text_input> model_server::text_of(schema::Request::Reader request, 
 kj::Promise<told_answer> model_server::answer_text(text_input input, protocol::infer_request asked,
                                                    part_sender* parts) {
   const auto began_us = core::monotonic_now_us();
-  return shared_.tokenizers.encode(row_, std::move(input))
+  return shared_.tokenizers.encode(row_, std::move(input), began_us + asked.deadline_us)
       .then([this, asked = std::move(asked), parts,
              began_us](core::result<text_tokens> tokens) mutable -> kj::Promise<told_answer> {
         if (!tokens) return refused(tokens.error());
@@ -128,7 +131,7 @@ kj::Promise<told_answer> model_server::send(text_tokens tokens, protocol::infer_
   const auto timeout_us = asked.deadline_us + core::gateway_patience_us;
   bridge::part_taken take_part;
   if (parts != nullptr) take_part = [parts](const protocol::answer_part& part) { parts->send(part); };
-  return shared_.actors.infer(tenant_, std::move(asked), timeout_us, std::move(take_part))
+  return shared_.actors.infer(account_.name(), std::move(asked), timeout_us, std::move(take_part))
       .then([this, count = static_cast<uint32_t>(read.ids.size()),
              truncated = read.truncated](core::result<protocol::infer_reply> reply) -> kj::Promise<told_answer> {
         if (!reply) return refused(reply.error());

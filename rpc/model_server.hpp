@@ -13,8 +13,8 @@ class part_sender;
 
 class model_server final : public schema::Model::Server {
 public:
-  model_server(gateway& shared, std::string tenant, protocol::model_row row)
-      : shared_(shared), tenant_(std::move(tenant)), row_(std::move(row)) {}
+  model_server(gateway& shared, tenant_account& account, protocol::model_row row, tenant_account::place handle)
+      : shared_(shared), account_(account), row_(std::move(row)), handle_(std::move(handle)) {}
 
 protected:
   kj::Promise<void> ask(AskContext context) override;
@@ -28,8 +28,9 @@ private:
   core::result<text_input> text_of(schema::Request::Reader request, protocol::task_kind task) const;
 
   gateway& shared_;
-  const std::string tenant_;
+  tenant_account& account_;
   const protocol::model_row row_;
+  const tenant_account::place handle_;
 };
 
 } // namespace fastptm::rpc

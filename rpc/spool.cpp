@@ -1,6 +1,7 @@
 // Files below the spool.
 #include "rpc/spool.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -33,17 +34,33 @@ bool is_safe(std::string_view relative) {
 
 } // namespace
 
-spooled_folder::spooled_folder(std::filesystem::path path, uint64_t most_bytes,
-                               std::shared_ptr<std::atomic<uint32_t>> open)
-    : path_(std::move(path)), most_bytes_(most_bytes), open_(std::move(open)) {
-  open_->fetch_add(1);
+spooled_folder::spooled_folder(std::filesystem::path path, const spool_limits& limits, std::shared_ptr<spool_use> use)
+    : path_(std::move(path)), most_bytes_(limits.upload_bytes), most_tenant_bytes_(limits.tenant_bytes),
+      use_(std::move(use)) {
+  ++use_->uploads;
 }
 
 spooled_folder::~spooled_folder() {
   std::error_code trouble;
   std::filesystem::remove_all(path_, trouble);
   if (trouble) core::log::warn("rpc", "spool-left", "{}: cannot be removed: {}", path_.string(), trouble.message());
-  open_->fetch_sub(1);
+  use_->bytes -= announced_bytes_;
+  --use_->uploads;
+}
+
+// Announced bytes count, sent or not: a file that has begun can end.
+core::result<void> spooled_folder::make_room(uint64_t size_bytes) {
+  if (size_bytes > most_bytes_ - announced_bytes_)
+    return core::fail(core::errc::quota_exceeded,
+                      fmt::format("the upload is larger than {} MiB: raise gateway.maxUploadMib", most_bytes_ >> 20));
+  if (size_bytes > most_tenant_bytes_ - std::min(most_tenant_bytes_, use_->bytes.load()))
+    return core::fail(core::errc::quota_exceeded,
+                      fmt::format("this tenant's uploads together are larger than {} MiB: wait for one of them to end, "
+                                  "or raise quotas.maxSpoolMib",
+                                  most_tenant_bytes_ >> 20));
+  use_->bytes += size_bytes;
+  announced_bytes_ += size_bytes;
+  return {};
 }
 
 core::result<int> spooled_folder::create(std::string_view relative, uint64_t size_bytes) {
@@ -56,11 +73,7 @@ core::result<int> spooled_folder::create(std::string_view relative, uint64_t siz
         core::errc::invalid,
         fmt::format("more than {} files in one upload: leave out what is no part of the model", max_files));
   }
-  if (size_bytes > most_bytes_ - announced_bytes_) {
-    return core::fail(core::errc::quota_exceeded,
-                      fmt::format("the upload is larger than {} MiB: raise gateway.maxUploadMib", most_bytes_ >> 20));
-  }
-  announced_bytes_ += size_bytes;
+  if (auto room = make_room(size_bytes); !room) return core::fail(room.error());
   const auto file = path_ / relative;
   ::mkdir(file.parent_path().c_str(), 0700); // exists, mostly
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -68,16 +81,17 @@ core::result<int> spooled_folder::create(std::string_view relative, uint64_t siz
   return descriptor;
 }
 
-core::result<std::shared_ptr<spooled_folder>> open_upload(const spool_limits& limits,
-                                                          std::shared_ptr<std::atomic<uint32_t>> open) {
-  if (open->load() >= limits.uploads) {
+core::result<std::shared_ptr<spooled_folder>> upload_spool::open(const std::string& tenant) {
+  auto& use = uses_[tenant];
+  if (use == nullptr) use = std::make_shared<spool_use>();
+  if (use->uploads >= limits_.uploads) {
     return core::fail(core::errc::quota_exceeded,
-                      fmt::format("{} uploads are running already: try again later", limits.uploads));
+                      fmt::format("{} uploads of {} are running already: try again later", limits_.uploads, tenant));
   }
-  const auto path = limits.folder / fmt::format("{:016x}", core::true_random_u64());
+  const auto path = limits_.folder / fmt::format("{:016x}", core::true_random_u64());
   if (::mkdir(path.c_str(), 0700) != 0)
     return core::fail(core::from_errno(errno, "cannot make a folder for the upload"));
-  return std::make_shared<spooled_folder>(path, limits.upload_bytes, std::move(open));
+  return std::make_shared<spooled_folder>(path, limits_, use);
 }
 
 core::result<void> append(int descriptor, std::span<const unsigned char> bytes) {

@@ -35,18 +35,22 @@ core::result<text_tokens> read_text(const engine::tokenizer& with, const weights
 
 } // namespace
 
-kj::Promise<core::result<text_tokens>> texts::encode(const protocol::model_row& model, text_input input) {
+kj::Promise<core::result<text_tokens>> texts::encode(const protocol::model_row& model, text_input input,
+                                                     core::time_us deadline_us) {
   using tokens = core::result<text_tokens>;
   using usage = core::result<cards::shared<weights::usage>>;
   using tokenizer = core::result<cards::shared<engine::tokenizer>>;
   return cards_.tokenizer_of(model).then(
-      [this, model, input = std::move(input)](tokenizer with) mutable -> kj::Promise<tokens> {
+      [this, model, deadline_us, input = std::move(input)](tokenizer with) mutable -> kj::Promise<tokens> {
         if (!with) return tokens(core::fail(with.error()));
-        return cards_.usage_of(model).then([this, with = *with, longest = model.max_tokens,
+        return cards_.usage_of(model).then([this, with = *with, tenant = model.tenant, longest = model.max_tokens,
+                                            deadline_us,
                                             input = std::move(input)](usage how) mutable -> kj::Promise<tokens> {
           if (!how) return tokens(core::fail(how.error()));
-          return thread_.run(
-              [with, how = *how, longest, input = std::move(input)] { return read_text(*with, *how, input, longest); });
+          const auto bytes = input.first.size() + (input.second ? input.second->size() : 0);
+          return queue_.run({tenant, bytes, deadline_us}, [with, how = *how, longest, input = std::move(input)] {
+            return read_text(*with, *how, input, longest);
+          });
         });
       });
 }

@@ -11,7 +11,7 @@
 #include "engine/tokenizer.hpp"
 #include "protocol/serving.hpp"
 #include "rpc/cards.hpp"
-#include "rpc/helper_thread.hpp"
+#include "rpc/text_queue.hpp"
 
 namespace fastptm::rpc {
 
@@ -27,13 +27,17 @@ struct text_tokens {
   uint32_t unpooled = 0; // of the first ids: the prompt's, where the model leaves them out of its pooling
 };
 
-// On the KJ thread; reading and tokenising happen on its own helper thread.
+// On the KJ thread; reading and tokenising happen on its own helper thread, in the turn of the model's tenant.
 class texts {
 public:
-  texts(bridge& actors, size_t most_tokenizers) : cards_(actors, thread_, most_tokenizers) {}
+  // `most_queued_bytes`: of one tenant's texts that wait.
+  texts(bridge& actors, size_t most_tokenizers, uint64_t most_queued_bytes)
+      : queue_(most_queued_bytes), cards_(actors, queue_, most_tokenizers) {}
 
-  // Cut to the model's length, with special tokens. errc::invalid when the model brings no tokenizer or no such prompt.
-  kj::Promise<core::result<text_tokens>> encode(const protocol::model_row& model, text_input input);
+  // Cut to the model's length, with special tokens. errc::invalid when the model brings no tokenizer or no such prompt;
+  // deadline_exceeded, quota_exceeded: not read at all.
+  kj::Promise<core::result<text_tokens>> encode(const protocol::model_row& model, text_input input,
+                                                core::time_us deadline_us);
 
   // How the model is used: its labels, for whoever writes its answers.
   kj::Promise<core::result<cards::shared<weights::usage>>> usage_of(const protocol::model_row& model) {
@@ -41,7 +45,7 @@ public:
   }
 
 private:
-  helper_thread thread_;
+  text_queue queue_;
   cards cards_;
 };
 

@@ -32,6 +32,7 @@ struct Cluster {
   scheduling @3 :Scheduling = ();
   liveness @4 :Liveness = ();
   transfers @5 :Transfers = ();
+  quotas @6 :Quotas = ();
 }
 
 enum Role {
@@ -142,14 +143,16 @@ struct Gateway {
 
   callTimeoutMs @8 :UInt32 = 60000
     $bound(atLeast = 1000, because = "a load and its run take a part of a second");
-  # No call outlives this, whatever its deadline says; a request that waits longer than a minute has no reader left.
+  # No call outlives this; a request that waits longer than a minute has no reader left. Where scheduling.maxDeadlineMs
+  # and the patience after it are longer, these count: a request is answered, not broken off.
 
   maxUploadMib @9 :UInt32 = 8192;
   # Of one published folder: larger weights than the largest arena are refused anyway.
 
   maxUploads @10 :UInt32 = 4
     $bound(atLeast = 1, because = "else nobody could publish");
-  # At once: each is a folder in the spool that only ends with its connection.
+  # Of one tenant at once: each is a folder in the spool until it is published, its connection ends, or nothing has come
+  # for quotas.uploadIdleMs.
 
   maxTextKib @11 :UInt32 = 64;
   # Of one input as text; far more than any model here reads (512 tokens).
@@ -196,6 +199,39 @@ struct Gateway {
   # The gateway may listen without TLS elsewhere than on loopback: whoever carries its packets can be every tenant.
 }
 
+struct Quotas {
+  # What one tenant may occupy of the head, all of its connections together, so that none crowds out the others. Beyond
+  # it the tenant's connections are not read for a moment, or a call is refused.
+
+  maxCalls @0 :UInt32 = 128
+    $bound(atLeast = 1, because = "else it could ask nothing");
+  # In progress, requests (maxInFlight) not counted: each is answered within milliseconds, so that these are thousands of
+  # calls in each second.
+
+  maxHandles @1 :UInt32 = 8192
+    $bound(atLeast = 16, because = "a client holds its tenant and each model that it asks");
+  # Models, uploads and files that clients hold: about 2 KiB each. `quota_exceeded` beyond.
+
+  maxUnfinished @6 :UInt32 = 65536
+    $bound(atLeast = 64, because = "a call is finished when its answer has been read");
+  # Calls whose answers clients still hold: some hundred bytes each. Clients finish a call when they have read its answer;
+  # a connection with one more is cut off.
+
+  maxUnreadKib @2 :UInt32 = 256;
+  # Of answers that a connection does not take; until it does it is not read. A screen of reports is 10 KiB.
+
+  maxQueuedTextKib @3 :UInt32 = 8192;
+  # Texts that wait for their tokenizer, which reads those of all tenants in turn. As much is read within a second or two;
+  # what waits longer is late. `quota_exceeded` beyond.
+
+  maxSpoolMib @4 :UInt32 = 16384;
+  # Announced by uploads that run: two of the largest at once.
+
+  uploadIdleMs @5 :UInt32 = 60000
+    $bound(atLeast = 100, because = "a file takes its time");
+  # An upload from which nothing comes for so long has ended; a client sends as fast as it reads its disk.
+}
+
 struct Scheduling {
   strategy @0 :Text = "dxv";
   # dxv, omls, omls_clean, fcfs, edf, sjf, affinity, least_loaded, round_robin: docs/scheduling.md says when.
@@ -211,6 +247,10 @@ struct Scheduling {
   maxBatch @3 :UInt32 = 8
     $bound(atLeast = 1, because = "a batch has a request");
   # Requests that run together on one device. On host devices a larger batch gains no throughput and delays its neighbours.
+
+  maxBatchMs @10 :UInt32 = 100;
+  # Fewer run together where that many would take longer, as far as measured: a batch is not interrupted, and whoever comes
+  # meanwhile waits for it. 0: as long as they take.
 
   maxQueued @4 :UInt32 = 65536
     $bound(atLeast = 1, because = "else every request would be refused");

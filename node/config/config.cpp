@@ -13,6 +13,7 @@
 #include "core/log.hpp"
 #include "core/names.hpp"
 #include "core/network_address.hpp"
+#include "core/patience.hpp"
 #include "core/units.hpp"
 #include "node/config/bounds.hpp"
 #include "node/config/config_text.hpp"
@@ -273,10 +274,15 @@ core::result<cluster_config> parse_config(std::string_view text, std::string_vie
   return config;
 }
 
+core::duration_us longest_call_us(const cluster_config& from) {
+  return std::max(from.gateway.call_timeout_us, from.scheduling.max_deadline_us + core::longest_patience_us);
+}
+
 policy::scheduling::options scheduling_options(const scheduling_config& from) {
   policy::scheduling::options out;
   out.strategy = from.strategy;
   out.max_batch = from.max_batch;
+  out.max_batch_us = from.max_batch_us;
   out.hold = from.hold_percent / 100.0;
   out.hold_guard_us = from.hold_guard_us;
   out.slack_scale_us = from.slack_scale_us;

@@ -79,11 +79,24 @@ FASTPTM_FIELDS(gateway_config, address, port, admin_port, http_address, http_por
                max_admin_connections, tls_certificate, tls_key, insecure, login_timeout_us, max_message_bytes,
                flow_limit_bytes, call_timeout_us, max_upload_bytes, max_uploads, max_text_bytes, tokenizer_cache)
 
+struct quotas_config {
+  uint32_t max_calls = 0;
+  uint32_t max_handles = 0;
+  uint32_t max_unfinished = 0;
+  uint64_t max_unread_bytes = 0;
+  uint64_t max_queued_text_bytes = 0;
+  uint64_t max_spool_bytes = 0;
+  core::duration_us upload_idle_us = 0;
+};
+FASTPTM_FIELDS(quotas_config, max_calls, max_handles, max_unfinished, max_unread_bytes, max_queued_text_bytes,
+               max_spool_bytes, upload_idle_us)
+
 struct scheduling_config {
   std::string strategy;
   core::duration_us default_deadline_us = 0;
   core::duration_us max_deadline_us = 0;
   uint32_t max_batch = 0;
+  core::duration_us max_batch_us = 0;
   uint32_t max_queued = 0;
   uint32_t hold_percent = 0;
   core::duration_us hold_guard_us = 0;
@@ -91,8 +104,8 @@ struct scheduling_config {
   core::duration_us late_patience_us = 0;
   core::duration_us fair_window_us = 0;
 };
-FASTPTM_FIELDS(scheduling_config, strategy, default_deadline_us, max_deadline_us, max_batch, max_queued, hold_percent,
-               hold_guard_us, slack_scale_us, late_patience_us, fair_window_us)
+FASTPTM_FIELDS(scheduling_config, strategy, default_deadline_us, max_deadline_us, max_batch, max_batch_us, max_queued,
+               hold_percent, hold_guard_us, slack_scale_us, late_patience_us, fair_window_us)
 
 // As the core takes them.
 policy::scheduling::options scheduling_options(const scheduling_config& from);
@@ -121,12 +134,17 @@ struct cluster_config {
   scheduling_config scheduling;
   liveness_config liveness;
   transfers_config transfers;
+  quotas_config quotas;
 
   const node_config& head() const;
   const node_config* find_node(std::string_view name) const;
   uint64_t largest_arena_bytes() const;
 };
-FASTPTM_FIELDS(cluster_config, nodes, tenants, gateway, scheduling, liveness, transfers)
+FASTPTM_FIELDS(cluster_config, nodes, tenants, gateway, scheduling, liveness, transfers, quotas)
+
+// How long a call of the gateway may take: as configured, or as long as a request with the longest deadline has to be
+// waited for, so that it is answered and not broken off.
+core::duration_us longest_call_us(const cluster_config& from);
 
 // Every fault is one line `file:line: what`, several joined by newlines;
 // errc::invalid, or the reason the file cannot be read.

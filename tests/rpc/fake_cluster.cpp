@@ -13,7 +13,7 @@ namespace {
 
 using namespace protocol;
 
-tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told) {
+tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told, bool is_acme) {
   return {
       [=](const infer_request& request) -> caf::result<infer_reply> {
         told->keys.push_back(request.key);
@@ -49,10 +49,14 @@ tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told
           if (row.name == full || row.name.substr(0, row.name.rfind('@')) == full) return row;
         return to_caf(core::errc::not_found, "no model " + full);
       },
-      [=](list_atom) { return told->models; },
+      [=](list_atom) { return is_acme ? told->models : model_list(); },
       [](const model_added&) {},
       [](const model_removed&) {},
-      [](ping_atom, uint64_t value) { return value; },
+      [=](ping_atom, uint64_t value) -> caf::result<uint64_t> {
+        if (is_acme) ++told->pings;
+        if (is_acme && told->holds_pings) return self->make_response_promise<uint64_t>();
+        return value;
+      },
       [=](stop_atom) { self->quit(); },
   };
 }
@@ -121,7 +125,7 @@ scheduler_actor::behavior_type fake_scheduler(scheduler_actor::pointer self, scr
   };
 }
 
-ledger_actor::behavior_type fake_ledger(ledger_actor::pointer self) {
+ledger_actor::behavior_type fake_ledger(ledger_actor::pointer self, script* told) {
   return {
       [](const running_load&) {},
       [](const load_report&) {},
@@ -133,7 +137,10 @@ ledger_actor::behavior_type fake_ledger(ledger_actor::pointer self) {
         node.devices[0].name = "worker-0/host0";
         return node_list{{node}};
       },
-      [](loads_atom, uint32_t, const std::string&) { return load_list(); },
+      [=](loads_atom, uint32_t, const std::string&) {
+        ++told->load_lists;
+        return told->loads;
+      },
       [](running_atom) { return running_list(); },
       [=](stop_atom) { self->quit(); },
   };
@@ -187,7 +194,14 @@ front_end_options fake_cluster::default_options() {
   out.gateway.max_text_bytes = 100;
   out.gateway.max_message_bytes = out.limits.message_bytes;
   out.gateway.tokenizer_cache = 2;
-  out.gateway.spool = {.folder = {}, .upload_bytes = 8 << 20, .uploads = 2};
+  out.gateway.max_queued_text_bytes = 1 << 20;
+  out.gateway.bounds = {.requests = {{"acme", 4096}, {"globex", 4096}},
+                        .calls = 128,
+                        .handles = 1024,
+                        .unfinished = 8192,
+                        .unread_bytes = 256 << 10};
+  out.gateway.spool = {
+      .folder = {}, .upload_bytes = 8 << 20, .uploads = 2, .tenant_bytes = 12 << 20, .idle_us = 60'000'000};
   out.admin.token = admin_token;
   out.admin.tenants = {"acme"};
   out.admin.call_timeout_us = 60'000'000;
@@ -204,15 +218,19 @@ fake_cluster::fake_cluster(front_end_options options) {
   script_.models.rows = {row(1, "acme/m@1"), row(2, "acme/m@2")};
   system_ = std::make_unique<caf::actor_system>(settings_);
   bridge_targets targets;
-  const auto tenant = system_->spawn(fake_tenant, &script_);
-  targets.tenants = {{"acme", tenant}, {"globex", tenant}};
+  for (const auto* name : {"acme", "globex"}) {
+    const auto tenant = system_->spawn(fake_tenant, &script_, name == std::string("acme"));
+    targets.tenants.emplace(name, tenant);
+    spawned_.push_back(caf::actor_cast<caf::actor>(tenant));
+  }
   targets.weight_store = system_->spawn(fake_store, &script_);
   targets.scheduler = system_->spawn(fake_scheduler, &script_);
   targets.directory = system_->spawn(fake_directory);
-  targets.ledger = system_->spawn(fake_ledger);
-  spawned_ = {caf::actor_cast<caf::actor>(tenant), caf::actor_cast<caf::actor>(targets.weight_store),
-              caf::actor_cast<caf::actor>(targets.scheduler), caf::actor_cast<caf::actor>(targets.directory),
-              caf::actor_cast<caf::actor>(targets.ledger)};
+  targets.ledger = system_->spawn(fake_ledger, &script_);
+  for (const auto& each :
+       {caf::actor_cast<caf::actor>(targets.weight_store), caf::actor_cast<caf::actor>(targets.scheduler),
+        caf::actor_cast<caf::actor>(targets.directory), caf::actor_cast<caf::actor>(targets.ledger)})
+    spawned_.push_back(each);
   auto started = front_end::start(*system_, std::move(targets), std::move(options), metrics_);
   EXPECT_TRUE(started) << started.error().message;
   if (started) face_ = std::move(*started);

@@ -28,8 +28,12 @@ struct script {
   std::atomic<uint32_t> inferences = 0;   // that reached a tenant
   std::atomic<uint32_t> cancelled = 0;    // of them
   std::atomic<uint32_t> publications = 0; // that reached the store
-  std::atomic<uint32_t> refusals = 0;     // requests to refuse for their quota, with a hint of 5 ms
-  std::string gone;                       // a model that was taken back
+  std::atomic<uint32_t> pings = 0;        // that reached a tenant
+  std::atomic<bool> holds_pings = false;  // acme never answers them
+  std::atomic<uint32_t> load_lists = 0;   // that the ledger was asked for
+  protocol::load_list loads;
+  std::atomic<uint32_t> refusals = 0; // requests to refuse for their quota, with a hint of 5 ms
+  std::string gone;                   // a model that was taken back
   // Of requests: read them after their answers.
   std::vector<std::string> keys;
   std::vector<int64_t> deadlines;

@@ -22,7 +22,7 @@ FOLDERS = {
     "actors/membership": ["core", "protocol", "policy", "transport", "actors/actor_from_state", "actors/completion", "actors/local"],
     "actors/serving": ["core", "protocol", "policy", "models", "weights", "actors/actor_from_state", "actors/completion", "actors/local"],
     "actors/store": ["core", "protocol", "transport", "models", "weights", "engine/tokenizer", "actors/actor_from_state", "actors/completion", "actors/local"],
-    "rpc": ["core", "schemas", "protocol", "actors", "engine/tokenizer", "weights/format/usage"],
+    "rpc": ["core", "schemas", "protocol", "policy/fairness", "policy/turns", "actors", "engine/tokenizer", "weights/format/usage"],
     "clients/cpp": ["core", "schemas", "protocol/reports"],
     "sim": ["core", "policy"],
     "node": None,
@@ -38,8 +38,8 @@ FOLDERS = {
 # Beginning of an included header -> where it may be included: folders, or single files without their ending.
 LIBRARIES = {
     "caf/": ["protocol", "actors", "rpc/bridge", "node", "cli", "tests"],
-    "capnp/": ["schemas/by_name", "weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests"],
-    "kj/": ["weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests", "cmake/kj_for_clang"],
+    "capnp/": ["schemas/by_name", "weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests", "tools/abuse"],
+    "kj/": ["weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests", "tools/abuse", "cmake/kj_for_clang"],
     "ucp/": ["transport/ucx"],
     "ucs/": ["transport/ucx"],
     "uct/": ["transport/ucx"],

@@ -107,6 +107,14 @@ TEST(Config, BringsKnobsAndLateRulesToTheSchedulingCore) {
   EXPECT_EQ(knobs.strategy, defaults.strategy);
 }
 
+TEST(Config, ACallLastsAsLongAsTheLongestDeadlineAndThePatienceAfterIt) {
+  const auto usual = parse_config(config_text(both()), "a.capnp");
+  EXPECT_EQ(longest_call_us(*usual), 62'000'000);
+  const auto short_deadlines = parse_config(config_text(both(), "  scheduling = (maxDeadlineMs = 5000),\n"), "a.capnp");
+  ASSERT_TRUE(short_deadlines) << short_deadlines.error().message;
+  EXPECT_EQ(longest_call_us(*short_deadlines), 60'000'000);
+}
+
 TEST(Config, RefusesALeaseShorterThanTwoHeartbeats) {
   EXPECT_THAT(fault_of(config_text(both(), "  liveness = (heartbeatMs = 500, leaseMs = 600),\n")),
               HasSubstr("liveness.leaseMs is 600, use 1000 or more: one late heartbeat is no death"));
