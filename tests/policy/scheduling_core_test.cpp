@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "policy/scheduling/board.hpp"
+
 namespace fastptm::policy::scheduling {
 
 namespace {
