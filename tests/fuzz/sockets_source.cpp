@@ -24,9 +24,11 @@ public:
   }
 
   void converse(fuzz::bytes input) {
-    knows_secret_ = input.byte() & 1;
+    const auto how = input.byte();
+    knows_secret_ = how & 1;
     name_ = exports_.add({{memory_.data(), memory_.size()}, -1});
     asker_.emplace(test::raw_peer::connect_to(port_));
+    if (how & 2) asker_->reset_at_close();
     turn();
     if (knows_secret_) prove_the_secret();
     while (!input.empty()) send_next(input);

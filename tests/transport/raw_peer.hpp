@@ -1,6 +1,7 @@
 // One end of a conversation with a backend of sockets, byte by byte: for tests of what nobody should send.
 #pragma once
 
+#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -41,8 +42,10 @@ public:
   }
   void connect(uint16_t port) {
     const auto address = loopback(port);
-    core::check(::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0,
-                "a source listens");
+    // A signal does not end it: the connection goes on being made.
+    const bool begun = ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+                       (errno == EINTR && writable(patience_ms));
+    core::check(begun, "a source listens");
   }
 
   // What the other end has closed meanwhile takes nothing more, which is no error here.
@@ -65,9 +68,12 @@ public:
   }
   // What is there, at most so much: 0 at the end, less when there is nothing.
   ssize_t take(void* to, size_t most) { return recv(socket_, to, most, MSG_DONTWAIT); }
-  bool readable(int wait_ms) const {
-    pollfd file{socket_, POLLIN, 0};
-    return poll(&file, 1, wait_ms) == 1;
+  bool readable(int wait_ms) const { return is(POLLIN, wait_ms); }
+  bool writable(int wait_ms) const { return is(POLLOUT, wait_ms); }
+  // Closing it sends a reset instead of an end.
+  void reset_at_close() {
+    const linger none{1, 0};
+    (void)setsockopt(socket_, SOL_SOCKET, SO_LINGER, &none, sizeof none);
   }
   // Waits for the end; whatever comes before it is counted.
   bool is_closed(size_t* bytes_before = nullptr) {
@@ -81,6 +87,14 @@ public:
   }
 
 private:
+  bool is(short what, int wait_ms) const {
+    pollfd file{socket_, what, 0};
+    int found = 0;
+    do found = poll(&file, 1, wait_ms);
+    while (found < 0 && errno == EINTR);
+    return found == 1;
+  }
+
   int socket_;
 };
 
