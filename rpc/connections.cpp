@@ -54,8 +54,7 @@ struct connections::session {
 
   session(kj::Own<kj::AsyncIoStream> socket, guarded_stream::pieces how, const connection_limits& limits,
           capnp::Capability::Client bootstrap)
-      : stream(kj::mv(socket), stranger_bytes, how),
-        network(stream, reader_options(limits.message_bytes)),
+      : stream(kj::mv(socket), stranger_bytes, how), network(stream, reader_options(limits.message_bytes)),
         system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
     system.setFlowLimit(limits.flow_bytes / sizeof(capnp::word));
   }

@@ -88,7 +88,9 @@ void tenant_account::wake() {
 // -- all of them ------------------------------------------------------------------------------------------------------
 
 tenant_gate::tenant_gate(kj::Timer& timer, tenant_bounds bounds, core::metrics_registry& metrics)
-    : timer_(timer), bounds_(std::move(bounds)), metrics_(metrics), turns_(round_us) {}
+    : timer_(timer), bounds_(std::move(bounds)), metrics_(metrics), turns_(round_us) {
+  for (const auto& [tenant, most] : bounds_.requests) (void)of(tenant); // their figures are there before they come
+}
 
 tenant_account& tenant_gate::of(const std::string& tenant) {
   auto& known = accounts_[tenant];
