@@ -127,7 +127,7 @@ private:
     auto request = find.send().getModel().askRequest();
     request.initTask().setEmbed();
     auto ids = request.getRequest().getInput().initTokens().initIds(200);
-    for (unsigned i = 0; i < ids.size(); ++i) ids.set(i, static_cast<int32_t>(1'000 + i));
+    for (unsigned i = 0; i < ids.size(); ++i) ids.set(i, static_cast<int32_t>(10 + i));
     request.getRequest().setDeadlineUs(uint64_t{1} << 63);
     return request.send().ignoreResult();
   }
@@ -198,7 +198,7 @@ seen ask_steadily(clients::tenant_client& client, const std::string& model, bool
   if (as_text)
     what.text = "a short text to embed", what.is_text = true;
   else
-    what.ids = {101, 2023, 2003, 102};
+    what.ids = {11, 12, 13, 14}; // in every vocabulary
   const auto began_us = core::monotonic_now_us();
   for (auto next_us = began_us; next_us < began_us + for_us; next_us += second_us / 20) {
     client.run_until(next_us);
