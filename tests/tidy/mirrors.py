@@ -34,6 +34,8 @@ MIRRORS = {
     "clients/cpp/": ("tests/rpc/client_test.cpp", "against a real gateway with doubles behind it"),
     "clients/cpp/admin_client": ("tests/rpc/admin_test.cpp", "against a real gateway with doubles behind it"),
     "clients/cpp/repetition": ("tests/clients/repetition_test.cpp", "pure"),
+    "control/openssl_parts": ("tests/control/certificates_test.cpp", "what certificates are made of"),
+    "control/t": ("tests/control/tunnels_test.cpp", "over real sockets with real TLS"),
     "core/check": ("tests/core/error_test.cpp", "a check that fails ends the process: seen by every death test"),
     "core/clock": ("tests/core/metrics_test.cpp", "two system calls"),
     "core/error_table": ("tests/core/error_test.cpp", "the rows of the codes"),
