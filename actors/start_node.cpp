@@ -8,6 +8,7 @@
 #include "actors/membership/ledger.hpp"
 #include "actors/membership/supervisor.hpp"
 #include "actors/serving/tenant.hpp"
+#include "core/random.hpp"
 #include "policy/scheduling/core.hpp"
 #include "protocol/errors.hpp"
 
@@ -52,10 +53,11 @@ protocol::weight_store_actor spawn_weight_store(caf::actor_system& system, const
   return system.spawn<actor_from_state<weight_store>>(std::move(options));
 }
 
-protocol::directory_actor spawn_directory(caf::actor_system& system, const node_parts& parts,
-                                          const head_actors& known) {
+protocol::directory_actor spawn_directory(caf::actor_system& system, const node_parts& parts, const head_actors& known,
+                                          const std::string& admission) {
   auto options = parts.head->directory;
   options.secret = parts.secret;
+  options.admission = admission;
   options.clock = parts.environment->clock;
   options.store = to_row(parts.address);
   options.ledger = known.ledger;
@@ -84,11 +86,15 @@ core::result<head_actors> start_head(caf::actor_system& system, const node_parts
   head.weight_store = spawn_weight_store(system, *parts.head, head);
   if (auto known = wait_for_models(system, head.weight_store); !known) return core::fail("catalogue", known.error());
   head.ledger = system.spawn<actor_from_state<ledger>>(ledger_options{.metrics = parts.metrics});
-  head.directory = spawn_directory(system, parts, head);
-  const auto port = publish_at(system, caf::actor_cast<caf::strong_actor_ptr>(head.directory),
-                               system.message_types<protocol::directory_actor>(), parts.head->listen);
-  if (!port) return core::fail(port.error());
-  head.control_port = *port;
+  const auto admission = core::random_secret_hex();
+  head.directory = spawn_directory(system, parts, head, admission);
+  head.entrance =
+      system.spawn<actor_from_state<entrance>>(entrance_options{parts.address.node, head.directory, admission});
+  std::vector<std::string> nodes;
+  for (const auto& node : parts.head->directory.nodes) nodes.push_back(node.name);
+  auto door = open_door(system, *parts.through, parts.head->listen, nodes, head.directory, admission);
+  if (!door) return core::fail(door.error());
+  head.door = std::move(*door);
   return head;
 }
 
@@ -125,9 +131,10 @@ core::result<node_actors> start_node(caf::actor_system& system, const node_parts
                                                 device.name, device.device, device.runner, parts.environment})});
   }
   if (node.head)
-    options.head = node.head->directory;
+    options.head = node.head->entrance;
   else
     options.head = parts.find_head;
+  options.through = parts.through;
   options.connect_timeout_us = parts.connect_timeout_us;
   options.children = stop_order(node, options.devices);
   options.on_joined = parts.on_joined;

@@ -9,6 +9,7 @@
 #include "actors/device/loading_environment.hpp"
 #include "actors/membership/connector.hpp"
 #include "actors/membership/directory.hpp"
+#include "actors/membership/entrance.hpp"
 #include "actors/serving/scheduler.hpp"
 #include "actors/store/weight_store.hpp"
 #include "core/metrics.hpp"
@@ -37,7 +38,7 @@ struct tenant_parts {
 // What the head (with its store) has beside every other node: the options of its actors, as configured.
 // start_node adds what it knows itself: handles, tenants, clock, metrics, the node's own address.
 struct head_parts {
-  endpoint listen; // port 0: chosen by the system
+  core::network_address listen; // port 0: chosen by the system
   std::vector<tenant_parts> tenants;
   core::duration_us default_deadline_us = 0; // of every tenant's requests
   directory_options directory;
@@ -54,7 +55,8 @@ struct node_parts {
   const loading_environment* environment = nullptr;
   std::vector<device_parts> devices;
   std::optional<head_parts> head;
-  endpoint_finder find_head; // of the other nodes
+  control::tunnels* through = nullptr; // to the head and to the other nodes
+  endpoint_finder find_head;           // of the other nodes
   core::duration_us connect_timeout_us = 0;
   core::metrics_registry* metrics = nullptr; // may be null
 
@@ -70,7 +72,8 @@ struct head_actors {
   protocol::scheduler_actor scheduler;
   protocol::weight_store_actor weight_store;
   std::vector<std::pair<std::string, protocol::tenant_actor>> tenants;
-  uint16_t control_port = 0;
+  protocol::entrance_actor entrance;   // of the head's own supervisor
+  std::unique_ptr<control::door> door; // of the others
 };
 
 struct node_actors {
@@ -78,8 +81,8 @@ struct node_actors {
   std::optional<head_actors> head;
 };
 
-// Before it, on the head: weights::content_store::collect_garbage. To stop: unpublish nothing, send stop_atom with high
-// priority to the supervisor, wait for its end, drop all handles, destroy the system.
+// Before it, on the head: weights::content_store::collect_garbage. To stop: send stop_atom with high
+// priority to the supervisor, wait for its end, drop all handles (the door closes), destroy the system.
 core::result<node_actors> start_node(caf::actor_system& system, const node_parts& parts);
 
 } // namespace fastptm::actors

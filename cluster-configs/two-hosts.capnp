@@ -1,7 +1,8 @@
 # Two machines in one private network: the head, its store and a worker on the first, a worker on the second.
 #
-# Put this file and the first machine's DIR/cluster.secret on both machines, then run `fastptm up two-hosts.capnp --state DIR`
-# on each: it starts the nodes whose address belongs to the machine.
+# On the first machine run `fastptm node-credentials two-hosts.capnp worker-b --state DIR --out FOLDER`, and copy FOLDER to the
+# second as its DIR. Then run `fastptm up two-hosts.capnp --state DIR` on each: it starts the nodes whose address belongs to
+# the machine.
 @0xdea1bbf53ea27400;
 
 using Config = import "/schemas/config.capnp";

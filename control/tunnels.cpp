@@ -124,17 +124,17 @@ tunnels::~tunnels() {
 }
 
 void tunnels::there(std::function<void()> what) {
-  std::promise<void> done;
+  const auto done = std::make_shared<std::promise<void>>(); // the one who sets it may be the last to hold it
   {
     const core::mutex_lock lock(mutex_);
-    asked_.push_back([&] {
+    asked_.push_back([done, &what] {
       what();
-      done.set_value();
+      done->set_value();
     });
   }
   const uint64_t one = 1;
   core::check(::write(wake_.get(), &one, sizeof one) == sizeof one, "an event file can be written");
-  done.get_future().wait();
+  done->get_future().wait();
 }
 
 core::result<std::unique_ptr<door>> tunnels::open(door_options options) {
@@ -307,7 +307,9 @@ bool tunnels::shake(connections::iterator of) {
   const bool stranger = way.peer_untrusted();
   refuse(of, outcome::refused,
          {stranger ? core::errc::permission_denied : core::errc::unavailable,
-          stranger ? fmt::format("its certificate is not of this cluster: {}", way.why())
+          stranger ? fmt::format("its certificate is not of this cluster ({}): give this node the credentials that the "
+                                 "head's machine makes, see `fastptm node-credentials --help`",
+                                 way.why())
                    : fmt::format("no TLS handshake: {}", way.why())});
   return false;
 }
@@ -351,7 +353,9 @@ bool tunnels::hear(connections::iterator of) {
   const bool alert = each.way.why().find("alert") != std::string::npos;
   refuse(of, outcome::refused,
          {alert ? core::errc::permission_denied : core::errc::unavailable,
-          alert ? fmt::format("it refuses this node's certificate: {}", each.way.why()) : "it closed the connection"});
+          alert ? fmt::format("it refuses this node's certificate ({}): make new ones with `fastptm node-credentials`",
+                              each.way.why())
+                : "it closed the connection"});
   return false;
 }
 

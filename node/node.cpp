@@ -9,10 +9,12 @@
 
 #include "actors/start_node.hpp"
 #include "actors/system_config.hpp"
+#include "control/tunnels.hpp"
 #include "core/log.hpp"
 #include "core/metrics.hpp"
 #include "core/network_address.hpp"
 #include "node/calibration.hpp"
+#include "node/node_credentials.hpp"
 #include "node/node_record.hpp"
 #include "node/parts.hpp"
 #include "node/process/host_limits.hpp"
@@ -54,6 +56,7 @@ public:
 private:
   // -- the steps ------------------------------------------------------------------------------------------------------
   core::result<void> take_place(const std::filesystem::path& state);
+  core::result<void> prove_ourselves();
   core::result<void> make_memory();
   void fill_environment();
   core::result<void> start_actors();
@@ -85,6 +88,7 @@ private:
   actors::loading_environment environment_;
 
   // -- the runtime ----------------------------------------------------------------------------------------------------
+  std::unique_ptr<control::tunnels> through_;
   std::atomic<bool> joined_ = false;
   std::optional<actors::system_config> settings_;
   std::optional<caf::actor_system> system_;
@@ -118,11 +122,21 @@ core::result<void> running_node::take_place(const std::filesystem::path& state) 
   auto secret = folder_->cluster_secret();
   if (!secret) return core::fail(secret.error());
   secret_ = std::move(*secret);
+  if (auto done = prove_ourselves(); !done) return done;
   if (auto enough = check_host(needs_of(config_, self_)); !enough)
     return core::fail(fmt::format("node '{}'", self_.name), enough.error());
   auto resolved = with_own_address(self_);
   if (!resolved) return core::fail(resolved.error());
   self_ = std::move(*resolved);
+  return {};
+}
+
+core::result<void> running_node::prove_ourselves() {
+  const auto own = credentials_of(*folder_, self_.name);
+  if (!own) return core::fail(own.error());
+  auto started = control::tunnels::start(*own, &metrics_);
+  if (!started) return core::fail(started.error());
+  through_ = std::move(*started);
   return {};
 }
 
@@ -144,7 +158,6 @@ core::result<void> running_node::make_memory() {
 
 // Everything of it outlives the actors.
 void running_node::fill_environment() {
-  environment_.node = self_.name;
   environment_.boot_id = ways_->address().boot_id;
   environment_.fetcher_to = [this](const transport::peer_address& peer) { return ways_->fetcher_to(peer); };
   environment_.exporter = &ways_->exports();
@@ -167,6 +180,7 @@ actors::node_parts running_node::parts_of_actors() {
                                           kept_->cache().slab().memory.slice(0, kept_->cache().present_bytes()));
     begin_with(out.head->directory.links, out.head->scheduler.core);
   }
+  out.through = through_.get();
   out.find_head = head_finder(config_, *folder_);
   out.connect_timeout_us = config_.liveness.connect_timeout_us;
   out.metrics = &metrics_;
@@ -199,7 +213,7 @@ core::result<void> running_node::start_actors() {
 core::result<void> running_node::open_face() {
   node_record record{self_.name, ::getpid(), self_.roles(), {}, {}, {}, {}};
   if (self_.head) {
-    record.control = core::to_text({self_.address, actors_->head->control_port});
+    record.control = core::to_text({self_.address, actors_->head->door->port()});
     auto wanted = front_end_options_of(config_, *folder_);
     if (!wanted) return core::fail(wanted.error());
     auto started = rpc::front_end::start(*system_, targets_of(*actors_->head), std::move(*wanted), metrics_);
@@ -230,6 +244,7 @@ void running_node::stop_in_order() {
   stop_actors();
   actors_.reset();
   system_.reset();
+  through_.reset();
   core::log::info("node", "stopped", "in order");
 }
 

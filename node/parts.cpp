@@ -69,13 +69,14 @@ actors::head_parts head_parts_of(const cluster_config& config, const node_config
 
 actors::endpoint_finder head_finder(const cluster_config& config, const state_folder& folder) {
   const auto& head = config.head();
-  return [address = head.address, port = head.control_port, run = folder.run()]() -> core::result<actors::endpoint> {
-    if (port != 0) return actors::endpoint{address, port};
+  return [name = head.name, address = head.address, port = head.control_port,
+          run = folder.run()]() -> core::result<actors::endpoint> {
+    if (port != 0) return actors::endpoint{address, port, name};
     auto record = find_head(run);
     if (!record) return core::fail(record.error());
     auto parsed = core::parse_network_address(record->control);
     if (!parsed) return core::fail(parsed.error());
-    return actors::endpoint{parsed->host, parsed->port};
+    return actors::endpoint{parsed->host, parsed->port, name};
   };
 }
 

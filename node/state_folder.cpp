@@ -1,6 +1,7 @@
 // Makes, checks and locks the state folder.
 #include "node/state_folder.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/certificates.hpp"
 #include "core/log.hpp"
 #include "core/random.hpp"
 
@@ -39,6 +41,15 @@ core::result<void> make_folder(const fs::path& path) {
   return {};
 }
 
+// The key first: without the certificate it is none, and the next start makes both.
+core::result<void> make_authority(const state_folder& folder) {
+  std::error_code trouble;
+  if (fs::exists(folder.authority_file(), trouble)) return {};
+  const auto made = control::make_authority(control::ten_years_from(control::wall_clock_s()));
+  if (auto written = write_file(folder.authority_key_file(), made.key, 0600); !written) return written;
+  return write_file(folder.authority_file(), made.certificate, 0600);
+}
+
 core::result<void> make_secret(const fs::path& file) {
   std::error_code trouble;
   if (fs::exists(file, trouble)) return {};
@@ -49,6 +60,9 @@ core::result<void> make_secret(const fs::path& file) {
 fs::path revocation_of(const fs::path& token) {
   return token.string() + ".revoked";
 }
+
+// What may be put there before the first start: of the cluster that the machine joins.
+constexpr std::string_view brought[] = {"cluster.secret", "authority.pem", "credentials"};
 
 core::result<void> check_version(const fs::path& path) {
   auto text = read_file(path / "version");
@@ -92,9 +106,8 @@ core::result<state_folder> state_folder::create(const fs::path& path, const std:
   if (auto made = make_folder(absolute); !made) return core::fail(made.error());
   if (!fs::exists(absolute / "version", trouble)) {
     if (!fs::is_empty(absolute, trouble)) {
-      // A cluster secret may be put there before the first start, so that two hosts share it; nothing else.
       for (const auto& entry : fs::directory_iterator(absolute, trouble)) {
-        if (entry.path().filename() == "cluster.secret") continue;
+        if (std::ranges::find(brought, entry.path().filename().string()) != std::end(brought)) continue;
         return core::fail(core::errc::invalid,
                           fmt::format("state folder {}: holds other files ({}): use an empty folder", absolute.string(),
                                       core::printable(entry.path().filename().string(), 60)));
@@ -105,7 +118,7 @@ core::result<state_folder> state_folder::create(const fs::path& path, const std:
   }
   auto folder = open(absolute);
   if (!folder) return folder;
-  for (const auto* name : {"run", "store", "store/spool", "logs", "tokens"}) {
+  for (const auto* name : {"run", "store", "store/spool", "logs", "tokens", "credentials"}) {
     if (auto made = make_folder(folder->path_ / name); !made) return core::fail(made.error());
   }
   std::vector<fs::path> secrets{folder->path_ / "cluster.secret", folder->path_ / "admin.token"};
@@ -116,6 +129,7 @@ core::result<state_folder> state_folder::create(const fs::path& path, const std:
   for (const auto& file : secrets) {
     if (auto made = make_secret(file); !made) return core::fail("state folder", made.error());
   }
+  if (auto made = make_authority(*folder); !made) return core::fail("state folder", made.error());
   return folder;
 }
 
@@ -208,6 +222,19 @@ void file_lock::own() const {
 
 // -- files ------------------------------------------------------------------------------------------------------------
 
+core::result<std::string> read_private_file(const fs::path& file, std::string_view what) {
+  struct stat found {};
+  if (::stat(file.c_str(), &found) != 0)
+    return core::fail(core::from_errno(errno, fmt::format("{}: cannot read {}", what, file.string())));
+  if ((found.st_mode & 0077) != 0) {
+    return core::fail(core::errc::permission_denied,
+                      fmt::format("{}: others may read {}: run chmod 600 on it", what, file.string()));
+  }
+  auto text = read_file(file);
+  if (!text) return core::fail(what, text.error());
+  return text;
+}
+
 std::string trimmed(std::string_view text) {
   constexpr std::string_view white = " \t\r\n";
   const auto first = text.find_first_not_of(white);
@@ -216,16 +243,8 @@ std::string trimmed(std::string_view text) {
 }
 
 core::result<std::string> read_secret(const fs::path& file, std::string_view what) {
-  struct stat found {};
-  if (::stat(file.c_str(), &found) != 0) {
-    return core::fail(core::from_errno(errno, fmt::format("{}: cannot read {}", what, file.string())));
-  }
-  if ((found.st_mode & 0077) != 0) {
-    return core::fail(core::errc::permission_denied,
-                      fmt::format("{}: others may read {}: run chmod 600 on it", what, file.string()));
-  }
-  auto text = read_file(file);
-  if (!text) return core::fail(what, text.error());
+  auto text = read_private_file(file, what);
+  if (!text) return core::fail(text.error());
   auto secret = trimmed(*text);
   if (secret.size() < least_secret_bytes) {
     return core::fail(

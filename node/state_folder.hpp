@@ -15,6 +15,7 @@ namespace fastptm::node {
 // DIR/version      text; another version is refused
 // DIR/lock         held by `up` for its whole life
 // DIR/cluster.secret, DIR/admin.token, DIR/tokens/TENANT     mode 0600; others beside the last: node/tenant_tokens
+// DIR/authority.pem, DIR/authority.key, DIR/credentials/NODE.pem     mode 0600; node/node_credentials
 // DIR/run/NODE.json and NODE.lock     address and pid of a running node
 // DIR/store/       objects, sets, catalogue.sqlite, spool
 // DIR/logs/NODE.log
@@ -26,8 +27,8 @@ public:
   // A folder that `create` has made before; errc::not_found says how to make one.
   static core::result<state_folder> open(const std::filesystem::path& path);
 
-  // Opens, or makes with mode 0700 what is missing: folders, secret, admin token and a token for each tenant but those
-  // whose token was revoked.
+  // Opens, or makes with mode 0700 what is missing: folders, secret, authority, admin token and a token for each
+  // tenant but those whose token was revoked.
   static core::result<state_folder> create(const std::filesystem::path& path, const std::vector<std::string>& tenants);
 
   const std::filesystem::path& path() const { return path_; }
@@ -37,6 +38,12 @@ public:
   std::filesystem::path tokens() const { return path_ / "tokens"; }
   std::filesystem::path lock_file() const { return path_ / "lock"; }
   std::filesystem::path log_file(std::string_view node) const { return path_ / "logs" / (std::string(node) + ".log"); }
+
+  std::filesystem::path authority_file() const { return path_ / "authority.pem"; }
+  std::filesystem::path authority_key_file() const { return path_ / "authority.key"; }
+  std::filesystem::path credentials_file(std::string_view node) const {
+    return path_ / "credentials" / (std::string(node) + ".pem");
+  }
 
   core::result<std::string> tenant_token(std::string_view tenant) const;
   core::result<std::string> admin_token() const;
@@ -76,6 +83,9 @@ core::result<void> write_file(const std::filesystem::path& file, std::string_vie
 
 // At most 1 MiB.
 core::result<std::string> read_file(const std::filesystem::path& file);
+
+// permission_denied when others may read it, too. `what` begins the text of an error.
+core::result<std::string> read_private_file(const std::filesystem::path& file, std::string_view what);
 
 // A secret of at least 16 characters that only its owner may read; errors begin with `what` it is and name the file.
 core::result<std::string> read_secret(const std::filesystem::path& file, std::string_view what);

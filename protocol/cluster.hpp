@@ -11,7 +11,7 @@
 namespace fastptm::protocol {
 
 // Raised with every change of anything in protocol/messages or interfaces.hpp: two builds that differ do not join.
-constexpr uint32_t protocol_version = 9;
+constexpr uint32_t protocol_version = 10;
 
 struct model_key {
   core::model_id id;
@@ -50,12 +50,11 @@ FASTPTM_FIELDS(holdings_dropped, registration, device, shards)
 constexpr size_t holdings_per_message = 512;
 
 struct locate_request {
-  std::string node; // who asks: its own holdings are not listed
-  std::string device;
+  std::string device; // that asks: holdings of its node are not listed
   core::load_id load;
   std::vector<core::digest> shards;
 };
-FASTPTM_FIELDS(locate_request, node, device, load, shards)
+FASTPTM_FIELDS(locate_request, device, load, shards)
 
 // One live holder of some of the shards asked for.
 struct holder_row {

@@ -86,11 +86,20 @@ using ledger_actor = caf::typed_actor<
     // From the supervisor: see above.
     takes<stop_atom>>;
 
-// DIRECTORY, one per cluster, the actor that nodes connect to: who is alive, who holds what.
-using directory_actor = caf::typed_actor<
-    // From a node before joining: its protocol version and name. Answers a nonce; version_mismatch.
+// ENTRANCE, one per connection, on the head, the actor that nodes connect to: passes on to the directory.
+using entrance_actor = caf::typed_actor<
+    // From a node before joining: its protocol version and name. Answers a nonce; version_mismatch, permission_denied
+    // (another name than its certificate's).
     asked<hello_atom, uint32_t, std::string>::with<std::string>,
     // From a node: permission_denied (wrong secret), already_exists (a live node has the name).
+    asked<join_request>::with<join_reply>>;
+
+// DIRECTORY, one per cluster: who is alive, who holds what, what was loaded. What a node tells it of its devices carries
+// the registration that its join was answered with; what carries another, or tells of others' devices, is ignored.
+using directory_actor = caf::typed_actor<
+    // From an entrance, with what the directory knows its entrances by: as there.
+    asked<hello_atom, uint32_t, std::string, std::string>::with<std::string>,
+    // From an entrance: as there.
     asked<join_request>::with<join_reply>,
     // From a joined node: still alive. not_found: the lease is over, join again.
     asked<renew_atom, registration_id>::with<bool>,
@@ -103,11 +112,11 @@ using directory_actor = caf::typed_actor<
     // From a gpu_worker: shards that others may not read any more.
     takes<holdings_dropped>,
     // From a transfer: who else holds these shards; news follow as holder_list.
-    asked<locate_request>::with<holder_list>,
+    asked<registration_id, locate_request>::with<holder_list>,
     // From a transfer: what it reads from.
-    takes<running_load>,
+    takes<registration_id, running_load>,
     // From a gpu_worker: how the load went; once more when its set has left the device.
-    takes<load_report>,
+    takes<registration_id, load_report>,
     // From administrators: a cordoned device gets no new work; what it holds stays a source for others. not_found.
     asked<cordon_atom, std::string, bool>::with<bool>,
     // From the supervisor: see above.

@@ -32,12 +32,13 @@ FASTPTM_FIELDS(link_rate, path, rate_bps)
 
 struct join_reply {
   lease_terms lease;
+  directory_actor directory;
   peer_row store; // where the weight store's host cache can be read
   scheduler_actor scheduler;
   weight_store_actor weight_store;
   std::vector<link_rate> links;
 };
-FASTPTM_FIELDS(join_reply, lease, store, scheduler, weight_store, links)
+FASTPTM_FIELDS(join_reply, lease, directory, store, scheduler, weight_store, links)
 
 // What a gpu_worker needs to know of the cluster that its node has joined.
 struct attach_order {

@@ -331,6 +331,7 @@ bool gpu_worker::is_own(const set& of, const core::digest& shard) const {
 void gpu_worker::start_transfer(const set_pointer& of) {
   transfer_options options;
   options.environment = options_.environment;
+  options.registration = registration_;
   options.load = of->order.load;
   options.model = of->key.name;
   options.device = options_.name;

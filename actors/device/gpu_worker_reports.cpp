@@ -99,14 +99,14 @@ void gpu_worker::send_report(set& of) {
     of.untold->stages.push_back({"first_layer", first_layer_us, first_layer_us});
     of.untold->stages.push_back({"first_result", first_layer_us, of.first_result_us - of.ordered_us});
   }
-  if (directory_) self_->send(directory_, *of.untold);
+  if (directory_) self_->send(directory_, registration_, *of.untold);
   of.told = std::exchange(of.untold, std::nullopt);
 }
 
 void gpu_worker::report_left(set& of) {
   if (!of.told || !of.told->ok()) return;
   of.told->left_us = options_.environment->clock->now_us();
-  if (directory_) self_->send(directory_, std::move(*of.told));
+  if (directory_) self_->send(directory_, registration_, std::move(*of.told));
   of.told.reset();
 }
 

@@ -15,7 +15,6 @@
 namespace fastptm::actors {
 
 struct loading_environment {
-  std::string node;
   std::string boot_id;
   // The best way to a peer; null when there is none. Any thread.
   std::function<transport::fetcher*(const transport::peer_address&)> fetcher_to;

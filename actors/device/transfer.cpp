@@ -72,9 +72,9 @@ std::shared_ptr<weights::loader> transfer::make_loader() {
 // -- sources ----------------------------------------------------------------------------------------------------------
 
 void transfer::locate() {
-  protocol::locate_request request{options_.environment->node, options_.device, options_.load, {}};
+  protocol::locate_request request{options_.device, options_.load, {}};
   for (const auto& shard : options_.shards) request.shards.push_back(shard.entry.digest);
-  self_->request(options_.directory, microseconds(locate_timeout_us), std::move(request))
+  self_->request(options_.directory, microseconds(locate_timeout_us), options_.registration, std::move(request))
       .then([this](const protocol::holder_list& holders) { on_located(holders); },
             [this](const caf::error&) { on_located({}); }); // the store alone may do
 }
@@ -207,7 +207,7 @@ void transfer::on_cancel() {
 void transfer::report_sources() {
   protocol::running_load running{options_.load, options_.model, options_.device, {}};
   for (const auto& [device, source] : peers_) running.peers.push_back(device);
-  self_->send(options_.directory, std::move(running));
+  self_->send(options_.directory, options_.registration, std::move(running));
 }
 
 // A loader that was never started never ends.

@@ -30,6 +30,7 @@ struct transfer_end {
 
 struct transfer_options {
   const loading_environment* environment = nullptr;
+  protocol::registration_id registration; // of the node, as the load's order had it
   core::load_id load;
   std::string model, device; // as reports name them
   core::digest manifest;

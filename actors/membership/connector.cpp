@@ -1,4 +1,4 @@
-// One short-lived detached actor per attempt: connects a socket with a deadline, then hands it to CAF's broker.
+// One short-lived detached actor per attempt: connects a socket with a deadline, has it proven, hands it to the broker.
 #include "actors/membership/connector.hpp"
 
 #include <chrono>
@@ -11,11 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <caf/io/all.hpp>
-#include <caf/io/basp_broker.hpp>
-#include <caf/io/network/default_multiplexer.hpp>
 #include <fmt/format.h>
 
+#include "actors/membership/broker.hpp"
 #include "core/network_address.hpp"
 #include "protocol/errors.hpp"
 
@@ -56,14 +54,11 @@ core::result<int> connect_socket(const endpoint& to, core::duration_us timeout_u
   return socket;
 }
 
-void hand_over(caf::event_based_actor* self, int socket, const endpoint& to, std::set<std::string> interface,
+void hand_over(caf::event_based_actor* self, int local, const endpoint& to, std::set<std::string> interface,
                core::duration_us timeout_us, connected done) {
-  auto& middleman = self->system().middleman();
-  auto& multiplexer = static_cast<caf::io::network::default_multiplexer&>(middleman.backend());
-  const auto broker = middleman.named_broker<caf::io::basp_broker>(caf::atom("BASP"));
   const auto where = core::to_text({to.host, to.port});
-  self->request(broker, std::chrono::microseconds(timeout_us), caf::connect_atom_v, multiplexer.new_scribe(socket),
-                to.port)
+  self->request(broker_of(self->system()), std::chrono::microseconds(timeout_us), caf::connect_atom_v,
+                scribe_of(self->system(), local), to.port)
       .then(
           [=, &system = self->system()](const caf::node_id&, caf::strong_actor_ptr& found,
                                         std::set<std::string>& offered) {
@@ -78,31 +73,18 @@ void hand_over(caf::event_based_actor* self, int socket, const endpoint& to, std
 
 } // namespace
 
-void connect_async(caf::actor_system& system, endpoint_finder find, std::set<std::string> interface,
-                   core::duration_us timeout_us, connected done) {
-  system.spawn<caf::detached>([=, find = std::move(find), done = std::move(done)](caf::event_based_actor* self) {
-    const auto to = find();
-    if (!to) return done(core::fail(to.error()));
-    const auto socket = connect_socket(*to, timeout_us);
-    if (!socket) return done(core::fail(socket.error()));
-    hand_over(self, *socket, *to, interface, timeout_us, done);
-  });
-}
-
-core::result<uint16_t> publish_at(caf::actor_system& system, const caf::strong_actor_ptr& what,
-                                  std::set<std::string> interface, const endpoint& at) {
-  // The template that takes a handle hides which interface is published: an untyped one offers nothing.
-  caf::expected<uint16_t> port = caf::sec::cannot_open_port;
-  caf::scoped_actor self{system};
-  self->request(system.middleman().actor_handle(), std::chrono::seconds(5), caf::publish_atom_v, at.port, what,
-                std::move(interface), at.host, true)
-      .receive([&](uint16_t chosen) { port = chosen; }, [&](caf::error& failure) { port = std::move(failure); });
-  if (!port) {
-    return core::fail(core::errc::unavailable,
-                      fmt::format("cannot listen on {}: is the port in use, or the address not this machine's?",
-                                  core::to_text({at.host, at.port})));
-  }
-  return *port;
+void connect_async(caf::actor_system& system, control::tunnels& through, endpoint_finder find,
+                   std::set<std::string> interface, core::duration_us timeout_us, connected done) {
+  system.spawn<caf::detached>(
+      [=, &through, find = std::move(find), done = std::move(done)](caf::event_based_actor* self) {
+        const auto to = find();
+        if (!to) return done(core::fail(to.error()));
+        const auto socket = connect_socket(*to, timeout_us);
+        if (!socket) return done(core::fail(socket.error()));
+        const auto local = through.connect(*socket, to->node, timeout_us);
+        if (!local) return done(core::fail(core::to_text({to->host, to->port}), local.error()));
+        hand_over(self, *local, *to, interface, timeout_us, done);
+      });
 }
 
 } // namespace fastptm::actors

@@ -1,12 +1,14 @@
-// Connects to a node's published actor without ever blocking CAF's one middleman actor.
+// Connects to the head without ever blocking CAF's one middleman actor.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 
 #include <caf/all.hpp>
 
+#include "control/tunnels.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
 
@@ -15,6 +17,7 @@ namespace fastptm::actors {
 struct endpoint {
   std::string host; // an IPv4 or IPv6 address or a name
   uint16_t port = 0;
+  std::string node; // who must be there, by its certificate
 };
 
 // Finds out where to connect, each time anew: the other side may have come back elsewhere. May read a file.
@@ -23,16 +26,11 @@ using endpoint_finder = std::function<core::result<endpoint>()>;
 // Called once, on a foreign thread; the pointer is never null.
 using connected = std::function<void(core::result<caf::strong_actor_ptr>)>;
 
-// Starts one attempt on a thread of its own and returns at once. An attempt ends within `timeout_us` for the connection
-// plus the same for the handshake (remote_actor() may take minutes for a host that is gone, and all other connects with
-// it). `interface` lists the messages that the other side must understand,
-// as system.message_types() has them: otherwise version_mismatch.
-void connect_async(caf::actor_system& system, endpoint_finder find, std::set<std::string> interface,
-                   core::duration_us timeout_us, connected done);
-
-// Listens on one address (never all of them). `interface`: what is offered to those who connect.
-// The port that was chosen, when 0 was asked for.
-core::result<uint16_t> publish_at(caf::actor_system& system, const caf::strong_actor_ptr& what,
-                                  std::set<std::string> interface, const endpoint& at);
+// Starts one attempt on a thread of its own and returns at once. An attempt ends within `timeout_us` for the connection,
+// for TLS and for the handshake of CAF, each (remote_actor() may take minutes for a host that is gone, and all other
+// connects with it). `interface` lists the messages that the other side must understand, as system.message_types() has
+// them: otherwise version_mismatch.
+void connect_async(caf::actor_system& system, control::tunnels& through, endpoint_finder find,
+                   std::set<std::string> interface, core::duration_us timeout_us, connected done);
 
 } // namespace fastptm::actors

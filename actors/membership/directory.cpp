@@ -24,7 +24,7 @@ const core::clock& clock_of(const directory_options& options) {
 } // namespace
 
 directory::directory(interface::pointer self, directory_options options)
-    : self_(self), options_(std::move(options)), last_registration_(core::true_random_u64() >> 1),
+    : self_(self), options_(std::move(options)),
       watch_({options_.heartbeat_us, options_.lease_us}, clock_of(options_).now_us()) {
   for (const auto& node : options_.nodes) nodes_[node.name].roles = node.roles;
 }
@@ -34,16 +34,24 @@ directory::interface::behavior_type directory::make_behavior() {
   self_->set_down_handler([this](caf::down_msg& down) { on_down(down.source); });
   self_->delayed_send(self_, std::chrono::microseconds(watch_.rules().look_every_us()), protocol::tick_atom_v);
   return {
-      [this](protocol::hello_atom, uint32_t version, const std::string& node) { return on_hello(version, node); },
+      [this](protocol::hello_atom, uint32_t version, const std::string& node, const std::string& admission) {
+        return on_hello(version, node, admission);
+      },
       [this](const protocol::join_request& request) { return on_join(request); },
       [this](protocol::renew_atom, protocol::registration_id registration) { return on_renew(registration); },
       [this](protocol::leave_atom, protocol::registration_id registration) { on_leave(registration); },
       [this](protocol::registration_id registration, const protocol::device_row& row) { on_device(registration, row); },
       [this](const protocol::holdings_added& added) { on_holdings_added(added); },
       [this](const protocol::holdings_dropped& dropped) { on_holdings_dropped(dropped); },
-      [this](const protocol::locate_request& request) { return on_locate(request); },
-      [this](const protocol::running_load& load) { self_->send(options_.ledger, load); },
-      [this](const protocol::load_report& report) { self_->send(options_.ledger, report); },
+      [this](protocol::registration_id registration, const protocol::locate_request& request) {
+        return on_locate(registration, request);
+      },
+      [this](protocol::registration_id registration, const protocol::running_load& load) {
+        on_running(registration, load);
+      },
+      [this](protocol::registration_id registration, const protocol::load_report& report) {
+        on_report(registration, report);
+      },
       [this](protocol::cordon_atom, const std::string& device, bool on) { return on_cordon(device, on); },
       [this](protocol::stop_atom) { on_stop(); },
       [this](protocol::tick_atom) { on_tick(); },
@@ -52,7 +60,9 @@ directory::interface::behavior_type directory::make_behavior() {
 
 // -- from nodes -------------------------------------------------------------------------------------------------------
 
-caf::result<std::string> directory::on_hello(uint32_t version, const std::string& node) {
+caf::result<std::string> directory::on_hello(uint32_t version, const std::string& node, const std::string& admission) {
+  if (admission != options_.admission)
+    return protocol::to_caf(core::errc::permission_denied, "connect to the control port: its entrance greets nodes");
   if (version != protocol::protocol_version) {
     core::log::warn("directory", "join-refused", "node {}: speaks protocol {}, this head {}", node, version,
                     protocol::protocol_version);
@@ -95,6 +105,7 @@ caf::result<protocol::join_reply> directory::on_join(const protocol::join_reques
   core::log::info("directory", "node-joined", "node {} pid {} registration {}", request.peer.node, request.pid,
                   node.registration.value);
   return protocol::join_reply{{node.registration, options_.heartbeat_us, options_.lease_us},
+                              protocol::directory_actor(self_),
                               options_.store,
                               options_.scheduler,
                               options_.weight_store,
@@ -103,7 +114,7 @@ caf::result<protocol::join_reply> directory::on_join(const protocol::join_reques
 
 void directory::admit(node_entry& node, const protocol::join_request& request) {
   node.state = protocol::node_state::ready;
-  node.registration = protocol::registration_id{++last_registration_};
+  node.registration = protocol::registration_id{core::true_random_u64()}; // no node guesses another's
   node.peer = request.peer;
   node.pid = request.pid;
   node.heard_us = options_.clock->now_us();
@@ -163,10 +174,9 @@ void directory::lose(const std::string& name, node_entry& node, std::string_view
 // -- from gpu_workers and transfers -----------------------------------------------------------------------------------
 
 void directory::on_device(protocol::registration_id registration, const protocol::device_row& row) {
-  auto* node = find(registration);
+  auto* node = find(registration, row.name);
   if (node == nullptr) return;
   const auto device = node->second.devices.find(row.name);
-  if (device == node->second.devices.end()) return;
   device->second.row = row;
   const bool was_usable = std::exchange(device->second.usable, true);
   show_nodes();
@@ -177,8 +187,8 @@ void directory::on_device(protocol::registration_id registration, const protocol
 }
 
 void directory::on_holdings_added(const protocol::holdings_added& added) {
-  const auto* node = find(added.registration);
-  if (node == nullptr || !node->second.devices.contains(added.device)) return;
+  const auto* node = find(added.registration, added.device);
+  if (node == nullptr) return;
   std::vector<core::digest> shards;
   for (const auto& shard : added.shards) {
     holdings_.add(added.device, shard);
@@ -188,13 +198,16 @@ void directory::on_holdings_added(const protocol::holdings_added& added) {
 }
 
 void directory::on_holdings_dropped(const protocol::holdings_dropped& dropped) {
-  if (find(dropped.registration) == nullptr) return;
+  if (find(dropped.registration, dropped.device) == nullptr) return;
   for (const auto& shard : dropped.shards) holdings_.drop(dropped.device, shard);
 }
 
-protocol::holder_list directory::on_locate(const protocol::locate_request& request) {
+protocol::holder_list directory::on_locate(protocol::registration_id registration,
+                                           const protocol::locate_request& request) {
+  const auto* node = find(registration, request.device);
+  if (node == nullptr) return {};
   const auto who = caf::actor_cast<protocol::transfer_actor>(self_->current_sender());
-  search of{request.node, request.load, request.shards, who};
+  search of{node->first, request.load, request.shards, who};
   auto found = answer(of);
   if (!who) return found;
   self_->monitor(who);
@@ -243,6 +256,14 @@ void directory::tell_searches(std::span<const core::digest> shards, const std::s
 void directory::end_search(const std::string& device) {
   const auto ended = searches_.extract(device);
   if (ended) tell_searches(ended.mapped().shards, ended.mapped().node);
+}
+
+void directory::on_running(protocol::registration_id registration, const protocol::running_load& load) {
+  if (find(registration, load.device) != nullptr) self_->send(options_.ledger, load);
+}
+
+void directory::on_report(protocol::registration_id registration, const protocol::load_report& report) {
+  if (find(registration, report.device) != nullptr) self_->send(options_.ledger, report);
 }
 
 // -- for and from administrators --------------------------------------------------------------------------------------
@@ -315,6 +336,12 @@ std::pair<const std::string, directory::node_entry>* directory::find(protocol::r
   for (auto& node : nodes_)
     if (node.second.state != protocol::node_state::lost && node.second.registration == registration) return &node;
   return nullptr;
+}
+
+std::pair<const std::string, directory::node_entry>* directory::find(protocol::registration_id registration,
+                                                                     const std::string& device) {
+  auto* node = find(registration);
+  return node != nullptr && node->second.devices.contains(device) ? node : nullptr;
 }
 
 } // namespace fastptm::actors

@@ -21,6 +21,7 @@ struct expected_node {
 
 struct directory_options {
   std::string secret;
+  std::string admission;              // only entrances know it: who has it may say hello for a node
   std::vector<expected_node> nodes;   // of the configuration: no other may join
   core::duration_us heartbeat_us = 0; // how often a node renews its lease
   core::duration_us lease_us = 0;
@@ -32,7 +33,7 @@ struct directory_options {
   protocol::weight_store_actor weight_store;
 };
 
-// Spawned by start_node on the head and published to the other nodes. Soft state: after a restart of the head
+// Spawned by start_node on the head; the other nodes get to it by an entrance. Soft state: after a restart of the head
 // everything here is rebuilt from the nodes that join again.
 class directory {
 public:
@@ -60,7 +61,7 @@ private:
   };
 
   // -- from nodes -----------------------------------------------------------------------------------------------------
-  caf::result<std::string> on_hello(uint32_t version, const std::string& node);
+  caf::result<std::string> on_hello(uint32_t version, const std::string& node, const std::string& admission);
   caf::result<protocol::join_reply> on_join(const protocol::join_request& request);
   caf::result<bool> on_renew(protocol::registration_id registration);
   void on_leave(protocol::registration_id registration);
@@ -70,7 +71,9 @@ private:
   void on_device(protocol::registration_id registration, const protocol::device_row& row);
   void on_holdings_added(const protocol::holdings_added& added);
   void on_holdings_dropped(const protocol::holdings_dropped& dropped);
-  protocol::holder_list on_locate(const protocol::locate_request& request);
+  protocol::holder_list on_locate(protocol::registration_id registration, const protocol::locate_request& request);
+  void on_running(protocol::registration_id registration, const protocol::running_load& load);
+  void on_report(protocol::registration_id registration, const protocol::load_report& report);
 
   // -- for and from administrators ------------------------------------------------------------------------------------
   void show_nodes();
@@ -85,6 +88,8 @@ private:
   void admit(node_entry& node, const protocol::join_request& request);
   void lose(const std::string& name, node_entry& node, std::string_view why);
   std::pair<const std::string, node_entry>* find(protocol::registration_id registration);
+  // The same; null as well when it has no such device.
+  std::pair<const std::string, node_entry>* find(protocol::registration_id registration, const std::string& device);
 
   // A load that looks for shards.
   struct search {
@@ -105,7 +110,6 @@ private:
   std::set<std::string> cordoned_;
   holdings holdings_;
   std::map<std::string, search> searches_; // by device, which has one at a time
-  uint64_t last_registration_;
   policy::lease_watch watch_;
 };
 

@@ -44,7 +44,7 @@ supervisor::interface::behavior_type supervisor::make_behavior() {
       [this](protocol::stop_atom) { on_stop(); },
       [this](protocol::tick_atom, uint64_t attempt) { on_tick(attempt); },
       [this](const caf::strong_actor_ptr& head) { on_connected(head); },
-      [this](const local<core::error>& failure) { on_attempt_failed(*failure.value); },
+      [this](const local<core::error>& failure) { on_unreachable(*failure.value); },
   };
 }
 
@@ -53,11 +53,11 @@ supervisor::interface::behavior_type supervisor::make_behavior() {
 void supervisor::find_head() {
   ++attempt_;
   phase_ = phase::apart;
-  if (const auto* local = std::get_if<protocol::directory_actor>(&options_.head)) {
+  if (const auto* local = std::get_if<protocol::entrance_actor>(&options_.head)) {
     return on_connected(caf::actor_cast<caf::strong_actor_ptr>(*local));
   }
-  connect_async(self_->system(), std::get<endpoint_finder>(options_.head), self_->system().message_types<greeter>(),
-                options_.connect_timeout_us,
+  connect_async(self_->system(), *options_.through, std::get<endpoint_finder>(options_.head),
+                self_->system().message_types<greeter>(), options_.connect_timeout_us,
                 [weak = caf::actor_cast<caf::actor_addr>(self_)](core::result<caf::strong_actor_ptr> found) {
                   const auto strong = caf::actor_cast<interface>(weak);
                   if (!strong) return;
@@ -70,16 +70,22 @@ void supervisor::find_head() {
 
 void supervisor::on_connected(const caf::strong_actor_ptr& head) {
   if (phase_ != phase::apart) return;
-  directory_ = caf::actor_cast<protocol::directory_actor>(head);
-  self_->monitor(directory_);
+  entrance_ = caf::actor_cast<protocol::entrance_actor>(head);
+  self_->monitor(entrance_);
   say_hello();
+}
+
+// Whoever answers at the head's address while the head is away has not proven anything: no reason to end a node.
+void supervisor::on_unreachable(core::error why) {
+  if (joined_before_ && why.code == core::errc::permission_denied) why.code = core::errc::unavailable;
+  on_attempt_failed(why);
 }
 
 void supervisor::say_hello() {
   const auto attempt = ++attempt_;
   phase_ = phase::apart;
   self_
-      ->request(directory_, microseconds(options_.connect_timeout_us), protocol::hello_atom_v,
+      ->request(entrance_, microseconds(options_.connect_timeout_us), protocol::hello_atom_v,
                 protocol::protocol_version, options_.peer.node)
       .then(
           [this, attempt](const std::string& nonce) {
@@ -95,7 +101,7 @@ void supervisor::join(const std::string& nonce) {
   protocol::join_request request{
       protocol::protocol_version,       proof, options_.peer, options_.pid, options_.roles, options_.devices,
       protocol::supervisor_actor(self_)};
-  self_->request(directory_, microseconds(options_.connect_timeout_us), std::move(request))
+  self_->request(entrance_, microseconds(options_.connect_timeout_us), std::move(request))
       .then(
           [this, attempt = attempt_](const protocol::join_reply& reply) {
             if (attempt == attempt_) on_joined(reply);
@@ -107,6 +113,8 @@ void supervisor::join(const std::string& nonce) {
 
 void supervisor::on_joined(const protocol::join_reply& reply) {
   phase_ = phase::joined;
+  joined_before_ = true;
+  directory_ = reply.directory;
   lease_ = reply.lease;
   pause_us_ = refused_us_ = unanswered_us_ = 0;
   core::log::info("supervisor", "joined", "registration {}", lease_.registration.value);
@@ -128,7 +136,8 @@ void supervisor::on_attempt_failed(const core::error& why) {
 }
 
 void supervisor::retry(core::duration_us pause_us) {
-  if (directory_) self_->demonitor(directory_.address());
+  if (entrance_) self_->demonitor(entrance_.address());
+  entrance_ = nullptr;
   directory_ = nullptr;
   ++attempt_;
   phase_ = phase::apart;
@@ -174,7 +183,7 @@ void supervisor::on_down(const caf::down_msg& down) {
     if (still_stopping_.empty()) stop_next_group();
     return;
   }
-  if (directory_ && directory_.address() == down.source && std::holds_alternative<endpoint_finder>(options_.head)) {
+  if (entrance_ && entrance_.address() == down.source && std::holds_alternative<endpoint_finder>(options_.head)) {
     core::log::warn("supervisor", "head-lost", "the head's process or connection ended: joining again");
     return retry(0);
   }

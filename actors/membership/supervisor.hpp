@@ -20,8 +20,9 @@ struct supervisor_options {
   std::vector<std::string> roles;
   std::vector<protocol::joining_device> devices;
 
-  // Where the directory is: known on the head's node, searched by the others.
-  std::variant<protocol::directory_actor, endpoint_finder> head;
+  // Where to join: known on the head's node, searched by the others and connected to.
+  std::variant<protocol::entrance_actor, endpoint_finder> head;
+  control::tunnels* through = nullptr;      // of the others
   core::duration_us connect_timeout_us = 0; // of one attempt
 
   // Stopped one group after the other; an actor that ends before that is a fault of the whole node.
@@ -50,6 +51,7 @@ private:
   // -- joining --------------------------------------------------------------------------------------------------------
   void find_head();
   void on_connected(const caf::strong_actor_ptr& head);
+  void on_unreachable(core::error why);
   void say_hello();
   void join(const std::string& nonce);
   void on_joined(const protocol::join_reply& reply);
@@ -73,7 +75,9 @@ private:
   interface::pointer self_;
   const supervisor_options options_;
   phase phase_ = phase::apart;
-  protocol::directory_actor directory_;
+  protocol::entrance_actor entrance_;   // of the connection
+  protocol::directory_actor directory_; // while joined
+  bool joined_before_ = false;
   protocol::lease_terms lease_;
   // Counts attempts to join: a timer or answer of an earlier one is ignored.
   uint64_t attempt_ = 0;

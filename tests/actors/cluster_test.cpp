@@ -192,6 +192,15 @@ TEST_F(Cluster, MakesRoomWhenItsFreeBytesAreScattered) {
   for (const char name : names) EXPECT_EQ(cluster_.embed(std::string("acme/") + name, {1}).end, protocol::status::ok);
 }
 
+TEST_F(Cluster, TellsNothingToWhoSpeaksItsProtocolWithoutACertificate) {
+  start_all();
+  system_config settings(1);
+  caf::actor_system stranger(settings);
+  const auto found = stranger.middleman().remote_actor("127.0.0.1", cluster_.control_port());
+  EXPECT_FALSE(found) << "an actor of the head is published to everybody";
+  EXPECT_TRUE(cluster_.ready({"head", "worker-0", "worker-1"}));
+}
+
 TEST_F(Cluster, KeepsOutAWorkerThatDoesNotKnowTheSecret) {
   cluster_.start_head();
   cluster_.start_worker("worker-0", "guess");

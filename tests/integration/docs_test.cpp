@@ -166,8 +166,9 @@ TEST(Docs, CommandsOfTheOperationsPageDoWhatTheySay) {
   cluster c(config_text(1));
   const auto up = c.up();
   ASSERT_EQ(up.code, 0) << up.err;
-  const std::vector<std::string> of_interest{"check",  "cordon", "uncordon", "evict",   "drop-cache", "unpublish",
-                                             "models", "status", "loads",    "explain", "version",    "token"};
+  const std::vector<std::string> of_interest{"check",     "cordon", "uncordon",        "evict", "drop-cache",
+                                             "unpublish", "models", "status",          "loads", "explain",
+                                             "version",   "token",  "node-credentials"};
   const std::vector<std::string> of_operators{"cordon", "uncordon", "evict",  "drop-cache",
                                               "status", "loads",    "explain"};
   const auto give_it_work = [&] {
@@ -185,13 +186,16 @@ TEST(Docs, CommandsOfTheOperationsPageDoWhatTheySay) {
       if (word == "FILE") word = c.config_file().string();
       if (word == "N") word = "3";
       if (word == "MODEL") word = "acme/minilm";
+      if (word == "DIR") word = c.where().state().string();
+      if (word == "worker-b") word = "worker-0";
+      if (word == "for-worker-b") word = (c.where().path() / word).string();
     }
     if ((command.is("unpublish") || command.is("models")) && !command.names("--as"))
       words.insert(words.end(), {"--as", "acme"});
     if (command.is("unpublish") && ran.contains("unpublish")) give_it_work();
     if (command.is("token") && words.size() < 3) continue; // names it
     ended done;
-    const bool in_the_cluster = !command.is("check") && !command.is("version");
+    const bool in_the_cluster = !command.is("check") && !command.is("version") && !command.is("node-credentials");
     // "busy" for the moment between an answer and the end of its load.
     c.eventually([&] { return (done = in_the_cluster ? c.run(words) : c.where().run(words)).code == 0; }, 5s);
     EXPECT_EQ(done.code, 0) << done.err;

@@ -110,22 +110,73 @@ TEST(Refusals, UpRefusesACatalogueThatNoArenaCanServe) {
   EXPECT_THAT(up.err, HasSubstr("arenaMib"));
 }
 
+// A state folder beside that of a running cluster, whose nodes find its head.
+class second_machine {
+public:
+  explicit second_machine(const cluster& of) : of_(of) {}
+
+  std::filesystem::path state() const { return where_.path() / "state"; }
+  void take_credentials() const {
+    const auto made = of_.run({"node-credentials", of_.config_file().string(), "worker-0", "--out", state().string()});
+    ASSERT_EQ(made.code, 0) << made.err;
+  }
+  ended start() const {
+    std::filesystem::create_directories(state() / "run");
+    std::filesystem::copy_file(of_.where().state() / "run" / "head.json", state() / "run" / "head.json");
+    return where_.run({"node", of_.config_file().string(), "--name", "worker-0", "--state", state().string()});
+  }
+  const workspace& where() const { return where_; }
+
+private:
+  const cluster& of_;
+  const workspace where_;
+};
+
 TEST(Refusals, ANodeWithAnotherSecretDoesNotJoin) {
   cluster c(config_text(1));
   ASSERT_EQ(c.up().code, 0);
-  // The same node, from a folder with a secret of its own, that finds the running head.
-  const workspace stranger;
-  const auto state = stranger.path() / "state";
-  ASSERT_EQ(stranger.run({"up", "/nonexistent", "--state", state.string()}).code, 1);
-  const auto record = c.where().state() / "run" / "head.json";
-  std::filesystem::create_directories(state / "run");
-  std::filesystem::copy_file(record, state / "run" / "head.json");
-  std::filesystem::copy_file(c.where().state() / "version", state / "version");
-  const auto secret = stranger.file("state/cluster.secret", "not the cluster's\n");
+  const second_machine second(c);
+  second.take_credentials();
+  const auto secret = second.where().file("state/cluster.secret", "not the cluster's\n");
   std::filesystem::permissions(secret, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-  const auto node = stranger.run({"node", c.config_file().string(), "--name", "worker-0", "--state", state.string()});
-  expect_one_line(node, "secret");
+  expect_one_line(second.start(), "secret");
   EXPECT_EQ(c.state_of("worker-0"), "ready");
+}
+
+TEST(Refusals, ANodeOfAnotherClusterDoesNotJoin) {
+  cluster c(config_text(1)), other(config_text(1));
+  ASSERT_EQ(c.up().code, 0);
+  const second_machine second(c);
+  const auto made =
+      other.run({"node-credentials", other.config_file().string(), "worker-0", "--out", second.state().string()});
+  ASSERT_EQ(made.code, 0) << made.err;
+  std::filesystem::copy_file(c.where().state() / "cluster.secret", second.state() / "cluster.secret",
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto node = second.start();
+  expect_one_line(node, "not of this cluster");
+  EXPECT_THAT(node.err, HasSubstr("node-credentials"));
+  EXPECT_EQ(c.state_of("worker-0"), "ready");
+}
+
+TEST(Refusals, ANodeWithoutCredentialsIsToldWhereTheyComeFrom) {
+  cluster c(config_text(1));
+  ASSERT_EQ(c.up().code, 0);
+  const second_machine second(c);
+  second.take_credentials();
+  std::filesystem::remove(second.state() / "credentials" / "worker-0.pem");
+  const auto node = second.start();
+  expect_one_line(node, "worker-0.pem is missing");
+  EXPECT_THAT(node.err, HasSubstr("fastptm node-credentials CONFIG worker-0"));
+}
+
+TEST(Refusals, CredentialsAreForNodesOfTheConfigurationAndForFoldersOfTheirOwn) {
+  cluster c(config_text(1));
+  const auto ask = [&](const std::string& node, const std::filesystem::path& out) {
+    return c.run({"node-credentials", c.config_file().string(), node, "--out", out.string()});
+  };
+  expect_one_line(ask("worker-9", c.where().path() / "out"), "no node 'worker-9'");
+  c.where().file("thesis.txt", "precious");
+  expect_one_line(ask("worker-0", c.where().path()), "empty folder");
 }
 
 // -- requests ---------------------------------------------------------------------------------------------------------

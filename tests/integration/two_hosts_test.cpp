@@ -82,14 +82,10 @@ TEST_P(TwoHosts, AWorkerOnAnotherMachineTakesItsWeightsOverTheNetwork) {
   if (!hosts.good()) GTEST_SKIP() << "network namespaces cannot be made here: that needs `ip` and the right to";
   ASSERT_TRUE(hosts.carries());
   cluster first(config, {two_hosts::inside(hosts.a()), {}, {}});
-  // Both machines know the secret: here it is made first and given to both.
   cluster second(config, {two_hosts::inside(hosts.b()), {}, {}});
-  const std::string secret = core::random_secret_hex() + "\n";
-  for (const auto* each : {&first, &second}) {
-    std::filesystem::create_directory(each->where().state());
-    const auto file = each->where().file("state/cluster.secret", secret);
-    std::filesystem::permissions(file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-  }
+  const auto made = first.run(
+      {"node-credentials", first.config_file().string(), "worker-b", "--out", second.where().state().string()});
+  ASSERT_EQ(made.code, 0) << made.err;
   auto up_b = second.where().start({"up", second.config_file().string(), "--state", second.where().state().string()});
   const auto up_a = first.up();
   ASSERT_EQ(up_a.code, 0) << up_a.err;

@@ -148,16 +148,16 @@ ledger_actor::behavior_type fake_ledger(ledger_actor::pointer self, script* told
 
 directory_actor::behavior_type fake_directory(directory_actor::pointer self) {
   return {
-      [](hello_atom, uint32_t, const std::string&) { return std::string(); },
+      [](hello_atom, uint32_t, const std::string&, const std::string&) { return std::string(); },
       [](const join_request&) { return join_reply(); },
       [](renew_atom, registration_id) { return true; },
       [](leave_atom, registration_id) {},
       [](registration_id, const device_row&) {},
       [](const holdings_added&) {},
       [](const holdings_dropped&) {},
-      [](const locate_request&) { return holder_list(); },
-      [](const running_load&) {},
-      [](const load_report&) {},
+      [](registration_id, const locate_request&) { return holder_list(); },
+      [](registration_id, const running_load&) {},
+      [](registration_id, const load_report&) {},
       [](cordon_atom, const std::string&, bool) { return true; },
       [=](stop_atom) { self->quit(); },
   };

@@ -34,6 +34,7 @@ public:
   }
 
   memory_network& network() { return network_; }
+  uint16_t control_port() const { return port_; }
   const actors::head_actors& head() { return *nodes_.at("head")->actors.head; }
 
   void start_head() {
@@ -56,7 +57,7 @@ public:
     head.store.slab = {slab.region, slab.generation};
     node.parts.head = head;
     start(node);
-    port_ = node.actors.head->control_port; // the next life listens there, too
+    port_ = node.actors.head->door->port(); // the next life listens there, too
   }
 
   void start_worker(const std::string& name, const std::string& secret = "secret") {
@@ -156,6 +157,7 @@ private:
     std::unique_ptr<engine::runner> runner;
     std::unique_ptr<weights::verifier> checker = std::make_unique<weights::verifier>(1);
     actors::loading_environment environment;
+    std::unique_ptr<control::tunnels> through;
     actors::system_config settings{2};
     std::unique_ptr<caf::actor_system> system;
     actors::node_parts parts;
@@ -167,18 +169,22 @@ private:
   running_node& make(const std::string& name) {
     auto& made = *(nodes_[name] = std::make_unique<running_node>());
     network_.add_node(name, &made.exports);
-    made.environment.node = name;
     made.environment.boot_id = "this host";
     made.environment.fetcher_to = [this](const transport::peer_address&) { return &network_; };
     made.environment.exporter = &made.exports;
     made.environment.checker = made.checker.get();
     made.environment.clock = &clock_;
+    const auto lifetime = control::ten_years_from(control::wall_clock_s());
+    made.through = control::tunnels::start(control::issue(authority_, name, lifetime).value(), nullptr).value();
+    made.parts.through = made.through.get();
     made.parts.secret = "secret";
     made.parts.address = {name, ++last_incarnation_, "this host", "", "", 0};
     made.parts.pid = 1;
     made.parts.connect_timeout_us = 1'000'000;
     made.parts.environment = &made.environment;
-    made.parts.find_head = [this]() -> core::result<actors::endpoint> { return actors::endpoint{"127.0.0.1", port_}; };
+    made.parts.find_head = [this]() -> core::result<actors::endpoint> {
+      return actors::endpoint{"127.0.0.1", port_, "head"};
+    };
     made.parts.on_fatal = [&made](const core::error& why) {
       const core::mutex_lock lock(made.mutex);
       made.fatal = why;
@@ -195,6 +201,7 @@ private:
 
   const std::filesystem::path folder_;
   const core::monotonic_clock clock_;
+  const control::authority authority_ = control::make_authority(control::ten_years_from(control::wall_clock_s()));
   uint16_t port_ = 0;
   uint64_t last_incarnation_ = 0;
   memory_network network_;

@@ -42,7 +42,6 @@ protected:
   using load_answer = std::optional<core::result<load_reply>>;
 
   GpuWorker() {
-    environment_.node = "worker-0";
     environment_.fetcher_to = [this](const transport::peer_address&) { return &fetcher_; };
     environment_.exporter = &exports_;
     environment_.checker = &checker_;
@@ -50,11 +49,11 @@ protected:
     // All that a device and its transfers say to them.
     directory_ = world_.system().spawn([this](caf::event_based_actor*) -> caf::behavior {
       return {
-          [](const locate_request&) { return holder_list(); },
-          [](const running_load&) {},
+          [](registration_id, const locate_request&) { return holder_list(); },
+          [](registration_id, const running_load&) {},
           [this](const holdings_added& added) { held_.insert(held_.end(), added.shards.begin(), added.shards.end()); },
           [](const holdings_dropped&) {},
-          [this](const load_report& report) { reports_.push_back(report); },
+          [this](registration_id, const load_report& report) { reports_.push_back(report); },
           [this](registration_id registration, const device_row& row) { rows_.emplace_back(registration, row); }};
     });
     store_ = world_.system().spawn([](caf::event_based_actor*) -> caf::behavior {

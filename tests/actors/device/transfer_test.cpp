@@ -19,14 +19,13 @@ constexpr uint64_t chunk = 4 << 20;
 class Transfer : public testing::Test {
 protected:
   Transfer() {
-    environment_.node = "worker-0";
     environment_.fetcher_to = [this](const transport::peer_address&) { return &fetcher_; };
     environment_.checker = &checker_;
     environment_.clock = &world_.clock();
     // All that a transfer says to them: what they had no handler for would come back as an error, and end it.
     directory_ = world_.system().spawn([this](caf::event_based_actor*) -> caf::behavior {
-      return {[this](const locate_request&) { return holders_; },
-              [this](const running_load& running) { told_.push_back(running.peers); }};
+      return {[this](registration_id, const locate_request&) { return holders_; },
+              [this](registration_id, const running_load& running) { told_.push_back(running.peers); }};
     });
     store_ = world_.system().spawn([this](caf::event_based_actor*) -> caf::behavior {
       return {[this](const stage_request& request) {

@@ -22,6 +22,7 @@ protected:
     options.heartbeat_us = 250'000;
     options.lease_us = 1'000'000;
     options.secret = "secret";
+    options.admission = "admission";
     options.nodes = {{"head", {"head"}}, {"worker-0", {"worker"}}, {"worker-1", {"worker"}}};
     options.clock = &world_.clock();
     ledger_ = world_.system().spawn<actor_from_state<ledger>>(ledger_options{});
@@ -39,10 +40,14 @@ protected:
     world_.run();
   }
 
+  core::result<std::string> hello(const std::string& node, uint32_t version = protocol::protocol_version,
+                                  const std::string& admission = "admission") {
+    return world_.ask<std::string>(directory_, second_us, protocol::hello_atom_v, version, node, admission);
+  }
+
   core::result<protocol::join_reply> join(const std::string& node, uint64_t incarnation,
                                           const std::string& secret = "secret") {
-    const auto nonce =
-        world_.ask<std::string>(directory_, second_us, protocol::hello_atom_v, protocol::protocol_version, node);
+    const auto nonce = hello(node);
     if (!nonce) return core::fail(nonce.error());
     supervisors_.push_back(world_.system().spawn<actor_from_state<tests::recording_supervisor>>(&heard_[node]));
     protocol::join_request request;
@@ -68,6 +73,13 @@ protected:
     return joined->lease.registration;
   }
 
+  std::vector<protocol::holder_row> holders(protocol::registration_id by, const std::string& device,
+                                            const core::digest& shard) {
+    const auto found =
+        world_.ask<protocol::holder_list>(directory_, second_us, by, protocol::locate_request{device, {1}, {shard}});
+    return found ? found->rows : std::vector<protocol::holder_row>();
+  }
+
   protocol::node_state state_of(const std::string& node) {
     const auto listed = world_.ask<protocol::node_list>(ledger_, second_us, protocol::nodes_atom_v);
     for (const auto& row : listed->rows)
@@ -87,11 +99,16 @@ protected:
 };
 
 TEST_F(Directory, RefusesAnotherProtocolVersion) {
-  const auto nonce = world_.ask<std::string>(directory_, second_us, protocol::hello_atom_v,
-                                             protocol::protocol_version + 1, std::string("worker-0"));
+  const auto nonce = hello("worker-0", protocol::protocol_version + 1);
   ASSERT_FALSE(nonce);
   EXPECT_EQ(nonce.error().code, core::errc::version_mismatch);
   EXPECT_NE(nonce.error().message.find("run the same build"), std::string::npos);
+}
+
+TEST_F(Directory, GreetsThoseOnlyWhoComeByAnEntrance) {
+  const auto nonce = hello("worker-0", protocol::protocol_version, "guess");
+  ASSERT_FALSE(nonce);
+  EXPECT_EQ(nonce.error().code, core::errc::permission_denied);
 }
 
 TEST_F(Directory, RefusesAWrongSecret) {
@@ -108,8 +125,7 @@ TEST_F(Directory, RefusesANodeThatIsNotConfigured) {
 }
 
 TEST_F(Directory, RefusesAProofThatIsPlayedBack) {
-  const auto nonce = world_.ask<std::string>(directory_, second_us, protocol::hello_atom_v, protocol::protocol_version,
-                                             std::string("worker-0"));
+  const auto nonce = hello("worker-0");
   protocol::join_request request;
   request.version = protocol::protocol_version;
   request.peer.node = "worker-0";
@@ -214,13 +230,10 @@ TEST_F(Directory, LosesANodeAtOnceWhenItsSupervisorEnds) {
 TEST_F(Directory, ListsHoldersOfLiveNodesOnly) {
   core::digest shard;
   shard.bytes[0] = 1;
-  const auto first = ready("worker-0", 7);
-  ready("worker-1", 8);
+  const auto first = ready("worker-0", 7), second = ready("worker-1", 8);
   caf::anon_send(directory_, protocol::holdings_added{first, "worker-0/host0", {{shard, 3, 4, 0, 4096}}});
   const auto ask = [&](const std::string& who) {
-    return world_
-        .ask<protocol::holder_list>(directory_, second_us, protocol::locate_request{who, who + "/host0", {1}, {shard}})
-        ->rows;
+    return holders(who == "worker-0" ? first : second, who + "/host0", shard);
   };
   ASSERT_EQ(ask("worker-1").size(), 1u);
   EXPECT_EQ(ask("worker-1")[0].shards[0].generation, 4u);
@@ -235,10 +248,36 @@ TEST_F(Directory, ForgetsAHoldingThatWasDropped) {
   const auto first = ready("worker-0", 7);
   caf::anon_send(directory_, protocol::holdings_added{first, "worker-0/host0", {{shard, 3, 4, 0, 4096}}});
   caf::anon_send(directory_, protocol::holdings_dropped{first, "worker-0/host0", {shard}});
-  EXPECT_TRUE(world_
-                  .ask<protocol::holder_list>(directory_, second_us,
-                                              protocol::locate_request{"worker-1", "worker-1/host0", {1}, {shard}})
-                  ->rows.empty());
+  EXPECT_TRUE(holders(ready("worker-1", 8), "worker-1/host0", shard).empty());
+}
+
+TEST_F(Directory, HearsOfADeviceFromItsOwnNodeInItsPresentRegistrationOnly) {
+  core::digest shard;
+  const auto old = ready("worker-0", 7), first = ready("worker-0", 7), second = ready("worker-1", 8);
+  caf::anon_send(directory_, protocol::holdings_added{first, "worker-0/host0", {{shard, 3, 4, 0, 4096}}});
+  protocol::load_report report;
+  report.device = "worker-0/host0";
+  const protocol::running_load running{{1}, "acme/a@1", "worker-0/host0", {}};
+  protocol::device_row row;
+  row.name = "worker-0/host0";
+  row.used_bytes = 77;
+  for (const auto by : {old, second, protocol::registration_id{0}, protocol::registration_id{first.value + 1}}) {
+    caf::anon_send(directory_, protocol::holdings_dropped{by, "worker-0/host0", {shard}});
+    caf::anon_send(directory_, by, report);
+    caf::anon_send(directory_, by, running);
+    caf::anon_send(directory_, by, row);
+    caf::anon_send(directory_, protocol::leave_atom_v, by == second ? old : by);
+    EXPECT_TRUE(holders(by, "worker-0/host0", shard).empty());
+    EXPECT_TRUE(holders(by, "of nobody", shard).empty());
+  }
+  EXPECT_EQ(holders(second, "worker-1/host0", shard).size(), 1u);
+  EXPECT_EQ(state_of("worker-0"), protocol::node_state::ready);
+  const auto loads =
+      world_.ask<protocol::load_list>(ledger_, second_us, protocol::loads_atom_v, uint32_t{10}, std::string());
+  EXPECT_TRUE(loads->rows.empty());
+  EXPECT_TRUE(world_.ask<protocol::running_list>(ledger_, second_us, protocol::running_atom_v)->rows.empty());
+  const auto nodes = world_.ask<protocol::node_list>(ledger_, second_us, protocol::nodes_atom_v);
+  EXPECT_EQ(nodes->rows[1].devices.at(0).used_bytes, 0u);
 }
 
 TEST_F(Directory, RemembersThatADeviceIsCordoned) {

@@ -5,6 +5,7 @@
 
 #include "actors/actor_from_state.hpp"
 #include "actors/membership/directory.hpp"
+#include "actors/membership/entrance.hpp"
 #include "tests/support/deterministic_system.hpp"
 #include "tests/support/recording_actors.hpp"
 
@@ -21,6 +22,7 @@ protected:
     options.heartbeat_us = 250'000;
     options.lease_us = 1'000'000;
     options.secret = "secret";
+    options.admission = "admission";
     options.nodes = {{"worker-0", {"worker"}}};
     options.clock = &world_.clock();
     options.scheduler = scheduler_;
@@ -40,14 +42,16 @@ protected:
     world_.run();
   }
 
-  void start(const std::string& secret = "secret") {
+  void start(const std::string& secret = "secret", const std::string& certificate_of = "worker-0") {
+    const auto entrance_of_it =
+        world_.system().spawn<actor_from_state<entrance>>(entrance_options{certificate_of, directory_, "admission"});
     supervisor_options options;
     options.secret = secret;
     options.peer.node = "worker-0";
     options.peer.incarnation = 7;
     options.connect_timeout_us = 1'000'000;
     options.devices = {{"worker-0/host0", worker_}};
-    options.head = directory_;
+    options.head = entrance_of_it;
     options.children = {{caf::actor_cast<caf::actor>(worker_)}, {caf::actor_cast<caf::actor>(other_)}};
     options.on_joined = [this] { ++joined_; };
     options.on_fatal = [this](const core::error& why) { fatal_.push_back(why); };
@@ -109,6 +113,14 @@ TEST_F(Supervisor, CannotGoOnWithAWrongSecret) {
   start("guess");
   ASSERT_EQ(fatal_.size(), 1u);
   EXPECT_EQ(fatal_[0].code, core::errc::permission_denied);
+  EXPECT_EQ(joined_, 0);
+}
+
+TEST_F(Supervisor, JoinsUnderTheNameInItsCertificateOnly) {
+  start("secret", "worker-1");
+  ASSERT_EQ(fatal_.size(), 1u);
+  EXPECT_EQ(fatal_[0].code, core::errc::permission_denied);
+  EXPECT_NE(fatal_[0].message.find("'worker-1' may not join as 'worker-0'"), std::string::npos) << fatal_[0].message;
   EXPECT_EQ(joined_, 0);
 }
 
