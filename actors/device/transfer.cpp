@@ -108,7 +108,7 @@ void transfer::add_peer(const protocol::holder_row& holder) {
   if (source.holds.empty()) return;
   const auto known = peers_.find(holder.device);
   if (known != peers_.end())
-    loader_->add_holdings(known->second, std::move(source.holds));
+    loader_->add_holdings(known->second, source.holds);
   else
     peers_[holder.device] = loader_->add_source(std::move(source));
 }

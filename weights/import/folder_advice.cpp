@@ -142,7 +142,7 @@ std::string other_name_advice(const names& in) {
   return {};
 }
 
-std::string advice_or(std::string advice, std::string_view otherwise) {
+std::string advice_or(const std::string& advice, std::string_view otherwise) {
   return advice.empty() ? std::string(otherwise) : advice;
 }
 

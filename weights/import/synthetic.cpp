@@ -91,6 +91,7 @@ std::string config_text(const synthetic_shape& shape) {
 // Special tokens at their usual places, then every printable ASCII character as a word's first and as a later one.
 std::string vocabulary_text(uint32_t size) {
   std::vector<std::string> tokens;
+  tokens.reserve(size);
   for (uint32_t i = 0; i < size; ++i) tokens.push_back(fmt::format("[unused{}]", i));
   const bool is_usual = size >= 512;
   const uint32_t special = is_usual ? 100 : 1;

@@ -72,11 +72,11 @@ uint32_t loader::add_source(load_source source) {
       plan_.add_source(state->what.kind, options_.rates.rate_bps(state->what.kind, state->what.peer.node, path));
   sources_.push_back(std::move(state));
   lock.unlock();
-  add_holdings(number, std::move(holds));
+  add_holdings(number, holds);
   return number;
 }
 
-void loader::add_holdings(uint32_t source, std::vector<shard_location> holds) {
+void loader::add_holdings(uint32_t source, const std::vector<shard_location>& holds) {
   if (holds.empty()) return;
   actions out;
   {

@@ -71,7 +71,7 @@ public:
 
   // Before start() or while running; returns the number for add_holdings.
   uint32_t add_source(load_source source);
-  void add_holdings(uint32_t source, std::vector<shard_location> holds);
+  void add_holdings(uint32_t source, const std::vector<shard_location>& holds);
   // A staging from disk found damaged chunks: counted in the report as bad.
   void note_bad_chunks(uint32_t source, uint32_t chunks);
 
