@@ -1,4 +1,6 @@
 // Bytes on the ports of clients: the gateway's, the administration's and HTTP's. Whatever comes, a conversation ends.
+#include <cerrno>
+
 #include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -57,9 +59,9 @@ public:
 
   bool ends() {
     char reply[4096];
-    ssize_t got;
-    while ((got = ::recv(socket_, reply, sizeof reply, 0)) > 0) {
-    }
+    ssize_t got = 0;
+    do got = ::recv(socket_, reply, sizeof reply, 0);
+    while (got > 0 || (got < 0 && errno == EINTR)); // libFuzzer's clock
     return got == 0 || errno == ECONNRESET;
   }
 
