@@ -21,6 +21,8 @@ namespace fastptm::transport::sockets {
 namespace {
 
 constexpr core::duration_us stop_us = 5'000'000;
+// A tenth of a millisecond: while bytes move the next ones come sooner, and a sleep and a wake-up cost a fifth of the rate.
+constexpr unsigned rounds_before_sleep = 200;
 
 struct cancel_command {
   transport::fetch_id id;
@@ -54,7 +56,7 @@ public:
 
   // -- the pump -------------------------------------------------------------------------------------------------------
   bool progress() override;
-  unsigned spin_rounds() const override { return 0; } // the kernel wakes us with more bytes than a round would find
+  unsigned spin_rounds() const override { return rounds_before_sleep; }
   bool arm() override { return !has_posted_.load(std::memory_order_acquire); }
   int event_file() const override { return poller_.file(); }
   core::duration_us sleep_limit_us() const override;

@@ -19,7 +19,7 @@ constexpr core::duration_us check_every_us = 2'000;
 constexpr core::duration_us idle_us = 60'000'000;
 // Of one source before the others have their turn.
 constexpr int steps_a_turn = 16;
-constexpr uint64_t receive_bytes = 1 << 20;
+constexpr uint64_t receive_bytes = 4 << 20;
 
 template <class Message> Message read(const std::array<std::byte, sizeof(wire::message)>& buffer) {
   Message out;

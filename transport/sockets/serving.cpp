@@ -16,7 +16,7 @@ namespace fastptm::transport::sockets {
 namespace {
 
 // Of one peer before the others have their turn.
-constexpr uint64_t flush_bytes = 1 << 20;
+constexpr uint64_t flush_bytes = 4 << 20;
 constexpr int messages_a_turn = 64, accepts_a_turn = 16;
 // Sent one behind the other; the second waits so that the socket never runs dry.
 constexpr unsigned sends_at_once = 2;
