@@ -239,16 +239,7 @@ bool fetching::on_granted(connection& to, const wire::message& message) {
 
 void fetching::read_memory(flight& one, uint64_t address) {
   one.reading = true;
-  reading_.pool->submit([id = one.what.id.value, pid = one.from->pid, address, target = one.what.request.target.address,
-                         length = one.what.request.source.length_bytes, fill = reading_.fill,
-                         report = reading_.report] {
-    const auto piece = [=](uint64_t offset, uint64_t bytes) {
-      return read_peer(pid, address + offset, target + offset, bytes);
-    };
-    if (!fill) return report(id, piece(0, length), std::nullopt);
-    const auto checksum = fill(target, length, read_piece_bytes, piece);
-    report(id, checksum.has_value(), checksum);
-  });
+  reading_.start(one.what.id.value, one.from->pid, address, one.what.request);
 }
 
 void fetching::on_read(uint64_t id, bool complete, std::optional<uint64_t> checksum) {

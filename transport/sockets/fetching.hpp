@@ -12,29 +12,12 @@
 
 #include "core/clock.hpp"
 #include "transport/cluster_secret.hpp"
-#include "transport/copy_pool.hpp"
-#include "transport/fetcher.hpp"
 #include "transport/message_tags.hpp"
+#include "transport/network_engine.hpp"
 #include "transport/sockets/link.hpp"
 #include "transport/sockets/poller.hpp"
 
 namespace fastptm::transport::sockets {
-
-struct wanted_fetch {
-  transport::fetch_id id;
-  peer_address peer;
-  fetch_request request;
-  core::time_us called_us = 0;
-  fetch_done done;
-};
-
-// What reading a peer's memory needs: threads to do it on and a way back to the pump.
-struct memory_reading {
-  copy_pool* pool = nullptr;       // null: nobody's memory is read
-  checksummed_fill fill = nullptr; // null: results come without a checksum
-  // Any thread: has the pump call fetching::on_read.
-  std::function<void(uint64_t id, bool complete, std::optional<uint64_t> checksum)> report;
-};
 
 // Driven by the backend on the pump's thread.
 //

@@ -2,18 +2,10 @@
 #include "transport/ucx/backend.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
-#include <optional>
-#include <unordered_map>
-#include <variant>
-#include <vector>
-
-#include <fmt/format.h>
 
 #include "core/check.hpp"
-#include "core/mutex.hpp"
-#include "transport/pump.hpp"
+#include "transport/network_engine.hpp"
 #include "transport/ucx/fetching.hpp"
 #include "transport/ucx/only_address.hpp"
 #include "transport/ucx/serving.hpp"
@@ -34,155 +26,64 @@ bool environment_allows_cma() {
   return transports.find("cma") != std::string_view::npos || transports.find("all") != std::string_view::npos;
 }
 
-struct cancel_command {
-  transport::fetch_id id;
-};
-struct close_command {
-  std::string node;
-};
-struct read_command {
-  uint64_t id;
-  bool complete;
-  std::optional<uint64_t> checksum;
-};
-using command = std::variant<wanted_fetch, cancel_command, close_command, read_command>;
-
-template <class... Fs> struct overloaded : Fs... { using Fs::operator()...; };
-
 } // namespace
 
-class backend::engine final : public pumped {
+class backend::engine final : public network_engine {
 public:
   engine(backend_options options, exporter& exports, std::unique_ptr<worker> by);
   ~engine() override;
   core::result<void> start();
 
-  // -- any thread -----------------------------------------------------------------------------------------------------
-  core::result<transport::fetch_id> fetch(const peer_address& peer, const fetch_request& request, fetch_done done);
-  void post(command what);
-  path path_to(const peer_address& peer) const;
-
-  uint16_t port() const { return port_; }
   bool cma_allowed() const { return cma_allowed_; }
 
   // -- the pump -------------------------------------------------------------------------------------------------------
   bool progress() override;
   unsigned spin_rounds() const override { return fetching_.receives_here() ? rounds_while_busy : rounds_while_idle; }
-  bool arm() override { return !has_posted_.load(std::memory_order_acquire) && worker_->arm(); }
+  bool arm() override { return !has_posted() && worker_->arm(); }
   int event_file() const override { return worker_->event_file(); }
   core::duration_us sleep_limit_us() const override;
 
 private:
-  bool carry_out_posted();
-  void carry_out(command& what);
+  void begin(wanted_fetch what) override { fetching_.fetch(std::move(what)); }
+  void give_up(transport::fetch_id id) override { fetching_.cancel(id); }
+  void leave(const std::string& node) override { fetching_.close_peer(node); }
+  void on_read(uint64_t id, bool complete, std::optional<uint64_t> checksum) override {
+    fetching_.on_read(id, complete, checksum);
+  }
 
   const backend_options options_;
   const cluster_secret secret_;
   const bool cma_allowed_;
-  const std::string boot_id_ = this_boot_id();
-  uint16_t port_ = 0;
   core::monotonic_clock clock_;
-  std::atomic<uint64_t> last_fetch_{0};
-  std::atomic<uint32_t> outstanding_{0};
-
-  // What other threads hand to the pump, and the paths it tells them.
-  mutable core::mutex mutex_;
-  std::vector<command> posted_ FASTPTM_GUARDED_BY(mutex_);
-  std::unordered_map<std::string, path> paths_ FASTPTM_GUARDED_BY(mutex_);
-  std::atomic<bool> has_posted_{false};
-
-  // The pump's.
   std::unique_ptr<worker> worker_;
   serving serving_;
   fetching fetching_;
-  std::vector<command> taken_;
-  std::unique_ptr<pump> pump_; // last: stops before anything it drives goes away
 };
 
 backend::engine::engine(backend_options options, exporter& exports, std::unique_ptr<worker> by)
-    : options_(std::move(options)), secret_(options_.secret), cma_allowed_(environment_allows_cma()),
-      worker_(std::move(by)), serving_(*worker_, exports, secret_, options_.incarnation, options_.serving),
-      fetching_(
-          *worker_, secret_, cma_allowed_, options_.connect_us,
-          {options_.copiers.get(), options_.fill, [this](uint64_t id, bool complete, std::optional<uint64_t> checksum) {
-             post(read_command{id, complete, checksum});
-           }}) {
-  fetching_.on_path = [this](const std::string& node, path way) {
-    core::mutex_lock lock(mutex_);
-    paths_[node] = way;
-  };
+    : network_engine(options.fetches_in_flight, environment_allows_cma()), options_(std::move(options)),
+      secret_(options_.secret), cma_allowed_(environment_allows_cma()), worker_(std::move(by)),
+      serving_(*worker_, exports, secret_, options_.incarnation, options_.serving),
+      fetching_(*worker_, secret_, cma_allowed_, options_.connect_us, reading(options_.copiers.get(), options_.fill)) {
+  fetching_.on_path = [this](const std::string& node, path way) { note_path(node, way); };
 }
 
 core::result<void> backend::engine::start() {
   if (auto started = fetching_.start(); !started) return started;
   const auto port = serving_.listen(options_.listen_host, options_.listen_port);
   if (!port) return core::fail(port.error());
-  port_ = *port;
-  pump_ = std::make_unique<pump>(*this, "ucx-pump", options_.on_pump_start);
+  start_pump(*port, "ucx-pump", options_.on_pump_start);
   return {};
 }
 
 backend::engine::~engine() {
-  pump_.reset();
-  carry_out_posted(); // what was accepted is failed below like the rest
+  stop_pump(); // what was accepted is failed below like the rest
   fetching_.close_all();
   serving_.close_all();
   const auto give_up_us = clock_.now_us() + stop_us;
   while (!(fetching_.empty() && serving_.empty()) && clock_.now_us() < give_up_us) progress();
   // Leaving with UCX still writing into somebody's memory would be worse than ending here.
   core::check(fetching_.empty() && serving_.empty(), "UCX completes every operation of a closed endpoint");
-}
-
-core::result<transport::fetch_id> backend::engine::fetch(const peer_address& peer, const fetch_request& request,
-                                                         fetch_done done) {
-  core::check(request.timeout_us > 0, "a fetch has a deadline");
-  core::check(request.target.size_bytes >= request.source.length_bytes, "the target holds what is fetched");
-  if (outstanding_.fetch_add(1) >= options_.fetches_in_flight) {
-    outstanding_.fetch_sub(1);
-    return core::fail(core::errc::busy, fmt::format("{} fetches are in flight", options_.fetches_in_flight));
-  }
-  const transport::fetch_id id{++last_fetch_};
-  auto counted = [this, done = std::move(done)](core::result<fetched> result) {
-    outstanding_.fetch_sub(1);
-    done(std::move(result));
-  };
-  post(wanted_fetch{id, peer, request, clock_.now_us(), std::move(counted)});
-  return id;
-}
-
-void backend::engine::post(command what) {
-  {
-    core::mutex_lock lock(mutex_);
-    posted_.push_back(std::move(what));
-    has_posted_.store(true, std::memory_order_release);
-  }
-  if (pump_ && !pump_->is_this_thread()) pump_->wake();
-}
-
-path backend::engine::path_to(const peer_address& peer) const {
-  core::mutex_lock lock(mutex_);
-  if (const auto found = paths_.find(peer.node); found != paths_.end()) return found->second;
-  return cma_allowed_ && !peer.boot_id.empty() && peer.boot_id == boot_id_ ? path::cma : path::tcp;
-}
-
-bool backend::engine::carry_out_posted() {
-  if (!has_posted_.load(std::memory_order_acquire)) return false;
-  {
-    core::mutex_lock lock(mutex_);
-    taken_.swap(posted_);
-    has_posted_.store(false, std::memory_order_relaxed);
-  }
-  for (auto& what : taken_) carry_out(what);
-  taken_.clear();
-  return true;
-}
-
-void backend::engine::carry_out(command& what) {
-  std::visit(overloaded{[this](wanted_fetch& fetch) { fetching_.fetch(std::move(fetch)); },
-                        [this](cancel_command& cancel) { fetching_.cancel(cancel.id); },
-                        [this](close_command& close) { fetching_.close_peer(close.node); },
-                        [this](read_command& read) { fetching_.on_read(read.id, read.complete, read.checksum); }},
-             what);
 }
 
 bool backend::engine::progress() {
@@ -219,10 +120,10 @@ core::result<transport::fetch_id> backend::fetch(const peer_address& peer, const
 }
 
 void backend::cancel(transport::fetch_id id) {
-  engine_->post(cancel_command{id});
+  engine_->cancel(id);
 }
 void backend::close_peer(std::string_view node) {
-  engine_->post(close_command{std::string(node)});
+  engine_->close_peer(node);
 }
 path backend::path_to(const peer_address& peer) const {
   return engine_->path_to(peer);
