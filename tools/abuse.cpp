@@ -15,6 +15,7 @@
 #include <capnp/rpc-twoparty.h>
 #include <fmt/format.h>
 #include <kj/async-io.h>
+#include <sys/socket.h>
 
 #include "clients/cpp/client.hpp"
 #include "core/clock.hpp"
@@ -51,6 +52,9 @@ public:
   }
   kj::Promise<void> whenWriteDisconnected() override { return socket_->whenWriteDisconnected(); }
   void shutdownWrite() override { socket_->shutdownWrite(); }
+  void hang_up() {
+    KJ_IF_MAYBE (file, socket_->getFd()) ::shutdown(*file, SHUT_RDWR);
+  }
 
 private:
   kj::Own<kj::AsyncIoStream> socket_;
@@ -82,6 +86,9 @@ public:
     if (what == "requests") flood(4, 1'024, true, until_us, [this](session& by) { return ask_ids(by); });
     if (what == "kept") keep_models(until_us);
     if (what == "uploads") hold_uploads(until_us);
+  }
+  void hang_up() {
+    for (auto& each : sessions_) each.stream->hang_up();
   }
   uint64_t calls() const { return calls_; }
 
@@ -263,11 +270,13 @@ int run(const settings& chosen) {
   });
   uint64_t calls = 0;
   std::thread other([&] {
-    abuser by(head->gateway, *bad, of_abuser);
+    // Never destroyed: KJ ends a chain of unsent messages by recursion, and a stack holds some ten thousand.
+    auto& by = *new abuser(head->gateway, *bad, of_abuser);
     const auto trouble = kj::runCatchingExceptions([&] { by.run(chosen.abuse, core::monotonic_now_us() + for_us); });
     KJ_IF_MAYBE (exception, trouble) {
       fmt::print("the abuser was cut off: {}\n", exception->getDescription().cStr());
     }
+    by.hang_up();
     calls = by.calls();
   });
   print("during", ask_steadily(**client, model, as_text, for_us));
