@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <csignal>
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,6 +15,7 @@
 
 #include "core/check.hpp"
 #include "core/log.hpp"
+#include "core/socket_address.hpp"
 
 namespace fastptm::control {
 
@@ -51,42 +51,24 @@ core::error told(verdict what) {
   return {core::errc::version_mismatch, "what listens there speaks another protocol: run the same build everywhere"};
 }
 
-union socket_address {
-  sockaddr any;
-  sockaddr_in v4;
-  sockaddr_in6 v6;
-};
-
-socklen_t fill(socket_address& out, const core::network_address& at) {
-  out = {};
-  if (inet_pton(AF_INET, at.host.c_str(), &out.v4.sin_addr) == 1) {
-    out.v4.sin_family = AF_INET;
-    out.v4.sin_port = htons(at.port);
-    return sizeof out.v4;
-  }
-  if (inet_pton(AF_INET6, at.host.c_str(), &out.v6.sin6_addr) != 1) return 0;
-  out.v6.sin6_family = AF_INET6;
-  out.v6.sin6_port = htons(at.port);
-  return sizeof out.v6;
-}
-
-uint16_t port_of(int socket) {
-  socket_address at{};
-  socklen_t size = sizeof at;
-  ::getsockname(socket, &at.any, &size);
-  return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
-}
-
 core::result<descriptor> listening_at(const core::network_address& at) {
-  socket_address address;
-  const auto size = fill(address, at);
-  descriptor out(::socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const auto address = core::parse_address(at.host, at.port);
+  if (!address) return core::fail("the control port", address.error());
+  descriptor out(::socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int on = 1;
   ::setsockopt(out.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (size != 0 && ::bind(out.get(), &address.any, size) == 0 && ::listen(out.get(), SOMAXCONN) == 0) return out;
+  const auto* raw = reinterpret_cast<const sockaddr*>(&*address);
+  if (::bind(out.get(), raw, core::size_of(*address)) == 0 && ::listen(out.get(), SOMAXCONN) == 0) return out;
   return core::fail(
       core::errc::unavailable,
       fmt::format("cannot listen on {}: is the port in use, or the address not this machine's?", core::to_text(at)));
+}
+
+uint16_t port_of(int socket) {
+  sockaddr_storage at{};
+  socklen_t size = sizeof at;
+  ::getsockname(socket, reinterpret_cast<sockaddr*>(&at), &size);
+  return core::port_of(at);
 }
 
 } // namespace

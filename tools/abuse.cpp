@@ -15,13 +15,13 @@
 #include <capnp/rpc-twoparty.h>
 #include <fmt/format.h>
 #include <kj/async-io.h>
-#include <sys/socket.h>
 
 #include "clients/cpp/client.hpp"
 #include "core/clock.hpp"
 #include "node/node_record.hpp"
 #include "node/state_folder.hpp"
 #include "schemas/serving.capnp.h"
+#include "tests/support/deaf_stream.hpp"
 
 using namespace fastptm;
 
@@ -36,32 +36,8 @@ struct settings {
 
 // -- who abuses -------------------------------------------------------------------------------------------------------
 
-// Reads until it is told to stop.
-class moody_stream final : public kj::AsyncIoStream {
-public:
-  explicit moody_stream(kj::Own<kj::AsyncIoStream> socket) : socket_(kj::mv(socket)) {}
-  bool reads = true;
-
-  kj::Promise<size_t> tryRead(void* buffer, size_t least, size_t most) override {
-    if (!reads) return kj::NEVER_DONE;
-    return socket_->tryRead(buffer, least, most);
-  }
-  kj::Promise<void> write(const void* buffer, size_t size) override { return socket_->write(buffer, size); }
-  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
-    return socket_->write(pieces);
-  }
-  kj::Promise<void> whenWriteDisconnected() override { return socket_->whenWriteDisconnected(); }
-  void shutdownWrite() override { socket_->shutdownWrite(); }
-  void hang_up() {
-    KJ_IF_MAYBE (file, socket_->getFd()) ::shutdown(*file, SHUT_RDWR);
-  }
-
-private:
-  kj::Own<kj::AsyncIoStream> socket_;
-};
-
 struct session {
-  kj::Own<moody_stream> stream;
+  kj::Own<tests::deaf_stream> stream;
   kj::Own<capnp::TwoPartyClient> rpc;
   schema::Tenant::Client tenant = nullptr;
 };
@@ -96,7 +72,7 @@ private:
   session& connect() {
     auto& made = sessions_.emplace_back();
     auto address = io_.provider->getNetwork().parseAddress(address_.c_str()).wait(io_.waitScope);
-    made.stream = kj::heap<moody_stream>(address->connect().wait(io_.waitScope));
+    made.stream = kj::heap<tests::deaf_stream>(address->connect().wait(io_.waitScope));
     made.rpc = kj::heap<capnp::TwoPartyClient>(*made.stream);
     auto login = made.rpc->bootstrap().castAs<schema::Gateway>().loginRequest();
     login.setToken(token_.c_str());
@@ -108,7 +84,7 @@ private:
   template <class Ask> void flood(size_t connections, size_t in_flight, bool reads, core::time_us until_us, Ask ask) {
     for (size_t i = 0; i < connections; ++i) {
       auto& by = connect();
-      if (!reads) by.stream->reads = false;
+      if (!reads) by.stream->stop_reading();
       for (size_t k = 0; k < in_flight; ++k) again(by, ask, until_us);
     }
     wait_until(until_us);

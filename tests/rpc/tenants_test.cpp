@@ -6,6 +6,7 @@
 
 #include "schemas/serving.capnp.h"
 #include "tests/rpc/fake_cluster.hpp"
+#include "tests/support/deaf_stream.hpp"
 #include "tests/support/until.hpp"
 
 namespace fastptm::rpc {
@@ -13,41 +14,19 @@ namespace {
 
 using testing::HasSubstr;
 
-// Takes no more bytes from its socket once it has been told to.
-class deaf_stream final : public kj::AsyncIoStream {
-public:
-  explicit deaf_stream(kj::Own<kj::AsyncIoStream> socket) : socket_(kj::mv(socket)) {}
-  void stop_reading() { deaf_ = true; }
-
-  kj::Promise<size_t> tryRead(void* buffer, size_t least, size_t most) override {
-    if (deaf_) return kj::NEVER_DONE;
-    return socket_->tryRead(buffer, least, most);
-  }
-  kj::Promise<void> write(const void* buffer, size_t size) override { return socket_->write(buffer, size); }
-  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
-    return socket_->write(pieces);
-  }
-  kj::Promise<void> whenWriteDisconnected() override { return socket_->whenWriteDisconnected(); }
-  void shutdownWrite() override { socket_->shutdownWrite(); }
-
-private:
-  kj::Own<kj::AsyncIoStream> socket_;
-  bool deaf_ = false;
-};
-
 // A client that uses the protocol as it likes.
 class raw_client {
 public:
   raw_client(kj::AsyncIoContext& io, const fake_cluster& cluster, const char* token) : io_(io) {
     auto address = io.provider->getNetwork().parseAddress(cluster.addresses().gateway.c_str()).wait(io.waitScope);
-    stream_ = kj::heap<deaf_stream>(address->connect().wait(io.waitScope));
+    stream_ = kj::heap<tests::deaf_stream>(address->connect().wait(io.waitScope));
     rpc_ = kj::heap<capnp::TwoPartyClient>(*stream_);
     auto login = rpc_->bootstrap().castAs<schema::Gateway>().loginRequest();
     login.setToken(token);
     tenant_ = login.send().wait(io.waitScope).getTenant();
   }
   schema::Tenant::Client& tenant() { return tenant_; }
-  deaf_stream& stream() { return *stream_; }
+  tests::deaf_stream& stream() { return *stream_; }
 
   auto model(std::string_view name) {
     auto request = tenant().modelRequest();
@@ -87,7 +66,7 @@ public:
 
 private:
   kj::AsyncIoContext& io_;
-  kj::Own<deaf_stream> stream_;
+  kj::Own<tests::deaf_stream> stream_;
   kj::Own<capnp::TwoPartyClient> rpc_;
   schema::Tenant::Client tenant_ = nullptr;
   schema::Status last_ = schema::Status::OK;

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "core/clock.hpp"
+#include "core/socket_address.hpp"
 #include "tests/transport/rigs.hpp"
-#include "transport/socket_address.hpp"
 #include "transport/ucx/backend.hpp"
 #include "transport/ucx/environment.hpp"
 #include "transport/ucx/worker.hpp"
@@ -39,7 +39,7 @@ struct HostileAsker : testing::Test {
 
   void connect() {
     asker = std::make_unique<endpoint>();
-    const auto address = *parse_address("127.0.0.1", source->port());
+    const auto address = *core::parse_address("127.0.0.1", source->port());
     ASSERT_TRUE(asker->connect(raw->handle(), address, [this] { ++broken; }));
   }
 

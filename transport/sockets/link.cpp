@@ -11,7 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "transport/socket_address.hpp"
+#include "core/socket_address.hpp"
 
 namespace fastptm::transport::sockets {
 
@@ -53,11 +53,11 @@ link::~link() {
 }
 
 core::result<int> link::begin_connect(const std::string& numeric_host, uint16_t port) {
-  const auto address = parse_address(numeric_host, port);
+  const auto address = core::parse_address(numeric_host, port);
   if (!address) return core::fail(address.error());
   const int made = ::socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (made < 0) return core::fail(core::from_errno(errno, "a socket"));
-  if (connect(made, reinterpret_cast<const sockaddr*>(&*address), size_of(*address)) == 0 || errno == EINPROGRESS)
+  if (connect(made, reinterpret_cast<const sockaddr*>(&*address), core::size_of(*address)) == 0 || errno == EINPROGRESS)
     return made;
   const auto why = core::from_errno(errno, "connecting");
   close(made);

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "transport/socket_address.hpp"
+#include "core/socket_address.hpp"
 
 namespace fastptm::transport::sockets {
 
@@ -19,7 +19,7 @@ constexpr int backlog = 512; // every node of a cluster may come at once
 } // namespace
 
 core::result<listener> listener::open(const std::string& numeric_host, uint16_t port) {
-  auto address = parse_address(numeric_host, port);
+  auto address = core::parse_address(numeric_host, port);
   if (!address) return core::fail("the data port's address", address.error());
   const int made = ::socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (made < 0) return core::fail(core::from_errno(errno, "a socket"));
@@ -27,13 +27,13 @@ core::result<listener> listener::open(const std::string& numeric_host, uint16_t 
   const int yes = 1; // the connections of the life before may still be ending
   (void)setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   auto* const raw = reinterpret_cast<sockaddr*>(&*address);
-  socklen_t size = size_of(*address);
+  socklen_t size = core::size_of(*address);
   if (bind(made, raw, size) != 0 || listen(made, backlog) != 0 || getsockname(made, raw, &size) != 0) {
     const auto why = core::from_errno(errno, "listening").message;
     return core::fail(core::errc::unavailable,
                       fmt::format("{} port {}: {}: is the port in use?", numeric_host, port, why));
   }
-  out.port_ = port_of(*address);
+  out.port_ = core::port_of(*address);
   return out;
 }
 

@@ -7,9 +7,9 @@
 #include <fmt/format.h>
 
 #include "core/log.hpp"
+#include "core/socket_address.hpp"
 #include "transport/peer_memory.hpp"
 #include "transport/refusals.hpp"
-#include "transport/socket_address.hpp"
 
 namespace fastptm::transport::ucx {
 
@@ -40,7 +40,7 @@ core::result<fetching::connection*> fetching::connection_to(const peer_address& 
   }
   if (peer.data_host.empty())
     return core::fail(core::errc::unavailable, fmt::format("{} does not listen for ucx", peer.node));
-  const auto address = parse_address(peer.data_host, peer.data_port);
+  const auto address = core::parse_address(peer.data_host, peer.data_port);
   if (!address) return core::fail(peer.node, address.error());
   auto made = std::make_unique<connection>();
   made->number = ++last_connection_;

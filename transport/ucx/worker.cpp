@@ -5,7 +5,7 @@
 
 #include "core/check.hpp"
 #include "core/memory_region.hpp"
-#include "transport/socket_address.hpp"
+#include "core/socket_address.hpp"
 
 namespace fastptm::transport::ucx {
 
@@ -47,7 +47,7 @@ core::result<void> endpoint::connect(ucp_worker_h worker, const sockaddr_storage
   params.field_mask = UCP_EP_PARAM_FIELD_SOCK_ADDR | UCP_EP_PARAM_FIELD_FLAGS;
   params.flags = UCP_EP_PARAMS_FLAGS_CLIENT_SERVER;
   params.sockaddr.addr = reinterpret_cast<const sockaddr*>(&address);
-  params.sockaddr.addrlen = size_of(address);
+  params.sockaddr.addrlen = core::size_of(address);
   return create(worker, params, std::move(on_error));
 }
 
@@ -175,12 +175,12 @@ core::result<void> worker::set_handler(unsigned id, handler call, void* self) {
 
 core::result<uint16_t> worker::listen(const std::string& host, uint16_t port,
                                       ucp_listener_conn_callback_t on_connection, void* self) {
-  const auto address = parse_address(host, port);
+  const auto address = core::parse_address(host, port);
   if (!address) return core::fail("transport listen address", address.error());
   ucp_listener_params_t params{};
   params.field_mask = UCP_LISTENER_PARAM_FIELD_SOCK_ADDR | UCP_LISTENER_PARAM_FIELD_CONN_HANDLER;
   params.sockaddr.addr = reinterpret_cast<const sockaddr*>(&*address);
-  params.sockaddr.addrlen = size_of(*address);
+  params.sockaddr.addrlen = core::size_of(*address);
   params.conn_handler.cb = on_connection;
   params.conn_handler.arg = self;
   if (const auto status = ucp_listener_create(handle_, &params, &listener_); status != UCS_OK)
@@ -189,7 +189,7 @@ core::result<uint16_t> worker::listen(const std::string& host, uint16_t port,
   attributes.field_mask = UCP_LISTENER_ATTR_FIELD_SOCKADDR;
   if (const auto status = ucp_listener_query(listener_, &attributes); status != UCS_OK)
     return core::fail(from_status(status, "asking for the listener's port"));
-  return port_of(attributes.sockaddr);
+  return core::port_of(attributes.sockaddr);
 }
 
 void worker::reject(ucp_conn_request_h request) {

@@ -8,11 +8,11 @@
 
 #include "core/error.hpp"
 
-namespace fastptm::transport {
+namespace fastptm::core {
 
 // IPv4 or IPv6; invalid for everything else.
-core::result<sockaddr_storage> parse_address(const std::string& numeric_host, uint16_t port);
+result<sockaddr_storage> parse_address(const std::string& numeric_host, uint16_t port);
 socklen_t size_of(const sockaddr_storage& address);
 uint16_t port_of(const sockaddr_storage& address);
 
-} // namespace fastptm::transport
+} // namespace fastptm::core

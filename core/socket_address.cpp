@@ -1,12 +1,12 @@
 // inet_pton for both families.
-#include "transport/socket_address.hpp"
+#include "core/socket_address.hpp"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
-namespace fastptm::transport {
+namespace fastptm::core {
 
-core::result<sockaddr_storage> parse_address(const std::string& numeric_host, uint16_t port) {
+result<sockaddr_storage> parse_address(const std::string& numeric_host, uint16_t port) {
   sockaddr_storage address{};
   auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
   auto* v6 = reinterpret_cast<sockaddr_in6*>(&address);
@@ -17,7 +17,7 @@ core::result<sockaddr_storage> parse_address(const std::string& numeric_host, ui
     v6->sin6_family = AF_INET6;
     v6->sin6_port = htons(port);
   } else {
-    return core::fail(core::errc::invalid, fmt::format("'{}' is not a numeric address", numeric_host));
+    return fail(errc::invalid, fmt::format("'{}' is not a numeric address", numeric_host));
   }
   return address;
 }
@@ -31,4 +31,4 @@ uint16_t port_of(const sockaddr_storage& address) {
                                             : reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
 }
 
-} // namespace fastptm::transport
+} // namespace fastptm::core
