@@ -4,8 +4,8 @@
 #include <array>
 #include <string>
 
-#include "control/descriptor.hpp"
 #include "control/tls.hpp"
+#include "core/descriptor.hpp"
 
 namespace fastptm::control {
 
@@ -16,7 +16,7 @@ enum class verdict : uint8_t { welcome = 1, not_configured = 2, too_many = 3 };
 // written, so that a slow reader holds up its writer and no buffer grows.
 class tunnel {
 public:
-  tunnel(const tls_settings& settings, descriptor socket, side of)
+  tunnel(const tls_settings& settings, core::descriptor socket, side of)
       : socket_(std::move(socket)), tls_(settings, socket_.get(), of) {}
   tunnel(const tunnel&) = delete;
 
@@ -29,7 +29,7 @@ public:
   progress hear(verdict& what);
 
   // -- from then on ---------------------------------------------------------------------------------------------------
-  void open(descriptor local) { local_ = std::move(local); }
+  void open(core::descriptor local) { local_ = std::move(local); }
   enum class state : uint8_t { waits, has_more, over };
   // Carries what can be carried now, but not for ever: `has_more` wants to be called again. Over as soon as one side has
   // ended and all that it had sent is written to the other.
@@ -65,7 +65,7 @@ private:
   bool read_local();
   bool write_socket();
 
-  descriptor socket_, local_;
+  core::descriptor socket_, local_;
   tls_stream tls_;
   portion in_, out_;                                                   // towards the local side; towards the peer
   progress reading_ = progress::wants_read, writing_ = progress::done; // what TLS waits for

@@ -51,10 +51,10 @@ core::error told(verdict what) {
   return {core::errc::version_mismatch, "what listens there speaks another protocol: run the same build everywhere"};
 }
 
-core::result<descriptor> listening_at(const core::network_address& at) {
+core::result<core::descriptor> listening_at(const core::network_address& at) {
   const auto address = core::parse_address(at.host, at.port);
   if (!address) return core::fail("the control port", address.error());
-  descriptor out(::socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  core::descriptor out(::socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int on = 1;
   ::setsockopt(out.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   const auto* raw = reinterpret_cast<const sockaddr*>(&*address);
@@ -129,7 +129,7 @@ core::result<std::unique_ptr<door>> tunnels::open(door_options options) {
 core::result<int> tunnels::connect(int socket, const std::string& node, core::duration_us timeout_us) {
   auto waiting = std::make_shared<connected>();
   auto answer = waiting->get_future();
-  there([&] { add(descriptor(socket), side::connects, node, timeout_us, waiting); });
+  there([&] { add(core::descriptor(socket), side::connects, node, timeout_us, waiting); });
   return answer.get();
 }
 
@@ -218,7 +218,7 @@ void tunnels::shut() {
 
 void tunnels::accept_some() {
   for (unsigned i = 0; listening_ && i < accepts_per_turn; ++i) {
-    descriptor socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    core::descriptor socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket) {
       make_room();
       add(std::move(socket), side::accepts, "", door_.patience_us, nullptr);
@@ -254,7 +254,7 @@ verdict tunnels::verdict_of(const std::string& node) const {
 
 // -- one connection ---------------------------------------------------------------------------------------------------
 
-void tunnels::add(descriptor socket, side of, std::string node, core::duration_us patience_us,
+void tunnels::add(core::descriptor socket, side of, std::string node, core::duration_us patience_us,
                   std::shared_ptr<connected> waiting) {
   set_option(socket.get(), TCP_NODELAY, 1);
   set_option(socket.get(), TCP_USER_TIMEOUT, unanswered_ms);
@@ -348,7 +348,7 @@ bool tunnels::hand_over(connections::iterator of) {
     refuse(of, outcome::refused, core::from_errno(errno, "socketpair"));
     return false;
   }
-  each.way.open(descriptor(ends[0]));
+  each.way.open(core::descriptor(ends[0]));
   each.at = connection::phase::carrying;
   unproven_.erase(of->first);
   if (each.of == side::accepts) {

@@ -76,7 +76,7 @@ private:
   using connected = std::promise<core::result<int>>;
 
   struct connection {
-    connection(const tls_settings& settings, descriptor socket, side by)
+    connection(const tls_settings& settings, core::descriptor socket, side by)
         : way(settings, std::move(socket), by), of(by) {}
 
     tunnel way;
@@ -113,7 +113,7 @@ private:
   void make_room();
 
   // -- one connection -------------------------------------------------------------------------------------------------
-  void add(descriptor socket, side of, std::string node, core::duration_us patience_us,
+  void add(core::descriptor socket, side of, std::string node, core::duration_us patience_us,
            std::shared_ptr<connected> waiting);
   void drive(connections::iterator of);
   // Each: false, and it is gone.
@@ -131,10 +131,10 @@ private:
 
   const tls_settings settings_;
   std::map<outcome, core::counter*> counted_;
-  const descriptor epoll_, wake_;
+  const core::descriptor epoll_, wake_;
 
   // Of the thread.
-  descriptor listening_;
+  core::descriptor listening_;
   door_options door_;
   bool resting_ = false;
   core::time_us rests_until_us_ = 0;

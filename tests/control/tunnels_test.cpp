@@ -30,8 +30,8 @@ size_t open_descriptors() {
 }
 
 // A connected socket that does not block; none when nobody listens.
-descriptor connected_to(uint16_t port) {
-  descriptor out(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+core::descriptor connected_to(uint16_t port) {
+  core::descriptor out(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in at{};
   at.sin_family = AF_INET;
   at.sin_port = htons(port);
@@ -86,7 +86,7 @@ protected:
     options.strangers = strangers;
     options.admit = [this](const std::string& node, int local) {
       const core::mutex_lock lock(mutex_);
-      admitted_.emplace_back(node, descriptor(local));
+      admitted_.emplace_back(node, core::descriptor(local));
     };
     door_ = head_->open(options).value();
   }
@@ -102,7 +102,7 @@ protected:
   core::result<int> join(tunnels& from, const std::string& wanted = "head") {
     return from.connect(connected_to(door_->port()).release(), wanted, 5 * second_us);
   }
-  std::pair<std::string, descriptor> last_admitted() {
+  std::pair<std::string, core::descriptor> last_admitted() {
     EXPECT_TRUE(tests::until([&] {
       const core::mutex_lock lock(mutex_);
       return !admitted_.empty();
@@ -119,7 +119,7 @@ protected:
 
   const authority ours_ = make_authority(ten_years_from(wall_clock_s()));
   core::mutex mutex_;
-  std::vector<std::pair<std::string, descriptor>> admitted_ FASTPTM_GUARDED_BY(mutex_);
+  std::vector<std::pair<std::string, core::descriptor>> admitted_ FASTPTM_GUARDED_BY(mutex_);
   core::metrics_registry metrics_;
   std::unique_ptr<tunnels> head_ = tunnels::start(made_by(ours_, "head"), &metrics_).value();
   std::unique_ptr<door> door_;
@@ -131,7 +131,7 @@ TEST_F(Tunnels, CarryBytesBothWaysForANodeOfTheCluster) {
   open();
   const auto worker = node("worker-0");
   const auto began_us = core::monotonic_now_us();
-  const descriptor ours(join(*worker).value());
+  const core::descriptor ours(join(*worker).value());
   const auto took_us = core::monotonic_now_us() - began_us;
   RecordProperty("handshake_us", static_cast<int>(took_us));
   EXPECT_LT(took_us, second_us);
@@ -147,7 +147,7 @@ TEST_F(Tunnels, CarryBytesBothWaysForANodeOfTheCluster) {
 TEST_F(Tunnels, CarryEveryByteInOrderWhateverItsPieces) {
   open();
   const auto worker = node("worker-0");
-  const descriptor ours(join(*worker).value());
+  const core::descriptor ours(join(*worker).value());
   const auto theirs = last_admitted().second;
   const uint64_t seed = core::true_random_u64();
   SCOPED_TRACE(seed);
@@ -169,7 +169,7 @@ TEST_F(Tunnels, CarryEveryByteInOrderWhateverItsPieces) {
 TEST_F(Tunnels, HoldUpAWriterWhoseReaderIsSlow) {
   open();
   const auto worker = node("worker-0");
-  const descriptor ours(join(*worker).value());
+  const core::descriptor ours(join(*worker).value());
   const auto theirs = last_admitted().second;
   const std::string piece(1 << 16, 'x');
   size_t taken = 0;
@@ -187,7 +187,7 @@ TEST_F(Tunnels, EndOnBothSidesWhenOneSideEnds) {
   const auto before = open_descriptors();
   const auto worker = node("worker-0");
   {
-    descriptor ours(join(*worker).value());
+    core::descriptor ours(join(*worker).value());
     auto theirs = last_admitted().second;
     send_all(ours.get(), "bye");
     ours.reset();
@@ -195,7 +195,7 @@ TEST_F(Tunnels, EndOnBothSidesWhenOneSideEnds) {
     EXPECT_TRUE(closes(theirs.get()));
   }
   {
-    descriptor ours(join(*worker).value());
+    core::descriptor ours(join(*worker).value());
     last_admitted();
     EXPECT_TRUE(closes(ours.get()));
   }
@@ -205,7 +205,7 @@ TEST_F(Tunnels, EndOnBothSidesWhenOneSideEnds) {
 TEST_F(Tunnels, SendTheLastBytesBeforeTheyEnd) {
   open();
   auto worker = node("worker-0");
-  descriptor ours(join(*worker).value());
+  core::descriptor ours(join(*worker).value());
   const auto theirs = last_admitted().second;
   send_all(ours.get(), std::string(100'000, 'z'));
   ours.reset();
@@ -226,7 +226,7 @@ TEST_F(Tunnels, TellANodeThatIsNotConfiguredSo) {
 TEST_F(Tunnels, TakeAFewConnectionsOfOneNode) {
   open();
   const auto worker = node("worker-0"), other = node("worker-1");
-  std::vector<descriptor> held;
+  std::vector<core::descriptor> held;
   for (size_t i = 0; i < door_options().per_node; ++i) held.emplace_back(join(*worker).value());
   const auto more = join(*worker);
   ASSERT_FALSE(more);
@@ -270,7 +270,7 @@ TEST_F(Tunnels, OpenToNoHeadButTheOneThatIsMeant) {
 }
 
 TEST_F(Tunnels, GiveUpOnAHeadThatIsSilent) {
-  const descriptor listening(::socket(AF_INET, SOCK_STREAM, 0));
+  const core::descriptor listening(::socket(AF_INET, SOCK_STREAM, 0));
   sockaddr_in at{};
   at.sin_family = AF_INET;
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -321,10 +321,10 @@ TEST_F(Tunnels, CloseGarbageAndWhatBeginsLikeAHandshake) {
 TEST_F(Tunnels, ANodeGetsInWhileStrangersHoldConnections) {
   open(60 * second_us, 16);
   const auto before = open_descriptors();
-  std::vector<descriptor> held;
+  std::vector<core::descriptor> held;
   for (int i = 0; i < 200; ++i) held.push_back(connected_to(door_->port()));
   const auto worker = node("worker-0");
-  const descriptor ours(join(*worker).value());
+  const core::descriptor ours(join(*worker).value());
   EXPECT_TRUE(tests::until([&] { return counted("crowded") >= 184u; }));
   EXPECT_LE(open_descriptors(), before + held.size() + 16 + 8);
   size_t closed = 0;
@@ -339,7 +339,7 @@ TEST_F(Tunnels, TheDoorIsShutWithItsOwner) {
   const auto port = door_->port();
   const auto stranger = connected_to(port);
   const auto worker = node("worker-0");
-  const descriptor ours(join(*worker).value());
+  const core::descriptor ours(join(*worker).value());
   const auto theirs = last_admitted().second;
   door_.reset();
   EXPECT_TRUE(closes(stranger.get()));
@@ -376,11 +376,11 @@ TEST_F(Tunnels, AcceptAgainWhenDescriptorsHadRunOut) {
   open();
   const auto worker = node("worker-0");
   const auto before = open_descriptors();
-  std::vector<descriptor> held;
+  std::vector<core::descriptor> held;
   for (int i = 0; i < 4; ++i) held.push_back(connected_to(door_->port()));
   EXPECT_TRUE(tests::until([&] { return open_descriptors() == before + 8; })) << "here and there";
   {
-    descriptor waiting(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    core::descriptor waiting(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const few_descriptors limit(static_cast<size_t>(waiting.get()) + 1);
     sockaddr_in at{};
     at.sin_family = AF_INET;

@@ -39,7 +39,7 @@ struct asked_node {
 };
 
 // With up to three open files beside it, which nobody asked for.
-void send(const file_handle& to, const std::string& message, uint8_t files) {
+void send(const core::descriptor& to, const std::string& message, uint8_t files) {
   iovec part{const_cast<char*>(message.data()), message.size()};
   msghdr out{};
   out.msg_iov = &part;
@@ -58,7 +58,7 @@ void send(const file_handle& to, const std::string& message, uint8_t files) {
   (void)sendmsg(to.get(), &out, MSG_NOSIGNAL);
 }
 
-std::string receive(const file_handle& from, bool& got_file) {
+std::string receive(const core::descriptor& from, bool& got_file) {
   std::string message(256, '\0');
   iovec part{message.data(), message.size()};
   msghdr in{};

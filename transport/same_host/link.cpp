@@ -37,19 +37,15 @@ core::result<unix_address> make_address(const std::string& text) {
   return made;
 }
 
-core::result<file_handle> make_socket() {
-  file_handle made(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+core::result<core::descriptor> make_socket() {
+  core::descriptor made(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (!made) return core::fail(core::from_errno(errno, "making a unix socket"));
   return made;
 }
 
 } // namespace
 
-file_handle::~file_handle() {
-  if (file_ >= 0) close(file_);
-}
-
-core::result<file_handle> listen_at(const std::string& address) {
+core::result<core::descriptor> listen_at(const std::string& address) {
   const auto name = make_address(address);
   if (!name) return core::fail(name.error());
   auto made = make_socket();
@@ -61,7 +57,7 @@ core::result<file_handle> listen_at(const std::string& address) {
   return made;
 }
 
-core::result<file_handle> connect_to(const std::string& address, core::duration_us timeout_us) {
+core::result<core::descriptor> connect_to(const std::string& address, core::duration_us timeout_us) {
   const auto name = make_address(address);
   if (!name) return core::fail(name.error());
   auto made = make_socket();
@@ -73,19 +69,19 @@ core::result<file_handle> connect_to(const std::string& address, core::duration_
   return core::fail(std::move(error));
 }
 
-bool is_same_user(const file_handle& socket) {
+bool is_same_user(const core::descriptor& socket) {
   ucred other{};
   socklen_t size = sizeof other;
   return getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &other, &size) == 0 && other.uid == geteuid();
 }
 
-void set_timeout(const file_handle& socket, core::duration_us timeout_us) {
+void set_timeout(const core::descriptor& socket, core::duration_us timeout_us) {
   const timeval limit{timeout_us / 1'000'000, timeout_us % 1'000'000};
   setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
-core::result<void> send_bytes(const file_handle& socket, const void* data, size_t size, int file) {
+core::result<void> send_bytes(const core::descriptor& socket, const void* data, size_t size, int file) {
   iovec part{const_cast<void*>(data), size};
   msghdr message{};
   message.msg_iov = &part;
@@ -107,14 +103,14 @@ core::result<void> send_bytes(const file_handle& socket, const void* data, size_
 namespace {
 
 // Alignment leaves room for two where one is expected: the others are closed.
-file_handle first_file_of(msghdr& message) {
+core::descriptor first_file_of(msghdr& message) {
   const auto* header = CMSG_FIRSTHDR(&message);
   if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) return {};
-  file_handle first;
+  core::descriptor first;
   for (size_t at = CMSG_LEN(0); at + sizeof(int) <= header->cmsg_len; at += sizeof(int)) {
     int number = -1;
     std::memcpy(&number, CMSG_DATA(header) + (at - CMSG_LEN(0)), sizeof number);
-    file_handle one(number);
+    core::descriptor one(number);
     if (!first) first = std::move(one);
   }
   return first;
@@ -122,7 +118,7 @@ file_handle first_file_of(msghdr& message) {
 
 } // namespace
 
-core::result<void> receive_bytes(const file_handle& socket, void* data, size_t size, file_handle* file) {
+core::result<void> receive_bytes(const core::descriptor& socket, void* data, size_t size, core::descriptor* file) {
   iovec part{data, size};
   msghdr message{};
   message.msg_iov = &part;
@@ -131,7 +127,7 @@ core::result<void> receive_bytes(const file_handle& socket, void* data, size_t s
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   const auto received = recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC);
-  auto came = received >= 0 ? first_file_of(message) : file_handle(); // an empty message may bring some, too
+  auto came = received >= 0 ? first_file_of(message) : core::descriptor(); // an empty message may bring some, too
   if (received < 0)
     return core::fail(core::errc::unavailable,
                       fmt::format("waiting for a node on this host: {}", std::strerror(errno)));

@@ -6,29 +6,12 @@
 #include <utility>
 
 #include "core/clock.hpp"
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "transport/cluster_secret.hpp"
 #include "transport/exporter.hpp"
 
 namespace fastptm::transport::same_host {
-
-// An open file. Move-only.
-class file_handle {
-public:
-  file_handle() = default;
-  explicit file_handle(int file) : file_(file) {}
-  file_handle(file_handle&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
-  file_handle& operator=(file_handle&& other) noexcept {
-    std::swap(file_, other.file_);
-    return *this;
-  }
-  ~file_handle();
-  int get() const { return file_; }
-  explicit operator bool() const { return file_ >= 0; }
-
-private:
-  int file_ = -1;
-};
 
 // The conversation: the asker says hello, the owner challenges, the asker answers and names a region,
 // the owner hands it over.
@@ -55,21 +38,23 @@ struct handover { // with the file, unless there is an error
 };
 
 // `address`: a path, or an abstract name behind '@'. Both are sequenced-packet sockets.
-core::result<file_handle> listen_at(const std::string& address);
-core::result<file_handle> connect_to(const std::string& address, core::duration_us timeout_us);
+core::result<core::descriptor> listen_at(const std::string& address);
+core::result<core::descriptor> connect_to(const std::string& address, core::duration_us timeout_us);
 // The other end is a process of this user.
-bool is_same_user(const file_handle& socket);
+bool is_same_user(const core::descriptor& socket);
 // Bounds every later send and receive.
-void set_timeout(const file_handle& socket, core::duration_us timeout_us);
+void set_timeout(const core::descriptor& socket, core::duration_us timeout_us);
 
-core::result<void> send_bytes(const file_handle& socket, const void* data, size_t size, int file);
-core::result<void> receive_bytes(const file_handle& socket, void* data, size_t size, file_handle* file);
+core::result<void> send_bytes(const core::descriptor& socket, const void* data, size_t size, int file);
+core::result<void> receive_bytes(const core::descriptor& socket, void* data, size_t size, core::descriptor* file);
 
-template <class Message> core::result<void> send(const file_handle& socket, const Message& message, int file = -1) {
+template <class Message>
+core::result<void> send(const core::descriptor& socket, const Message& message, int file = -1) {
   return send_bytes(socket, &message, sizeof message, file);
 }
 // Receives exactly one message of this size; a file that comes with it goes to `file`.
-template <class Message> core::result<Message> receive(const file_handle& socket, file_handle* file = nullptr) {
+template <class Message>
+core::result<Message> receive(const core::descriptor& socket, core::descriptor* file = nullptr) {
   Message message;
   if (auto received = receive_bytes(socket, &message, sizeof message, file); !received)
     return core::fail(received.error());

@@ -15,8 +15,8 @@ namespace fastptm::transport::same_host {
 
 namespace {
 
-core::result<file_handle> ask_for_file(const peer_address& peer, exported region, const cluster_secret& secret,
-                                       core::duration_us timeout_us, uint64_t& size_bytes) {
+core::result<core::descriptor> ask_for_file(const peer_address& peer, exported region, const cluster_secret& secret,
+                                            core::duration_us timeout_us, uint64_t& size_bytes) {
   auto socket = connect_to(peer.same_host_socket, timeout_us);
   if (!socket) return socket;
   const hello asking{.incarnation = peer.incarnation, .asker = make_nonce()};
@@ -29,7 +29,7 @@ core::result<file_handle> ask_for_file(const peer_address& peer, exported region
     return core::fail(core::errc::permission_denied, "it does not know the cluster secret");
   const question named{secret.prove("map asker", asking.asker, reply->owner, peer.incarnation), region};
   if (auto sent = send(*socket, named); !sent) return core::fail(sent.error());
-  file_handle file;
+  core::descriptor file;
   const auto got = receive<handover>(*socket, &file);
   if (!got) return core::fail(got.error());
   if (got->error != 0) return core::fail(static_cast<core::errc>(got->error), "it does not hand over this region");
@@ -39,7 +39,7 @@ core::result<file_handle> ask_for_file(const peer_address& peer, exported region
 }
 
 // Only memory that can never shrink is mapped: a missing page would end this process with SIGBUS.
-core::result<void> check_file(const file_handle& file, uint64_t size_bytes) {
+core::result<void> check_file(const core::descriptor& file, uint64_t size_bytes) {
   struct stat facts {};
   const int seals = fcntl(file.get(), F_GET_SEALS);
   if (seals < 0 || !(seals & F_SEAL_SHRINK)) return core::fail(core::errc::invalid, "its memory is not sealed");

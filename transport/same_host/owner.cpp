@@ -16,7 +16,7 @@ core::result<std::unique_ptr<owner>> owner::create(owner_options options, export
   return std::unique_ptr<owner>(new owner(std::move(options), exports, std::move(*socket)));
 }
 
-owner::owner(owner_options options, exporter& exports, file_handle socket)
+owner::owner(owner_options options, exporter& exports, core::descriptor socket)
     : options_(std::move(options)), secret_(options_.secret), exports_(exports), socket_(std::move(socket)) {
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "map-owner");
@@ -30,7 +30,7 @@ owner::~owner() {
 
 void owner::run() {
   for (;;) {
-    const file_handle peer(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    const core::descriptor peer(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!peer && (errno == EINVAL || errno == EBADF)) return; // shut down
     if (!peer) continue;
     set_timeout(peer, options_.message_us);
@@ -39,7 +39,7 @@ void owner::run() {
   }
 }
 
-core::result<void> owner::talk(const file_handle& peer) {
+core::result<void> owner::talk(const core::descriptor& peer) {
   if (!is_same_user(peer)) return core::fail(core::errc::permission_denied, "it runs as another user");
   const auto asked = receive<hello>(peer);
   if (!asked) return core::fail(asked.error());

@@ -30,14 +30,14 @@ public:
   owner& operator=(const owner&) = delete;
 
 private:
-  owner(owner_options options, exporter& exports, file_handle socket);
+  owner(owner_options options, exporter& exports, core::descriptor socket);
   void run();
-  core::result<void> talk(const file_handle& peer);
+  core::result<void> talk(const core::descriptor& peer);
 
   const owner_options options_;
   const cluster_secret secret_;
   exporter& exports_;
-  const file_handle socket_;
+  const core::descriptor socket_;
   std::thread thread_;
 };
 

@@ -49,11 +49,11 @@ core::result<fetching::connection*> fetching::connection_to(const peer_address& 
 }
 
 core::result<fetching::connection*> fetching::connect(const peer_address& peer) {
-  const auto socket = link::begin_connect(peer.data_host, peer.data_port);
+  auto socket = link::begin_connect(peer.data_host, peer.data_port);
   if (!socket)
     return core::fail(fmt::format("{} at {} port {}", peer.node, peer.data_host, peer.data_port), socket.error());
-  auto made = std::make_unique<connection>(*socket, poller_.next_number(), peer);
-  if (!poller_.add(*socket, made->number, true, true))
+  auto made = std::make_unique<connection>(std::move(*socket), poller_.next_number(), peer);
+  if (!poller_.add(made->to.socket(), made->number, true, true))
     return core::fail(core::errc::unavailable, "the kernel has no room to watch another connection");
   made->since_us = made->heard_us = clock_.now_us();
   made->asker = make_nonce();

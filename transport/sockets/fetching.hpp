@@ -53,7 +53,8 @@ private:
 
   struct flight;
   struct connection {
-    connection(int socket, uint64_t named, peer_address source) : to(socket), number(named), peer(std::move(source)) {}
+    connection(core::descriptor socket, uint64_t named, peer_address source)
+        : to(std::move(socket)), number(named), peer(std::move(source)) {}
 
     link to;
     const uint64_t number;

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include "core/socket_address.hpp"
 
@@ -44,41 +44,35 @@ link::moved received(ssize_t got) {
 
 } // namespace
 
-link::link(int connected_or_connecting) : socket_(connected_or_connecting) {
-  prepare(socket_);
+link::link(core::descriptor connected_or_connecting) : socket_(std::move(connected_or_connecting)) {
+  prepare(socket());
 }
 
-link::~link() {
-  close(socket_);
-}
-
-core::result<int> link::begin_connect(const std::string& numeric_host, uint16_t port) {
+core::result<core::descriptor> link::begin_connect(const std::string& numeric_host, uint16_t port) {
   const auto address = core::parse_address(numeric_host, port);
   if (!address) return core::fail(address.error());
-  const int made = ::socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (made < 0) return core::fail(core::from_errno(errno, "a socket"));
-  if (connect(made, reinterpret_cast<const sockaddr*>(&*address), core::size_of(*address)) == 0 || errno == EINPROGRESS)
-    return made;
-  const auto why = core::from_errno(errno, "connecting");
-  close(made);
-  return core::fail(core::errc::unavailable, why.message);
+  core::descriptor made(::socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!made) return core::fail(core::from_errno(errno, "a socket"));
+  const auto* raw = reinterpret_cast<const sockaddr*>(&*address);
+  if (connect(made.get(), raw, core::size_of(*address)) == 0 || errno == EINPROGRESS) return made;
+  return core::fail(core::errc::unavailable, core::from_errno(errno, "connecting").message);
 }
 
 core::result<void> link::connected() const {
   int number = 0;
   socklen_t size = sizeof number;
-  if (getsockopt(socket_, SOL_SOCKET, SO_ERROR, &number, &size) != 0) number = errno;
+  if (getsockopt(socket(), SOL_SOCKET, SO_ERROR, &number, &size) != 0) number = errno;
   if (number == 0) return {};
   return core::fail(core::errc::unavailable, core::from_errno(number, "connecting").message);
 }
 
 link::moved link::take(std::byte* to, uint64_t most_bytes) {
-  return received(recv(socket_, to, most_bytes, 0));
+  return received(recv(socket(), to, most_bytes, 0));
 }
 
 // TCP throws away what is received with MSG_TRUNC, without a copy.
 link::moved link::drop(uint64_t most_bytes) {
-  return received(recv(socket_, nullptr, most_bytes, MSG_TRUNC));
+  return received(recv(socket(), nullptr, most_bytes, MSG_TRUNC));
 }
 
 void link::put(const void* head, size_t head_bytes, core::memory_region payload, std::function<void()> given) {
@@ -99,7 +93,7 @@ int64_t link::send_front(uint64_t most_bytes) {
   msghdr message{};
   message.msg_iov = parts;
   message.msg_iovlen = 2;
-  return sendmsg(socket_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sendmsg(socket(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 link::moved link::flush(uint64_t most_bytes) {

@@ -7,26 +7,26 @@
 #include <deque>
 #include <functional>
 
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "core/memory_region.hpp"
 #include "transport/sockets/wire.hpp"
 
 namespace fastptm::transport::sockets {
 
-// One thread. Closes its socket, which also takes it out of a poller.
+// One thread. Its end closes the socket, which also takes it out of a poller.
 class link {
 public:
-  explicit link(int connected_or_connecting);
-  ~link();
+  explicit link(core::descriptor connected_or_connecting);
   link(const link&) = delete;
   link& operator=(const link&) = delete;
 
   // A socket on its way to the address; writable once it is connected or cannot be.
-  static core::result<int> begin_connect(const std::string& numeric_host, uint16_t port);
+  static core::result<core::descriptor> begin_connect(const std::string& numeric_host, uint16_t port);
   // Why it could not connect; empty once it is connected.
   core::result<void> connected() const;
 
-  int socket() const { return socket_; }
+  int socket() const { return socket_.get(); }
 
   struct moved {
     uint64_t bytes = 0;
@@ -58,7 +58,7 @@ private:
   void put(const void* head, size_t head_bytes, core::memory_region payload, std::function<void()> given);
   int64_t send_front(uint64_t most_bytes);
 
-  const int socket_;
+  const core::descriptor socket_;
   std::deque<outgoing> outgoing_;
 };
 

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "core/socket_address.hpp"
 
@@ -21,9 +20,9 @@ constexpr int backlog = 512; // every node of a cluster may come at once
 core::result<listener> listener::open(const std::string& numeric_host, uint16_t port) {
   auto address = core::parse_address(numeric_host, port);
   if (!address) return core::fail("the data port's address", address.error());
-  const int made = ::socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  listener out(core::descriptor(::socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), 0);
+  const int made = out.socket();
   if (made < 0) return core::fail(core::from_errno(errno, "a socket"));
-  listener out(made, 0);
   const int yes = 1; // the connections of the life before may still be ending
   (void)setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   auto* const raw = reinterpret_cast<sockaddr*>(&*address);
@@ -37,17 +36,11 @@ core::result<listener> listener::open(const std::string& numeric_host, uint16_t 
   return out;
 }
 
-listener::listener(listener&& other) noexcept : socket_(std::exchange(other.socket_, -1)), port_(other.port_) {}
-
-listener::~listener() {
-  if (socket_ >= 0) close(socket_);
-}
-
 listener::accepted listener::accept() {
-  const int made = accept4(socket_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (made >= 0) return {made, false};
+  core::descriptor made(accept4(socket(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (made) return {std::move(made), false};
   // Every other error is of a connection that has gone already.
-  return {-1, errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM};
+  return {{}, errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM};
 }
 
 } // namespace fastptm::transport::sockets

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 
 namespace fastptm::transport::sockets {
@@ -12,23 +14,20 @@ class listener {
 public:
   // Port 0: the system's choice. unavailable: the port is taken.
   static core::result<listener> open(const std::string& numeric_host, uint16_t port);
-  listener(listener&& other) noexcept;
-  listener& operator=(listener&&) = delete;
-  ~listener();
 
-  int socket() const { return socket_; }
+  int socket() const { return socket_.get(); }
   uint16_t port() const { return port_; }
 
   struct accepted {
-    int socket = -1;          // non-blocking; -1: nobody is there
+    core::descriptor socket;  // non-blocking; none: nobody is there
     bool out_of_room = false; // nobody can come in before a descriptor is free
   };
   accepted accept();
 
 private:
-  listener(int socket, uint16_t port) : socket_(socket), port_(port) {}
+  listener(core::descriptor socket, uint16_t port) : socket_(std::move(socket)), port_(port) {}
 
-  int socket_;
+  core::descriptor socket_;
   uint16_t port_;
 };
 

@@ -64,17 +64,17 @@ bool serving::on_event(const event& what, core::time_us now) {
 
 void serving::accept_some(core::time_us now) {
   for (int i = 0; i < accepts_a_turn; ++i) {
-    const auto came = listener_->accept();
+    auto came = listener_->accept();
     if (came.out_of_room) {
       if (may_complain()) core::log::warn("transport", "out-of-descriptors", "the data port waits: raise ulimit -n");
       paused_ = true;
       return poller_.change(listener_->socket(), listener_number_, false, false);
     }
-    if (came.socket < 0) return;
+    if (!came.socket) return;
     make_room_for_stranger();
-    auto made = std::make_unique<session>(came.socket, poller_.next_number());
+    auto made = std::make_unique<session>(std::move(came.socket), poller_.next_number());
     made->since_us = made->moved_us = now;
-    if (!poller_.add(came.socket, made->number, true, false)) continue; // closes it
+    if (!poller_.add(made->to.socket(), made->number, true, false)) continue; // closes it
     strangers_.insert(made->number);
     sessions_.emplace(made->number, std::move(made));
   }

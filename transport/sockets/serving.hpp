@@ -57,7 +57,7 @@ private:
     bool granted = false; // the asker reads it; else it is sent
   };
   struct session {
-    session(int socket, uint64_t named) : to(socket), number(named) {}
+    session(core::descriptor socket, uint64_t named) : to(std::move(socket)), number(named) {}
 
     link to;
     const uint64_t number;

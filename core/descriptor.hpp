@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-namespace fastptm::control {
+namespace fastptm::core {
 
 class descriptor {
 public:
@@ -30,4 +30,4 @@ private:
   int number_ = -1;
 };
 
-} // namespace fastptm::control
+} // namespace fastptm::core
