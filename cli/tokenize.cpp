@@ -1,4 +1,6 @@
 // `fastptm tokenize`: a model folder's tokenizer on a list of strings, without a cluster.
+#include <limits>
+
 #include "cli/commands.hpp"
 #include "cli/inputs.hpp"
 #include "cli/output.hpp"
@@ -28,11 +30,11 @@ core::result<engine::encoding> encode(const engine::tokenizer& with, const one_o
   return with.encode(texts.first, max_tokens);
 }
 
-void print(const engine::encoding& read) {
+void print(const engine::encoding& read, uint64_t tokens) {
   core::json_writer line;
   line.raw("ids", list_of(read.ids));
   if (!read.token_types.empty()) line.raw("token_types", list_of(read.token_types));
-  if (read.truncated) line.number("tokens", uint64_t{read.tokens_before_cut}).flag("truncated", true);
+  if (read.truncated) line.number("tokens", tokens).flag("truncated", true);
   print_line(line.str());
 }
 
@@ -42,9 +44,9 @@ int run(const options& chosen) {
   const auto strings = read_strings(chosen.file);
   if (!strings) return failed(strings.error());
   for (const auto& texts : *strings) {
-    const auto read = encode(**with, texts, chosen.max_tokens);
-    if (!read) return failed(read.error());
-    print(*read);
+    const auto whole = encode(**with, texts, std::numeric_limits<size_t>::max());
+    if (!whole) return failed(whole.error());
+    print(*encode(**with, texts, chosen.max_tokens), whole->ids.size());
   }
   return 0;
 }

@@ -18,7 +18,6 @@ namespace fastptm::engine {
 struct encoding {
   std::vector<int32_t> ids;
   std::vector<int32_t> token_types; // one an id: 0, and 1 for the second text of a pair; empty: all are 0
-  size_t tokens_before_cut = 0;     // special tokens included, like the ids
   bool truncated = false;           // fewer ids than there were tokens
 };
 
@@ -27,7 +26,8 @@ class tokenizer {
 public:
   virtual ~tokenizer() = default;
 
-  // A text with the model's special tokens, cut to max_tokens in all, never padded. Broken UTF-8 counts as U+FFFD.
+  // A text with the model's special tokens, cut to max_tokens in all, never padded. Broken UTF-8 counts as U+FFFD. A
+  // text that loses its end is read as far as it is kept, as a rule.
   virtual encoding encode(std::string_view utf8, size_t max_tokens) const = 0;
 
   // Two texts read together, with their special tokens: [CLS] first [SEP] second [SEP]. What is too much is taken from

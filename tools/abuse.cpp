@@ -162,17 +162,16 @@ private:
 // -- who is abused ----------------------------------------------------------------------------------------------------
 
 struct seen {
-  std::vector<core::duration_us> latencies_us;
+  std::vector<core::duration_us> latencies_us, queue_us, run_us; // the last two as the cluster accounts for them
   size_t refused = 0;
   std::string first_error;
-
-  core::duration_us at(double part) const {
-    if (latencies_us.empty()) return 0;
-    auto sorted = latencies_us;
-    std::sort(sorted.begin(), sorted.end());
-    return sorted[std::min(sorted.size() - 1, static_cast<size_t>(part * static_cast<double>(sorted.size())))];
-  }
 };
+
+core::duration_us at(double part, std::vector<core::duration_us> of) {
+  if (of.empty()) return 0;
+  std::sort(of.begin(), of.end());
+  return of[std::min(of.size() - 1, static_cast<size_t>(part * static_cast<double>(of.size())))];
+}
 
 // 20 requests a second by the clock, whether answered or not.
 seen ask_steadily(clients::tenant_client& client, const std::string& model, bool as_text, core::duration_us for_us) {
@@ -186,8 +185,12 @@ seen ask_steadily(clients::tenant_client& client, const std::string& model, bool
   for (auto next_us = began_us; next_us < began_us + for_us; next_us += second_us / 20) {
     client.run_until(next_us);
     client.infer(model, core::task_kind::embed, what, 20 * second_us, [&out, next_us](const clients::answer& got) {
-      if (got.answered()) return out.latencies_us.push_back(core::monotonic_now_us() - next_us);
-      if (out.refused++ == 0) out.first_error = got.status + ": " + got.error;
+      if (got.answered()) {
+        out.latencies_us.push_back(core::monotonic_now_us() - next_us);
+        out.queue_us.push_back(static_cast<core::duration_us>(got.queue_us));
+        out.run_us.push_back(static_cast<core::duration_us>(got.run_us));
+      } else if (out.refused++ == 0)
+        out.first_error = got.status + ": " + got.error;
     });
   }
   while (client.pending() > 0) client.run_until_answer(core::monotonic_now_us() + 30 * second_us);
@@ -195,8 +198,12 @@ seen ask_steadily(clients::tenant_client& client, const std::string& model, bool
 }
 
 void print(std::string_view when, const seen& got) {
-  fmt::print("{:<8} n {:>4}  p50 {:>7.1f} ms  p99 {:>7.1f} ms  not answered {}{}\n", when, got.latencies_us.size(),
-             static_cast<double>(got.at(0.5)) / 1e3, static_cast<double>(got.at(0.99)) / 1e3, got.refused,
+  const auto pair = [](const std::vector<core::duration_us>& of) {
+    return fmt::format("p50 {:>6.1f} p99 {:>6.1f} ms", static_cast<double>(at(0.5, of)) / 1e3,
+                       static_cast<double>(at(0.99, of)) / 1e3);
+  };
+  fmt::print("{:<8} n {:>4}  {}  (queue {}, run {})  not answered {}{}\n", when, got.latencies_us.size(),
+             pair(got.latencies_us), pair(got.queue_us), pair(got.run_us), got.refused,
              got.refused > 0 ? " (" + got.first_error + ")" : "");
 }
 

@@ -151,24 +151,22 @@ void normalise_ascii(std::string_view text, const bert_text_options& options, st
 } // namespace
 
 void bert_normalise(std::string_view text, const bert_text_options& options, std::string& to) {
+  while (!text.empty()) bert_normalise_piece(text, options, to);
+}
+
+void bert_normalise_piece(std::string_view& text, const bert_text_options& options, std::string& to) {
+  // A space is a word boundary and nothing composes or reorders across it: cutting there changes nothing.
+  const size_t space = text.size() > piece_bytes ? text.find(' ', piece_bytes) : std::string_view::npos;
+  const std::string_view part = text.substr(0, space);
+  text.remove_prefix(part.size());
+  if (is_ascii(part)) return normalise_ascii(part, options, to);
   std::string piece, scratch;
-  while (!text.empty()) {
-    // A space is a word boundary and nothing composes or reorders across it: cutting there changes nothing.
-    const size_t space = text.size() > piece_bytes ? text.find(' ', piece_bytes) : std::string_view::npos;
-    const std::string_view part = text.substr(0, space);
-    text.remove_prefix(part.size());
-    if (is_ascii(part)) {
-      normalise_ascii(part, options, to);
-      continue;
-    }
-    piece.clear();
-    clean(part, options, piece);
-    if (options.strip_accents) decompose(piece, scratch);
-    if (options.strip_accents || options.lowercase)
-      strip_and_lower(piece, options, to);
-    else
-      to += piece;
-  }
+  clean(part, options, piece);
+  if (options.strip_accents) decompose(piece, scratch);
+  if (options.strip_accents || options.lowercase)
+    strip_and_lower(piece, options, to);
+  else
+    to += piece;
 }
 
 std::string_view bert_words::next() {

@@ -18,6 +18,10 @@ struct bert_text_options {
 // Appends the normalised text, always valid UTF-8.
 void bert_normalise(std::string_view text, const bert_text_options& options, std::string& to);
 
+// Takes a piece off the text's front and appends it normalised: what is left begins with a space, or nothing is left.
+// Piece after piece gives what bert_normalise gives of the whole: for who needs only a text's beginning.
+void bert_normalise_piece(std::string_view& text, const bert_text_options& options, std::string& to);
+
 // Hands out the words of a normalised text one at a time. Owned by one thread; `normalised` must outlive it.
 class bert_words {
 public:

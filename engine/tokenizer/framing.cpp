@@ -65,8 +65,7 @@ encoding framed(const frame& around, text_ids texts, const frame_style& style) {
   const size_t special = special_count(around);
   const size_t room = style.max_tokens > special ? style.max_tokens - special : 0;
   encoding out;
-  out.tokens_before_cut = special + texts.first.size() + texts.second.size();
-  out.truncated = out.tokens_before_cut > style.max_tokens;
+  out.truncated = special + texts.first.size() + texts.second.size() > style.max_tokens;
   const auto kept = longest_first({texts.first.size(), texts.second.size()}, room);
   cut(texts.first, kept.first, style.cuts_left);
   cut(texts.second, kept.second, style.cuts_left);

@@ -31,7 +31,7 @@ text_frames bert_frames(int32_t first_id, int32_t last_id);
 // Texts alone, the types of a pair still 0 and 1: what the library does without a post-processor.
 text_frames bare_frames();
 
-// The ids of one or two texts.
+// The ids of one or two texts, as many as there are or at least one more than can be kept.
 struct text_ids {
   std::vector<int32_t> first;
   std::vector<int32_t> second; // of a single text: empty

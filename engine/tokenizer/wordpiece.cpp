@@ -3,7 +3,9 @@
 #include "engine/tokenizer/wordpiece.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <unordered_map>
+#include <utility>
 
 #include "core/check.hpp"
 
@@ -18,17 +20,24 @@ size_t count_characters(std::string_view text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), starts_character));
 }
 
-// Looks for the tokens of one kind: those that are normalised in a text that is, by what they become there.
+constexpr size_t all_of_it = std::numeric_limits<size_t>::max();
+
+// What is looked for: a token that is normalised is looked for in a text that is, by what it becomes there.
+std::string pattern_of(const known_token& token, const wordpiece_options& options) {
+  if (!token.normalized) return token.content;
+  std::string pattern;
+  bert_normalise(token.content, options.added_text, pattern);
+  return pattern;
+}
+
+// Looks for the tokens of one kind.
 token_splitter splitter_of(const wordpiece_options& options, bool normalised) {
   std::vector<known_token> tokens;
   std::vector<std::string> patterns;
   for (const auto& token : options.added) {
     if (token.normalized != normalised) continue;
     tokens.push_back(token);
-    if (normalised)
-      bert_normalise(token.content, options.added_text, patterns.emplace_back());
-    else
-      patterns.push_back(token.content);
+    patterns.push_back(pattern_of(token, options));
   }
   return {std::move(tokens), patterns, options.special_is_text};
 }
@@ -55,11 +64,17 @@ wordpiece::piece_list wordpiece::pieces_with(std::string_view prefix, const word
   return pieces;
 }
 
+bool wordpiece::no_token_has_a_space(const wordpiece_options& options) {
+  return std::none_of(options.added.begin(), options.added.end(), [&](const known_token& token) {
+    return token.normalized && pattern_of(token, options).find(' ') != std::string::npos;
+  });
+}
+
 wordpiece::wordpiece(wordpiece_options options)
     : options_(std::move(options)), beginnings_(pieces_with("", options_)),
       continuations_(pieces_with(options_.continuation_prefix, options_)), begins_with_(beginnings_.texts),
       continued_by_(continuations_.texts), in_raw_text_(splitter_of(options_, false)),
-      in_normalised_text_(splitter_of(options_, true)) {}
+      in_normalised_text_(splitter_of(options_, true)), reads_by_pieces_(no_token_has_a_space(options_)) {}
 
 // The longest token that the word begins with, as an index into beginnings_.
 uint32_t wordpiece::beginning_of(std::string_view word) const {
@@ -96,25 +111,37 @@ void wordpiece::append_word(std::string_view word, scratch& with, std::vector<in
   ids.push_back(options_.unknown_id);
 }
 
-void wordpiece::append_text(std::string_view text, scratch& with, std::vector<int32_t>& ids) const {
-  with.normalised.clear();
-  bert_normalise(text, options_.text, with.normalised);
-  for (const auto& part : in_normalised_text_.split(with.normalised)) {
-    if (part.id) ids.push_back(*part.id);
-    bert_words words(part.text);
-    for (auto word = words.next(); !word.empty(); word = words.next()) append_word(word, with, ids);
+void wordpiece::append_text(std::string_view text, size_t enough, scratch& with, std::vector<int32_t>& ids) const {
+  while (!text.empty() && ids.size() < enough) {
+    with.normalised.clear();
+    if (reads_by_pieces_)
+      bert_normalise_piece(text, options_.text, with.normalised);
+    else
+      bert_normalise(std::exchange(text, {}), options_.text, with.normalised);
+    for (const auto& part : in_normalised_text_.split(with.normalised)) {
+      if (part.id) ids.push_back(*part.id);
+      bert_words words(part.text);
+      for (auto word = words.next(); !word.empty() && ids.size() < enough; word = words.next())
+        append_word(word, with, ids);
+    }
   }
 }
 
-std::vector<int32_t> wordpiece::ids_of(std::string_view utf8) const {
+std::vector<int32_t> wordpiece::ids_of(std::string_view utf8, size_t enough) const {
   std::vector<int32_t> ids;
   scratch with;
   const std::string lower = options_.lowercases_first ? python_lower(utf8) : std::string();
   for (const auto& part : in_raw_text_.split(options_.lowercases_first ? lower : utf8)) {
+    if (ids.size() >= enough) break;
     if (part.id) ids.push_back(*part.id);
-    append_text(part.text, with, ids);
+    append_text(part.text, enough, with, ids);
   }
   return ids;
+}
+
+// One more than is kept, so that a cut shows. What loses its beginning is read to its end.
+size_t wordpiece::enough_for(size_t max_tokens) const {
+  return options_.cuts_left || max_tokens == all_of_it ? all_of_it : max_tokens + 1;
 }
 
 frame_style wordpiece::style_of(size_t max_tokens) const {
@@ -122,14 +149,19 @@ frame_style wordpiece::style_of(size_t max_tokens) const {
 }
 
 encoding wordpiece::encode(std::string_view utf8, size_t max_tokens) const {
-  return framed(options_.frames.single, {ids_of(utf8), {}}, style_of(max_tokens));
+  return framed(options_.frames.single, {ids_of(utf8, enough_for(max_tokens)), {}}, style_of(max_tokens));
 }
 
 core::result<encoding> wordpiece::encode_pair(std::string_view first, std::string_view second,
                                               size_t max_tokens) const {
   if (options_.frames.pair.empty())
     return core::fail(core::errc::invalid, "the model's tokenizer files have no rule for two texts: send one");
-  return framed(options_.frames.pair, {ids_of(first), ids_of(second)}, style_of(max_tokens));
+  const size_t enough = enough_for(max_tokens);
+  text_ids texts{ids_of(first, enough), ids_of(second, enough)};
+  // Where both are too long, which is the longer one decides who gets an odd place.
+  if (texts.first.size() >= enough && texts.second.size() >= enough)
+    texts = {ids_of(first, all_of_it), ids_of(second, all_of_it)};
+  return framed(options_.frames.pair, std::move(texts), style_of(max_tokens));
 }
 
 } // namespace fastptm::engine

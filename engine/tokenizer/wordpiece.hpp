@@ -49,6 +49,7 @@ private:
     std::vector<int32_t> ids;
   };
   static piece_list pieces_with(std::string_view prefix, const wordpiece_options& options);
+  static bool no_token_has_a_space(const wordpiece_options& options);
 
   // What one text needs besides its ids; kept from word to word.
   struct scratch {
@@ -56,8 +57,10 @@ private:
     std::vector<uint32_t> pieces;
   };
 
-  std::vector<int32_t> ids_of(std::string_view utf8) const;
-  void append_text(std::string_view text, scratch& with, std::vector<int32_t>& ids) const;
+  // Of the text's beginning: all of its ids, or at least so many of them.
+  std::vector<int32_t> ids_of(std::string_view utf8, size_t enough) const;
+  size_t enough_for(size_t max_tokens) const;
+  void append_text(std::string_view text, size_t enough, scratch& with, std::vector<int32_t>& ids) const;
   uint32_t beginning_of(std::string_view word) const;
   bool append_pieces(std::string_view word, scratch& with, std::vector<int32_t>& ids) const; // false: one is unknown
   void append_word(std::string_view word, scratch& with, std::vector<int32_t>& ids) const;
@@ -70,6 +73,7 @@ private:
   const longest_match continued_by_;
   const token_splitter in_raw_text_;
   const token_splitter in_normalised_text_;
+  const bool reads_by_pieces_; // none of its tokens can lie across the space between two pieces
 };
 
 } // namespace fastptm::engine

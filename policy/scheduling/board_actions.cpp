@@ -8,6 +8,13 @@
 
 namespace fastptm::policy::scheduling {
 
+namespace {
+
+// Of max_batch_us, for batches that gain little by being large.
+constexpr duration_us short_batch_part = 5;
+
+} // namespace
+
 // -- queues -----------------------------------------------------------------------------------------------------------
 
 void board::queue_live(uint32_t slot) {
@@ -134,7 +141,13 @@ const planned_load* board::plan_load(device_index d, model_index x, load_reason 
 
 uint32_t board::batch_of(model_index x, device_index d, uint32_t most) const {
   if (options_.max_batch_us == 0) return most;
-  while (most > 1 && execution_us(x, d, most) > options_.max_batch_us) --most;
+  const auto alone_us = execution_us(x, d, 1);
+  const auto is_too_long = [&](uint32_t batch) {
+    const auto takes_us = execution_us(x, d, batch);
+    const bool pays = takes_us <= batch * alone_us / 2;
+    return takes_us > (pays ? options_.max_batch_us : options_.max_batch_us / short_batch_part);
+  };
+  while (most > 1 && is_too_long(most)) --most;
   return most;
 }
 

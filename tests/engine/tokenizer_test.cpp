@@ -216,15 +216,53 @@ TEST_F(Tokenizer, CutsTheTextAndKeepsTheSpecialTokens) {
   EXPECT_TRUE(made->encode("hello", 0).ids.empty());
 }
 
-TEST_F(Tokenizer, SaysHowManyTokensThereWere) {
+TEST_F(Tokenizer, SaysWhetherATextWasCut) {
   put("vocab.txt", vocabulary_text());
   const auto made = load();
-  const auto cut = made->encode("hello world unaffable", 5);
-  EXPECT_EQ(cut.tokens_before_cut, 7u);
-  EXPECT_TRUE(cut.truncated);
-  const auto whole = made->encode("hello world unaffable", 7);
-  EXPECT_EQ(whole.tokens_before_cut, 7u);
-  EXPECT_FALSE(whole.truncated);
+  EXPECT_TRUE(made->encode("hello world unaffable", 5).truncated);
+  EXPECT_TRUE(made->encode("hello world unaffable", 6).truncated);
+  EXPECT_FALSE(made->encode("hello world unaffable", 7).truncated);
+}
+
+// Words, and what crosses the places where reading may stop: accents after a space, added tokens with white space.
+std::string long_text(core::prng& random) {
+  const std::vector<std::string> parts = {"hello", "unaffable", "CAFÉ", " ",      "  ",
+                                          "\t",    " \u0301",   "中文", "!",      "σας",
+                                          "stop",  "two words", "x",    "\u00a0", std::string(120, 'q')};
+  std::string text;
+  for (size_t bytes = random.below(9'000); text.size() < bytes;)
+    text += parts[random.below(parts.size())] + (random.below(3) > 0 ? " " : "");
+  return text;
+}
+
+TEST_F(Tokenizer, ReadsNoFurtherThanItKeepsAndFindsTheSame) {
+  const uint64_t seed = core::true_random_u64();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  core::prng random(seed);
+  const auto token = [](std::string_view content, int id, bool normalized) {
+    return fmt::format(R"({{"id": {}, "content": "{}", "single_word": {}, "lstrip": {}, "rstrip": {}, "normalized": {},
+      "special": false}})",
+                       id, content, id % 2 == 0, normalized, normalized, normalized);
+  };
+  const auto words_alone = fmt::format("[{}, {}]", token("stop", 38, true), token("x", 39, false));
+  const auto with_a_space = fmt::format("[{}, {}]", token("two words", 38, true), token("x y", 39, false));
+  for (const auto& added : {std::string("[]"), words_alone, with_a_space}) {
+    put("tokenizer.json", tokenizer_json(R"({"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+      "strip_accents": null, "lowercase": true})",
+                                         added));
+    const auto made = load();
+    for (int round = 0; round < 100; ++round) {
+      const auto text = long_text(random);
+      auto whole = made->encode(text, 1 << 20).ids;
+      const auto cut = made->encode(text, 2 + random.below(600));
+      EXPECT_EQ(cut.truncated, cut.ids.size() < whole.size());
+      if (cut.truncated) {
+        whole.resize(cut.ids.size());
+        whole.back() = 3;
+      }
+      ASSERT_EQ(cut.ids, whole) << text;
+    }
+  }
 }
 
 TEST_F(Tokenizer, ReadsTwoTextsTogether) {
@@ -254,7 +292,20 @@ TEST_F(Tokenizer, CutsTheLongerTextOfAPairFirst) {
   EXPECT_THAT(cut(7), ElementsAre(2, 16, 17, 3, 5, 6, 3));
   EXPECT_THAT(cut(4), ElementsAre(2, 16, 3, 3));
   EXPECT_THAT(cut(3), ElementsAre(2, 3, 3));
-  EXPECT_EQ(made->encode_pair("a b a b a b", "hello world hello", 7)->tokens_before_cut, 12u);
+}
+
+TEST_F(Tokenizer, TheLongerTextOfAPairHasTheOddPlaceHoweverLongBothAre) {
+  put("vocab.txt", vocabulary_text());
+  const auto made = load();
+  const auto repeat = [](std::string_view word, int times) {
+    std::string text;
+    for (int i = 0; i < times; ++i) text += word;
+    return text;
+  };
+  EXPECT_THAT(made->encode_pair(repeat("a ", 301), repeat("b ", 300), 8)->ids,
+              ElementsAre(2, 16, 16, 16, 3, 17, 17, 3));
+  EXPECT_THAT(made->encode_pair(repeat("a ", 300), repeat("b ", 301), 8)->ids,
+              ElementsAre(2, 16, 16, 3, 17, 17, 17, 3));
 }
 
 TEST_F(Tokenizer, IgnoresTruncationAndPaddingOfTheFile) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "core/check.hpp"
 #include "engine/tokenizer/card.hpp"
@@ -14,11 +15,13 @@ namespace {
 constexpr std::string_view separator = "\n-- next file --\n";
 constexpr uint32_t vocabulary = 1000;
 constexpr size_t most_tokens = 48;
+constexpr size_t all_of_it = std::numeric_limits<size_t>::max();
 
-void check_encoding(const encoding& read) {
+void check_encoding(const encoding& read, const encoding& whole) {
   core::check(read.ids.size() <= most_tokens, "a text is cut to what the model reads");
   core::check(read.token_types.empty() || read.token_types.size() == read.ids.size(), "one type an id");
-  core::check(read.truncated == (read.tokens_before_cut > read.ids.size()), "a cut is told");
+  core::check(read.truncated == (whole.ids.size() > read.ids.size()), "a cut is told");
+  core::check(read.truncated || read.ids == whole.ids, "what is not cut is the whole");
   core::check(std::ranges::all_of(read.ids, [](int32_t id) { return id >= 0 && id < int32_t{vocabulary}; }),
               "every id has a row of embeddings");
 }
@@ -43,7 +46,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!card) return 0;
   const auto made = unpack_card(*card, vocabulary);
   if (!made) return 0;
-  check_encoding((*made)->encode(first, most_tokens));
-  if (const auto pair = (*made)->encode_pair(first, second, most_tokens)) check_encoding(*pair);
+  check_encoding((*made)->encode(first, most_tokens), (*made)->encode(first, all_of_it));
+  if (const auto pair = (*made)->encode_pair(first, second, most_tokens))
+    check_encoding(*pair, *(*made)->encode_pair(first, second, all_of_it));
   return 0;
 }

@@ -194,33 +194,41 @@ INSTANTIATE_TEST_SUITE_P(EveryStrategy, Core, testing::ValuesIn(strategy_names()
 
 } // namespace
 
-TEST(Batches, AreAsLongAsTheirTimeAllowsAndNotLonger) {
+// The size of a batch where eight requests wait, by what running them takes.
+uint32_t batch_of_eight(const execution_cost& cost, core::duration_us max_batch_us) {
   options o;
-  o.max_batch = 8;
-  o.max_batch_us = 5'000;
+  o.max_batch_us = max_batch_us;
   auto core = std::move(*make_core(o));
   commands out;
   const std::array shards{shard_size{{0}, 100}};
-  std::vector<load> loads;
-  std::vector<run> runs;
-  const auto on = [&](const event& what, time_us now) {
-    ASSERT_EQ(core->on(what, now, out), rejection::none);
-    for (const command& c : out.all()) {
-      if (const auto* l = std::get_if<load>(&c)) loads.push_back(*l);
-      if (const auto* b = std::get_if<run>(&c)) runs.push_back(*b);
-    }
-  };
-  on(model_added{.model = {0}, .shards = shards, .cost = {1'000, 1'500}}, 1);
-  on(device_joined{.device = {0}, .arena_bytes = 200}, 1);
-  for (uint32_t slot = 0; slot < 9; ++slot) on(arrival{{slot, 0}, {0}, 10'000'000}, 1);
-  ASSERT_EQ(loads.size(), 1u);
-  on(load_done{loads[0].device, loads[0].id}, 100);
-  ASSERT_FALSE(runs.empty());
-  on(batch_done{runs[0].device, runs[0].id, 2'500}, 3'000);
-  ASSERT_EQ(runs.size(), 2u);
-  EXPECT_EQ(runs[1].count, core->state().batch_of({0}, {0}, 8));
-  EXPECT_GT(runs[1].count, 0u);
-  EXPECT_LT(runs[1].count, 5u) << "eight would take 13 ms";
+  core->on(model_added{.model = {0}, .shards = shards, .cost = cost}, 1, out);
+  core->on(device_joined{.device = {0}, .arena_bytes = 200}, 1, out);
+  for (uint32_t slot = 0; slot < 8; ++slot) core->on(arrival{{slot, 0}, {0}, 10'000'000}, 1, out);
+  core->on(load_done{{0}, core::load_id{1}}, 100, out);
+  const auto lane = core->state().lane(lane_index{0});
+  // Whatever runs first was decided before the last one came.
+  core->on(batch_done{{0}, lane.batch, cost.base_us + lane.count * cost.each_us}, 20'000, out);
+  EXPECT_EQ(core->state().lane(lane_index{0}).count, std::min(core->state().batch_of({0}, {0}, 8), 8 - lane.count));
+  return core->state().batch_of({0}, {0}, 8);
+}
+
+TEST(Batches, AreAsLargeAsCanBeWhereTheirTimeHasNoBound) {
+  EXPECT_EQ(batch_of_eight({1'000, 15'000}, 0), 8u);
+}
+
+TEST(Batches, ThatPayMayTakeTheirWholeTime) {
+  EXPECT_EQ(batch_of_eight({9'000, 500}, 100'000), 8u) << "13 ms instead of 76";
+  EXPECT_EQ(batch_of_eight({90'000, 2'000}, 100'000), 5u) << "eight would take 106 ms";
+}
+
+TEST(Batches, ThatGainLittleAreShort) {
+  EXPECT_EQ(batch_of_eight({0, 12'000}, 100'000), 1u) << "two would take 24 ms";
+  EXPECT_EQ(batch_of_eight({1'000, 2'000}, 100'000), 8u) << "they are short anyway";
+  EXPECT_EQ(batch_of_eight({0, 5'000}, 100'000), 4u) << "four take a fifth of what a batch may take";
+}
+
+TEST(Batches, HaveARequestHoweverLongItTakes) {
+  EXPECT_EQ(batch_of_eight({0, 400'000}, 100'000), 1u);
 }
 
 TEST(MakeCore, NamesTheKnobThatIsWrong) {
