@@ -57,8 +57,9 @@ public:
   // errc::busy when queue_bound pieces of work wait already: try again after a completion.
   virtual core::result<void> execute(std::function<void()> work) = 0;
 
-  // After the start, from one thread: begins what makes first loads faster and nobody waits for. Returns at once.
-  virtual void warm() = 0;
+  // So much of its memory, from the start of it, is in use or soon will be: what makes filling it faster is done for
+  // that and a little beyond, where it was not before. Nobody waits for it. Any thread; returns at once.
+  virtual void warm(uint64_t used_bytes) = 0;
 
   // One batch computes, one is prepared: more would only hide queueing from the scheduler; the rest is room for probes.
   static constexpr size_t queue_bound = 16;

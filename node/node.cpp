@@ -233,7 +233,7 @@ core::result<void> running_node::serve() {
       [&] {
         if (!joined_) return;
         reporter_.ready();
-        for (const auto& each : devices_) each.device->warm();
+        for (const auto& each : devices_) each.device->warm(0);
       },
       [&] { return log_.on_hang_up(); });
 }

@@ -313,6 +313,7 @@ core::result<void> gpu_worker::acquire_shards(set& of) {
       of.foreign_bytes += entry.size_bytes;
       of.foreign_chunks += static_cast<uint32_t>(entry.chunk_checksums.size());
     }
+    options_.device->warm(held->offset_bytes + entry.size_bytes);
     of.shards.push_back(std::move(*held));
   }
   return {};

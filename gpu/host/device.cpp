@@ -1,8 +1,6 @@
 // Puts arena, kernels and executor of the host together.
 #include "gpu/host/device.hpp"
 
-#include <optional>
-
 #include "gpu/executor.hpp"
 #include "gpu/host/kernels.hpp"
 #include "gpu/host/memory.hpp"
@@ -11,8 +9,8 @@ namespace fastptm::gpu::host {
 
 namespace {
 
-// The other nodes of the machine still start; a user takes longer to ask for the first model.
-constexpr core::duration_us warm_after_us = 250'000;
+// Warm beyond what is in use: a fast link takes some milliseconds for as much, and a node that has little to do is small.
+constexpr uint64_t warm_ahead_bytes = 32 << 20;
 
 class host_buffer final : public buffer {
 public:
@@ -27,7 +25,8 @@ class host_device final : public device {
 public:
   host_device(const device_options& options, isa set, mapping slab)
       : info_{options.name, device_kind::host, std::string(to_string(set)), options.threads}, slab_(std::move(slab)),
-        arena_(slab_.region()), kernels_(options.threads, set), executor_(options.name, queue_bound) {}
+        arena_(slab_.region()), kernels_(options.threads, set), warmer_(slab_.region()),
+        executor_(options.name, queue_bound) {}
 
   const device_info& info() const override { return info_; }
   arena& memory() override { return arena_; }
@@ -42,16 +41,14 @@ public:
 
   core::result<void> execute(std::function<void()> work) override { return executor_.execute(std::move(work)); }
 
-  void warm() override {
-    if (!warmer_) warmer_.emplace(slab_.region(), warm_after_us);
-  }
+  void warm(uint64_t used_bytes) override { warmer_.reach(used_bytes + warm_ahead_bytes); }
 
 private:
   const device_info info_;
   mapping slab_;
   arena arena_;
   host_kernels kernels_;
-  std::optional<page_warmer> warmer_;
+  page_warmer warmer_;
   executor executor_; // last: its work uses the others until it ends
 };
 

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
@@ -73,8 +72,7 @@ void populate(core::memory_region region) {
   madvise(region.address, region.size_bytes, MADV_POPULATE_WRITE);
 }
 
-page_warmer::page_warmer(core::memory_region region, core::duration_us delay_us)
-    : region_(region), delay_us_(delay_us), thread_([this] { run(); }) {
+page_warmer::page_warmer(core::memory_region region) : region_(region), thread_([this] { run(); }) {
   pthread_setname_np(thread_.native_handle(), "page-warmer");
 }
 
@@ -83,17 +81,25 @@ page_warmer::~page_warmer() {
     const core::mutex_lock lock(mutex_);
     stopping_ = true;
   }
-  stopped_.notify_one();
+  changed_.notify_one();
   thread_.join();
+}
+
+void page_warmer::reach(uint64_t bytes) {
+  {
+    const core::mutex_lock lock(mutex_);
+    if (bytes <= wanted_bytes_) return;
+    wanted_bytes_ = bytes;
+  }
+  changed_.notify_one();
 }
 
 void page_warmer::run() {
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), niceness); // of this thread alone, on Linux
   core::mutex_lock lock(mutex_);
-  const auto start = std::chrono::steady_clock::now() + std::chrono::microseconds(delay_us_);
-  while (!stopping_ && stopped_.wait_until(lock, start)) {
-  }
-  for (uint64_t at = 0; at < region_.size_bytes && !stopping_; at += step_bytes) {
+  for (uint64_t at = 0; at < region_.size_bytes; at += step_bytes) {
+    while (!stopping_ && wanted_bytes_ <= at) changed_.wait(lock);
+    if (stopping_) return;
     lock.unlock();
     populate(region_.slice(at, std::min(step_bytes, region_.size_bytes - at)));
     lock.lock();

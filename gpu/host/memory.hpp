@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <thread>
 
-#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/memory_region.hpp"
 #include "core/mutex.hpp"
@@ -35,23 +34,27 @@ private:
 // when they are first written.
 void populate(core::memory_region region);
 
-// Populates on a thread of its own: after a delay, because a machine that starts many devices has better use for its
-// cores, and with a tenth of the weight of what computes. The kernel takes up to 3 ms for a MiB that the machine did
-// not have before; who comes before the warmer waits for its own pages only.
+// Populates a region from its start, as far as it is asked to, on a thread of its own with a tenth of the weight of what
+// computes. The kernel takes up to 3 ms for a MiB that the machine did not have before; who comes before the warmer
+// waits for its own pages only. Not all at once: a machine that starts many devices has better use for its cores, and
+// memory that is never used is others'.
 class page_warmer {
 public:
-  page_warmer(core::memory_region region, core::duration_us delay_us);
+  explicit page_warmer(core::memory_region region);
   ~page_warmer(); // stops within one step
   page_warmer(const page_warmer&) = delete;
   page_warmer& operator=(const page_warmer&) = delete;
+
+  // Any thread; less than before changes nothing.
+  void reach(uint64_t bytes);
 
 private:
   void run();
 
   const core::memory_region region_;
-  const core::duration_us delay_us_;
-  core::mutex mutex_; // only of the stop
-  core::condition stopped_;
+  core::mutex mutex_; // of what is wanted, never held while pages come
+  core::condition changed_;
+  uint64_t wanted_bytes_ FASTPTM_GUARDED_BY(mutex_) = 0;
   bool stopping_ FASTPTM_GUARDED_BY(mutex_) = false;
   std::thread thread_; // last: uses the others
 };

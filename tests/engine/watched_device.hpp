@@ -74,7 +74,7 @@ public:
     return inner_.allocate(size_bytes);
   }
   core::result<void> execute(std::function<void()> work) override { return inner_.execute(std::move(work)); }
-  void warm() override { inner_.warm(); }
+  void warm(uint64_t used_bytes) override { inner_.warm(used_bytes); }
 
 private:
   gpu::device& inner_;
