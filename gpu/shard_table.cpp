@@ -40,6 +40,10 @@ bool shard_table::release(const core::digest& shard) {
   return true;
 }
 
+std::shared_ptr<verified_event> shard_table::doubt(const core::digest& shard) {
+  return shards_.at(shard).verified = std::make_shared<verified_event>();
+}
+
 std::optional<held_shard> shard_table::find(const core::digest& shard) const {
   const auto found = shards_.find(shard);
   if (found == shards_.end()) return std::nullopt;

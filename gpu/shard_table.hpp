@@ -36,6 +36,9 @@ public:
   // writes the region on behalf of this reference any more (exports withdrawn, fetches into it ended).
   bool release(const core::digest& shard);
 
+  // Its bytes are not what they were: whoever computes with it from now on waits for this event. Requires: it is there.
+  std::shared_ptr<verified_event> doubt(const core::digest& shard);
+
   // Without a reference: for status and for serving reads.
   std::optional<held_shard> find(const core::digest& shard) const;
   uint32_t references(const core::digest& shard) const;

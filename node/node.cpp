@@ -85,6 +85,7 @@ private:
   std::unique_ptr<storage> kept_; // of a store
   std::vector<owned_device> devices_;
   std::optional<weights::verifier> checker_;
+  std::optional<weights::scrubber> scrubber_; // ends after the actors, before their system
   actors::loading_environment environment_;
 
   // -- the runtime ----------------------------------------------------------------------------------------------------
@@ -153,6 +154,9 @@ core::result<void> running_node::make_memory() {
   if (!devices) return core::fail(devices.error());
   devices_ = std::move(*devices);
   checker_.emplace(config_.transfers.verify_threads);
+  scrubber_.emplace(weights::scrubber_options{uint64_t{config_.transfers.scrub_mib_per_second} << 20}, ways_->exports(),
+                    clock_);
+  if (!devices_.empty()) scrubber_->start();
   return {};
 }
 
@@ -162,6 +166,7 @@ void running_node::fill_environment() {
   environment_.fetcher_to = [this](const transport::peer_address& peer) { return ways_->fetcher_to(peer); };
   environment_.exporter = &ways_->exports();
   environment_.checker = &*checker_;
+  environment_.scrubber = &*scrubber_;
   environment_.clock = &clock_;
   environment_.allowed = allowed_of(config_, self_);
 }
@@ -242,6 +247,7 @@ void running_node::stop_in_order() {
   const watchdog limit(config_.liveness.shutdown_us);
   face_.reset();
   stop_actors();
+  scrubber_.reset();
   actors_.reset();
   system_.reset();
   through_.reset();

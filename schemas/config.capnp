@@ -312,4 +312,9 @@ struct Transfers {
 
   loadTimeoutMs @4 :UInt32 = 30000;
   # A load for which no chunk arrived for so long is given up and tried elsewhere; as long as chunks come it goes on.
+
+  scrubMibPerSecond @5 :UInt32 = 110;
+  # How fast devices check again what they hold, for memory that has changed by itself: at 110 a GiB takes ten seconds and
+  # one to two per cent of a core, and gives way to whatever computes. A round takes at most ten minutes, whatever this says.
+  # 0: only what somebody found wrong.
 }

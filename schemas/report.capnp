@@ -34,6 +34,8 @@ struct DeviceStatus {
   loads @6 :List(PlannedLoad);
   lanes @7 :List(LaneStatus);
   hardware @8 :Text;
+  damagedShards @9 :UInt64;
+  repairedShards @10 :UInt64;
 }
 
 enum LoadReason { request @0; prefetch @1; replica @2; }

@@ -40,6 +40,11 @@ gpu_worker::interface::behavior_type gpu_worker::make_behavior() {
       [this](const local<shard_verified>& verified) { on_shard_verified(*verified.value); },
       [this](const local<shard_withdrawn>& withdrawn) { on_shard_withdrawn(*withdrawn.value); },
       [this](const local<run_ended>& ended) { on_run_ended(*ended.value); },
+      [this](const local<shard_damaged>& damaged) { on_shard_damaged(*damaged.value); },
+      [this](const local<reader_left>& left) { on_reader_left(*left.value); },
+      [this](const local<shard_repaired>& repaired) { on_shard_repaired(*repaired.value); },
+      [this](const local<repairs_ended>& ended) { on_repairs_ended(*ended.value); },
+      [this](protocol::tick_atom) { go_on(); },
   };
 }
 
@@ -49,6 +54,7 @@ void gpu_worker::on_attach(const protocol::attach_order& order) {
   const core::error over{core::errc::cancelled, "this node has joined again"};
   for (auto& waiting : std::exchange(queue_, {})) drop(waiting, over);
   if (loading_) abandon(loading_, over);
+  cancel_repairs(); // begun anew under the new registration
   inputs_.clear();
   registration_ = order.registration;
   directory_ = order.directory;
@@ -63,6 +69,7 @@ void gpu_worker::on_attach(const protocol::attach_order& order) {
 void gpu_worker::on_node_lost(const protocol::node_lost& lost) {
   rates_.forget(lost.node);
   if (loading_ && loading_->transfer) self_->send(loading_->transfer, lost);
+  if (repair_transfer_) self_->send(repair_transfer_, lost);
 }
 
 void gpu_worker::on_stop() {
@@ -70,7 +77,10 @@ void gpu_worker::on_stop() {
   const core::error over{core::errc::unavailable, "the node is stopping"};
   for (auto& waiting : std::exchange(queue_, {})) drop(waiting, over);
   if (loading_) abandon(loading_, over);
+  cancel_repairs();
+  for (const auto& [shard, of] : repairs_) of->place.verified->set_failed(over); // nobody waits for it any more
   for (const auto& [id, of] : std::exchange(sets_, {})) leave(of);
+  drop_unwanted_repairs();
   quit_if_empty();
 }
 
@@ -170,42 +180,50 @@ void gpu_worker::submit(const set_pointer& of, waiting_run run) {
     return run.promise.deliver(protocol::to_caf(taken.error())), void();
   ++of->runs;
   of->used = ++uses_;
-  runs_[run.order.batch] = {of, run.promise};
+  runs_[run.order.batch] = {of, run.promise, {}};
 }
 
 // -- completions ------------------------------------------------------------------------------------------------------
 
 void gpu_worker::on_run_ended(const run_ended& ended) {
-  auto entry = runs_.extract(ended.batch);
-  if (!entry) return;
-  auto& [of, promise] = entry.mapped();
+  auto found = runs_.extract(ended.batch);
+  if (!found) return;
+  auto& entry = found.mapped();
+  const auto of = entry.of;
   --of->runs;
-  if (ended.result) {
-    note_first_run(*of, ended.result->first_layer_at_us);
-    protocol::batch_outputs part{ended.batch, {}};
-    size_t part_bytes = 0;
-    for (const auto& row : ended.result->rows) {
-      if (part_bytes > 0 && part_bytes + row.size() * sizeof(float) > protocol::message_limit_bytes) {
-        self_->send(scheduler_, std::exchange(part, {ended.batch, {}}));
-        part_bytes = 0;
-      }
-      part_bytes += row.size() * sizeof(float);
-      part.outputs.push_back(protocol::encode_output(row));
-    }
-    self_->send(scheduler_, std::move(part));
-    promise.deliver(protocol::run_reply{ended.batch, static_cast<uint32_t>(ended.result->rows.size()),
-                                        ended.result->run_us, ended.result->waited_us, ended.result->began_us});
-  } else {
-    promise.deliver(protocol::to_caf(ended.result.error()));
-  }
+  deliver(ended, entry);
+  for (const auto& each : entry.spoilt_by) --each->readers;
   if (of->runs == 0) send_report(*of);
   release_if_idle(of);
+  if (!entry.spoilt_by.empty()) go_on();
+}
+
+void gpu_worker::deliver(const run_ended& ended, run_entry& entry) {
+  if (!ended.result) return entry.promise.deliver(protocol::to_caf(ended.result.error())), void();
+  if (!entry.spoilt_by.empty())
+    return entry.promise.deliver(protocol::to_caf(core::errc::unavailable,
+                                                  "a shard was found damaged while the batch ran: run it again")),
+           void();
+  note_first_run(*entry.of, ended.result->first_layer_at_us);
+  protocol::batch_outputs part{ended.batch, {}};
+  size_t part_bytes = 0;
+  for (const auto& row : ended.result->rows) {
+    if (part_bytes > 0 && part_bytes + row.size() * sizeof(float) > protocol::message_limit_bytes) {
+      self_->send(scheduler_, std::exchange(part, {ended.batch, {}}));
+      part_bytes = 0;
+    }
+    part_bytes += row.size() * sizeof(float);
+    part.outputs.push_back(protocol::encode_output(row));
+  }
+  self_->send(scheduler_, std::move(part));
+  entry.promise.deliver(protocol::run_reply{ended.batch, static_cast<uint32_t>(ended.result->rows.size()),
+                                            ended.result->run_us, ended.result->waited_us, ended.result->began_us});
 }
 
 void gpu_worker::on_shard_verified(const shard_verified& verified) {
   const auto position = verified.of->missing[verified.missing];
   const auto& entry = verified.of->manifest.shards[position];
-  export_shard(verified.of->shards[position], entry.digest, entry.size_bytes);
+  export_shard(verified.of->shards[position], entry);
   if (directory_)
     self_->send(directory_, protocol::holdings_added{registration_, options_.name, {exported_.at(entry.digest)}});
 }
@@ -224,13 +242,14 @@ void gpu_worker::on_load_ended(const load_ended& ended) {
     // Failed, or abandoned before; what still waits for its shards is told.
     const auto why =
         ended.end.outcome ? core::error{core::errc::cancelled, "the load was abandoned"} : ended.end.outcome.error();
-    for (const auto position : of->missing) of->shards[position].verified->set_failed(why);
+    for (const auto position : of->missing)
+      if (!repairs_.contains(of->manifest.shards[position].digest)) of->shards[position].verified->set_failed(why);
     if (loading_ == of)
       abandon(of, why);
     else
       release_if_idle(of);
   }
-  start_next_load();
+  go_on();
 }
 
 // For the next load's choice of sources.
@@ -251,8 +270,14 @@ void gpu_worker::drop(queued_load& load, const core::error& why) {
   for (auto& run : load.runs) run.promise.deliver(protocol::to_caf(why));
 }
 
+// What is resident and damaged goes first: requests wait for it.
+void gpu_worker::go_on() {
+  start_repairs();
+  start_next_load();
+}
+
 void gpu_worker::start_next_load() {
-  while (!queue_.empty() && leaving_.empty() && !loading_) {
+  while (!queue_.empty() && leaving_.empty() && !loading_ && !repairs_hold_back_loads()) {
     auto next = std::move(queue_.front());
     queue_.pop_front();
     start_load(std::move(next));
@@ -329,19 +354,24 @@ bool gpu_worker::is_own(const set& of, const core::digest& shard) const {
   });
 }
 
-void gpu_worker::start_transfer(const set_pointer& of) {
+transfer_options gpu_worker::transfer_for(const set& of) const {
   transfer_options options;
   options.environment = options_.environment;
   options.registration = registration_;
-  options.load = of->order.load;
-  options.model = of->key.name;
+  options.load = of.order.load;
+  options.model = of.key.name;
   options.device = options_.name;
-  options.manifest = of->digest;
-  options.timeout_us = of->order.timeout_us;
+  options.manifest = of.digest;
+  options.timeout_us = of.order.timeout_us;
   options.directory = directory_;
   options.weight_store = weight_store_;
   options.store = store_;
   options.rates = rates_;
+  return options;
+}
+
+void gpu_worker::start_transfer(const set_pointer& of) {
+  auto options = transfer_for(*of);
   std::vector<std::shared_ptr<gpu::verified_event>> events;
   for (const auto position : of->missing) {
     options.shards.push_back({of->manifest.shards[position], of->shards[position].region});
@@ -426,15 +456,16 @@ void gpu_worker::on_shard_withdrawn(const shard_withdrawn& withdrawn) {
     release_shard(of, withdrawn.shard);
   if (of->unreleased > 0) return;
   leaving_.erase(of);
+  drop_unwanted_repairs();
   report_left(*of);
   for (auto& promise : of->evicted) promise.deliver(of->freed_bytes);
   report_device();
   if (stopping_) return quit_if_empty();
-  start_next_load();
+  go_on();
 }
 
 void gpu_worker::quit_if_empty() {
-  if (stopping_ && leaving_.empty()) self_->quit(caf::exit_reason::user_shutdown);
+  if (stopping_ && leaving_.empty() && repairs_.empty()) self_->quit(caf::exit_reason::user_shutdown);
 }
 
 } // namespace fastptm::actors

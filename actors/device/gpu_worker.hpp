@@ -53,9 +53,37 @@ public:
     core::batch_id batch;
     core::result<engine::run_result> result;
   };
+  // A resident shard whose bytes are not what was verified. They come anew, to the same place, as soon as nobody reads
+  // there any more; runs that need them wait meanwhile.
+  struct repair {
+    core::digest shard;
+    set_pointer through;   // has it, so that the store and peers can be asked for it
+    gpu::held_shard place; // with a reference of its own
+    uint32_t readers = 0;  // runs that began before, and peers
+    uint32_t attempts = 0; // that failed
+    core::time_us next_us = 0;
+  };
+  using repair_pointer = std::shared_ptr<repair>;
+  struct shard_damaged {
+    core::digest shard;
+    uint64_t region = 0; // under which it was exported
+    weights::damage what;
+  };
+  struct reader_left {
+    repair_pointer of;
+  };
+  struct shard_repaired {
+    repair_pointer of;
+  };
+  struct repairs_ended {
+    transfer_end end;
+  };
   using interface =
       protocol::gpu_worker_actor::extend<protocol::takes<local<load_ended>>, protocol::takes<local<shard_verified>>,
-                                         protocol::takes<local<shard_withdrawn>>, protocol::takes<local<run_ended>>>;
+                                         protocol::takes<local<shard_withdrawn>>, protocol::takes<local<run_ended>>,
+                                         protocol::takes<local<shard_damaged>>, protocol::takes<local<reader_left>>,
+                                         protocol::takes<local<shard_repaired>>, protocol::takes<local<repairs_ended>>,
+                                         protocol::takes<protocol::tick_atom>>;
   static constexpr const char* actor_name = "fastptm.gpu_worker";
 
   gpu_worker(interface::pointer self, gpu_worker_options options);
@@ -102,6 +130,7 @@ private:
   struct run_entry {
     set_pointer of;
     caf::typed_response_promise<protocol::run_reply> promise;
+    std::vector<repair_pointer> spoilt_by; // it may have read what was damaged
   };
 
   // -- from the supervisor --------------------------------------------------------------------------------------------
@@ -124,14 +153,17 @@ private:
   void on_run_ended(const run_ended& ended);
 
   void submit(const set_pointer& of, waiting_run run);
+  void deliver(const run_ended& ended, run_entry& entry);
 
   // -- loading --------------------------------------------------------------------------------------------------------
   static void drop(queued_load& load, const core::error& why);
+  void go_on();
   void start_next_load();
   void start_load(queued_load next);
   void load_again(set_pointer held, queued_load next);
   core::result<void> acquire_shards(set& of);
   bool is_own(const set& of, const core::digest& shard) const;
+  transfer_options transfer_for(const set& of) const;
   void start_transfer(const set_pointer& of);
   void finish_load(const set_pointer& of);
   void abandon(set_pointer of, const core::error& why);
@@ -142,6 +174,20 @@ private:
   void release_shard(const set_pointer& of, const core::digest& shard);
   void quit_if_empty();
 
+  // -- repairing (gpu_worker_repairs.cpp) -------------------------------------------------------------------------------
+  void on_shard_damaged(const shard_damaged& damaged);
+  void on_reader_left(const reader_left& left);
+  void on_shard_repaired(const shard_repaired& repaired);
+  void on_repairs_ended(const repairs_ended& ended);
+  set_pointer set_with(const core::digest& shard) const;
+  repair_pointer begin_repair(const core::digest& shard, const set_pointer& through);
+  void start_repairs();
+  void start_repairs_of(const set& through, std::vector<repair_pointer> ready);
+  bool is_wanted(const repair& of) const;
+  void drop_unwanted_repairs();
+  void cancel_repairs();
+  bool repairs_hold_back_loads() const;
+
   // -- telling --------------------------------------------------------------------------------------------------------
   void report_device();
   void report_all_holdings();
@@ -149,7 +195,7 @@ private:
   void note_first_run(set& of, core::time_us first_layer_us);
   void send_report(set& of);
   void report_left(set& of);
-  void export_shard(const gpu::held_shard& shard, const core::digest& digest, uint64_t size_bytes);
+  void export_shard(const gpu::held_shard& shard, const weights::shard_entry& entry);
 
   interface::pointer self_;
   const gpu_worker_options options_;
@@ -169,6 +215,10 @@ private:
   std::map<core::batch_id, std::vector<protocol::payload>> inputs_; // of orders to come
   std::unordered_map<core::batch_id, run_entry> runs_;
   std::unordered_map<core::digest, protocol::shard_location> exported_;
+  std::map<core::digest, repair_pointer> repairs_;
+  std::vector<repair_pointer> repairing_;    // those whose bytes are on their way
+  protocol::transfer_actor repair_transfer_; // while they are
+  uint64_t damaged_shards_ = 0, repaired_shards_ = 0;
   uint64_t uses_ = 0;
   bool stopping_ = false;
 };

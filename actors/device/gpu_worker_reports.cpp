@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "actors/completion.hpp"
 #include "actors/device/gpu_worker.hpp"
 
 namespace fastptm::actors {
@@ -56,6 +57,8 @@ void gpu_worker::report_device() {
   row.hardware = fmt::format("{} {} x{}", row.kind, info.isa, info.threads);
   row.arena_bytes = options_.device->memory().size_bytes();
   row.used_bytes = options_.device->memory().used_bytes();
+  row.damaged_shards = damaged_shards_;
+  row.repaired_shards = repaired_shards_;
   std::vector<const set*> resident;
   for (const auto& [id, of] : sets_)
     if (of->resident) resident.push_back(of.get());
@@ -110,9 +113,15 @@ void gpu_worker::report_left(set& of) {
   of.told.reset();
 }
 
-void gpu_worker::export_shard(const gpu::held_shard& shard, const core::digest& digest, uint64_t size_bytes) {
+// Verified just now: from here on it may be read, and is watched.
+void gpu_worker::export_shard(const gpu::held_shard& shard, const weights::shard_entry& entry) {
   const auto name = options_.environment->exporter->add({shard.region, -1});
-  exported_[digest] = {digest, name.region, name.generation, 0, size_bytes};
+  exported_[entry.digest] = {entry.digest, name.region, name.generation, 0, entry.size_bytes};
+  options_.environment->scrubber->watch(
+      name, entry.size_bytes, entry.chunk_checksums,
+      [notify = notifier<interface>(self_), digest = entry.digest, region = name.region](const weights::damage& what) {
+        notify(make_local(shard_damaged{digest, region, what}));
+      });
 }
 
 } // namespace fastptm::actors

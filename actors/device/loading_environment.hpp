@@ -10,6 +10,7 @@
 #include "transport/exporter.hpp"
 #include "transport/fetcher.hpp"
 #include "weights/load/loader.hpp"
+#include "weights/load/scrubber.hpp"
 #include "weights/load/verifier.hpp"
 
 namespace fastptm::actors {
@@ -20,6 +21,7 @@ struct loading_environment {
   std::function<transport::fetcher*(const transport::peer_address&)> fetcher_to;
   transport::exporter* exporter = nullptr;
   weights::verifier* checker = nullptr;
+  weights::scrubber* scrubber = nullptr;
   const core::clock* clock = nullptr;
   policy::allowed_sources allowed;
   weights::loader_options loader;

@@ -43,7 +43,7 @@ ledger::interface::behavior_type ledger::make_behavior() {
   return {
       [this](const protocol::running_load& load) { on_running(load); },
       [this](const protocol::load_report& report) { on_report(report); },
-      [this](const protocol::node_list& nodes) { nodes_ = nodes; },
+      [this](const protocol::node_list& nodes) { on_nodes(nodes); },
       [this](protocol::nodes_atom) { return nodes_; },
       [this](protocol::loads_atom, uint32_t last, const std::string& tenant) { return on_loads(last, tenant); },
       [this](protocol::running_atom) { return on_list_running(); },
@@ -70,6 +70,13 @@ void ledger::on_report(const protocol::load_report& report) {
   if (metrics_) metrics_->count(report);
   reports_.push_back(report);
   if (reports_.size() > options_.kept_reports) reports_.pop_front();
+}
+
+void ledger::on_nodes(const protocol::node_list& nodes) {
+  nodes_ = nodes;
+  if (!metrics_) return;
+  for (const auto& node : nodes.rows)
+    for (const auto& device : node.devices) metrics_->count(device);
 }
 
 // -- from the gateway and administrators ------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ private:
   // -- from the directory ---------------------------------------------------------------------------------------------
   void on_running(const protocol::running_load& load);
   void on_report(const protocol::load_report& report);
+  void on_nodes(const protocol::node_list& nodes);
 
   // -- from the gateway and administrators ----------------------------------------------------------------------------
   protocol::load_list on_loads(uint32_t last, const std::string& tenant) const;

@@ -22,7 +22,11 @@ load_metrics::load_metrics(core::metrics_registry& registry)
       fetching_(&registry.make_histogram("fastptm_load_fetch_seconds",
                                          "From the first question to a source to the last byte of a load")),
       verifying_(&registry.make_histogram("fastptm_load_verify_seconds",
-                                          "From the first byte of a load to its last verified shard")) {
+                                          "From the first byte of a load to its last verified shard")),
+      damaged_(&registry.make_counter("fastptm_damaged_shards_total", "Shards found damaged where they lay",
+                                      "where=\"device\"")),
+      repaired_(&registry.make_counter("fastptm_repaired_shards_total", "Damaged shards that were loaded anew",
+                                       "where=\"device\"")) {
   for (const auto kind : source_kinds)
     bytes_.emplace(kind, &registry.make_counter("fastptm_load_bytes_total", "Bytes that loads took from each source",
                                                 fmt::format("source=\"{}\"", kind)));
@@ -38,6 +42,14 @@ void load_metrics::count(const protocol::load_report& report) {
     if (stage.name == "fetch") fetching_->observe_us(stage.end_us - stage.start_us);
     if (stage.name == "verify") verifying_->observe_us(stage.end_us - stage.start_us);
   }
+}
+
+void load_metrics::count(const protocol::device_status& device) {
+  auto& counted = damage_[device.name];
+  if (device.damaged_shards < counted.found || device.repaired_shards < counted.repaired) counted = {};
+  damaged_->add(device.damaged_shards - counted.found);
+  repaired_->add(device.repaired_shards - counted.repaired);
+  counted = {device.damaged_shards, device.repaired_shards};
 }
 
 } // namespace fastptm::actors

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "core/metrics.hpp"
-#include "protocol/reports/loads.hpp"
+#include "protocol/reports/status.hpp"
 
 namespace fastptm::actors {
 
@@ -15,14 +15,23 @@ public:
 
   // Once for each load, when it has ended.
   void count(const protocol::load_report& report);
+  // What devices have counted since their nodes started; a node that started again counts from zero.
+  void count(const protocol::device_status& device);
 
 private:
+  struct damage {
+    uint64_t found = 0;
+    uint64_t repaired = 0;
+  };
   std::map<std::string, core::counter*, std::less<>> bytes_; // by kind of source
   core::counter* verified_;
   core::counter* bad_;
   core::counter* refetched_;
   core::histogram* fetching_;
   core::histogram* verifying_;
+  core::counter* damaged_;
+  core::counter* repaired_;
+  std::map<std::string, damage> damage_; // by device, as counted
 };
 
 } // namespace fastptm::actors

@@ -124,8 +124,10 @@ struct transfers_config {
   unsigned copy_threads = 0;
   unsigned verify_threads = 0;
   core::duration_us load_timeout_us = 0;
+  uint32_t scrub_mib_per_second = 0;
 };
-FASTPTM_FIELDS(transfers_config, sources, ucx_transports, copy_threads, verify_threads, load_timeout_us)
+FASTPTM_FIELDS(transfers_config, sources, ucx_transports, copy_threads, verify_threads, load_timeout_us,
+               scrub_mib_per_second)
 
 struct cluster_config {
   std::vector<node_config> nodes;

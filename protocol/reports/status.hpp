@@ -51,9 +51,12 @@ struct device_status {
   bool cordoned = false;             // gets no new work: told by the directory
   std::vector<planned_load> loads;   // in the order they will be done: told by the scheduler, lanes too
   std::vector<lane_status> lanes;
-  std::string hardware; // "host avx512 x2": devices of equal hardware are taken to be equally fast
+  std::string hardware;         // "host avx512 x2": devices of equal hardware are taken to be equally fast
+  uint64_t damaged_shards = 0;  // in its memory, since its node started: found by checking again or by who read them
+  uint64_t repaired_shards = 0; // of those: loaded anew
 };
-FASTPTM_FIELDS(device_status, name, kind, arena_bytes, used_bytes, resident, cordoned, loads, lanes, hardware)
+FASTPTM_FIELDS(device_status, name, kind, arena_bytes, used_bytes, resident, cordoned, loads, lanes, hardware,
+               damaged_shards, repaired_shards)
 
 struct node_status {
   std::string name;

@@ -156,6 +156,7 @@ private:
     std::unique_ptr<gpu::device> device;
     std::unique_ptr<engine::runner> runner;
     std::unique_ptr<weights::verifier> checker = std::make_unique<weights::verifier>(1);
+    std::unique_ptr<weights::scrubber> scrubber;
     actors::loading_environment environment;
     std::unique_ptr<control::tunnels> through;
     actors::system_config settings{2};
@@ -174,6 +175,8 @@ private:
     made.environment.exporter = &made.exports;
     made.environment.checker = made.checker.get();
     made.environment.clock = &clock_;
+    made.scrubber = std::make_unique<weights::scrubber>(weights::scrubber_options{1 << 30}, made.exports, clock_);
+    made.environment.scrubber = made.scrubber.get();
     const auto lifetime = control::ten_years_from(control::wall_clock_s());
     made.through = control::tunnels::start(control::issue(authority_, name, lifetime).value(), nullptr).value();
     made.parts.through = made.through.get();

@@ -46,8 +46,8 @@ void scrubber::watch(transport::exported shard, uint64_t size_bytes, std::vector
   core::check(chunk_checksums.size() == chunk_count(size_bytes), "every chunk has a checksum");
   const core::mutex_lock lock(mutex_);
   plan_.add(shard.region, size_bytes);
-  watched_[shard.region] = std::make_shared<const watched>(
-      watched{shard, size_bytes, std::move(chunk_checksums), std::move(damaged)});
+  watched_[shard.region] =
+      std::make_shared<const watched>(watched{shard, size_bytes, std::move(chunk_checksums), std::move(damaged)});
   changed_.notify_all();
 }
 

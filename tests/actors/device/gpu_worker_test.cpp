@@ -45,6 +45,7 @@ protected:
     environment_.fetcher_to = [this](const transport::peer_address&) { return &fetcher_; };
     environment_.exporter = &exports_;
     environment_.checker = &checker_;
+    environment_.scrubber = &scrubber_;
     environment_.clock = &world_.clock();
     // All that a device and its transfers say to them.
     directory_ = world_.system().spawn([this](caf::event_based_actor*) -> caf::behavior {
@@ -52,7 +53,9 @@ protected:
           [](registration_id, const locate_request&) { return holder_list(); },
           [](registration_id, const running_load&) {},
           [this](const holdings_added& added) { held_.insert(held_.end(), added.shards.begin(), added.shards.end()); },
-          [](const holdings_dropped&) {},
+          [this](const holdings_dropped& gone) {
+            dropped_.insert(dropped_.end(), gone.shards.begin(), gone.shards.end());
+          },
           [this](registration_id, const load_report& report) { reports_.push_back(report); },
           [this](registration_id registration, const device_row& row) { rows_.emplace_back(registration, row); }};
     });
@@ -127,6 +130,13 @@ protected:
     ASSERT_TRUE(answers_.contains(number) && answers_[number]->has_value()) << "load " << number;
   }
 
+  // By value: it is not held any more then.
+  void damage(shard_location shard) {
+    scrubber_.suspect({shard.region, shard.generation});
+    scrubber_.check();
+    world_.run();
+  }
+
   uint64_t used_bytes() { return device_->memory().used_bytes(); }
   std::vector<std::string> resident() const { return rows_.back().second.resident; }
   core::errc code_of(uint64_t load) {
@@ -139,6 +149,7 @@ protected:
   tests::manual_fetcher fetcher_;
   transport::exporter exports_;
   weights::verifier checker_{0};
+  weights::scrubber scrubber_{{.bytes_per_s = 0}, exports_, world_.clock()}; // looks when the test says so
   loading_environment environment_;
   std::unique_ptr<gpu::device> device_ =
       gpu::host::make_host_device({"host0", 2 << 20, 1}, gpu::host::best_isa()).value();
@@ -148,6 +159,7 @@ protected:
   std::vector<std::pair<registration_id, device_row>> rows_;
   std::vector<load_report> reports_;
   std::vector<shard_location> held_; // in the order in which they were told
+  std::vector<core::digest> dropped_;
   std::map<uint64_t, load_answer> answers_;
   std::vector<uint64_t> freed_;
 };
@@ -321,6 +333,101 @@ TEST_F(GpuWorker, RefusesARunOnASetThatItDoesNotHave) {
   world_.run();
   answer.receive([](const run_reply&) { ADD_FAILURE(); },
                  [](const caf::error& why) { EXPECT_EQ(from_caf(why).code, core::errc::unavailable); });
+}
+
+// The transports of this test write nothing: to the scrubber every shard is damaged as soon as it looks.
+TEST_F(GpuWorker, LoadsADamagedShardAnewToItsPlace) {
+  const auto places = places_from(0, a_);
+  load(1, 5, a_, places);
+  const auto damaged = held_.at(1);
+  damage(damaged);
+  EXPECT_THAT(dropped_, ElementsAre(damaged.shard)) << "nobody reads it any more";
+  EXPECT_FALSE(exports_.pin({damaged.region, damaged.generation, 0, 4096}));
+  ASSERT_EQ(fetcher_.asked.size(), 1u);
+  EXPECT_EQ(fetcher_.asked[0].request.target.address, device_->memory().slab().address + places[1]);
+  held_.clear();
+  land();
+  ASSERT_EQ(held_.size(), 1u) << "and now they may again";
+  EXPECT_EQ(held_[0].shard, damaged.shard);
+  EXPECT_NE(held_[0].region, damaged.region);
+  EXPECT_THAT(resident(), ElementsAre("acme/m@5"));
+  EXPECT_EQ(rows_.back().second.damaged_shards, 1u);
+  EXPECT_EQ(rows_.back().second.repaired_shards, 1u);
+  order_evict(5);
+  EXPECT_EQ(used_bytes(), 0u);
+}
+
+TEST_F(GpuWorker, WritesNothingWhereAPeerStillReads) {
+  load(1, 5, a_, places_from(0, a_));
+  const transport::remote_range range{held_[0].region, held_[0].generation, 0, 4096};
+  ASSERT_TRUE(exports_.pin(range));
+  damage(held_[0]);
+  EXPECT_THAT(fetcher_.asked, IsEmpty());
+  exports_.unpin(range);
+  world_.run();
+  EXPECT_EQ(fetcher_.asked.size(), 1u);
+}
+
+TEST_F(GpuWorker, RepairsAllDamagedShardsOfASetAtOnceAndLoadsAfterwards) {
+  load(1, 5, a_, places_from(0, a_));
+  for (const auto& shard : std::vector(held_)) scrubber_.suspect({shard.region, shard.generation});
+  for (size_t i = 0; i < a_.shards.size(); ++i) scrubber_.check();
+  world_.run();
+  order_load(2, 6, b_, places_from(1 << 20, b_));
+  EXPECT_EQ(fetcher_.asked.size(), 1u) << "one shard was found first and is on its way";
+  for (size_t landed = 0; landed < a_.shards.size(); ++landed) {
+    EXPECT_FALSE(answers_.contains(2));
+    land();
+  }
+  EXPECT_EQ(fetcher_.asked.size(), b_.shards.size());
+  land_all();
+  EXPECT_THAT(resident(), ElementsAre("acme/m@5", "acme/m@6"));
+}
+
+TEST_F(GpuWorker, AsksAgainForAShardThatNobodyCouldGive) {
+  load(1, 5, a_, places_from(0, a_));
+  damage(held_[0]);
+  ASSERT_EQ(fetcher_.asked.size(), 1u);
+  for (int i = 0; i < 1200 && !fetcher_.asked.empty(); ++i) world_.advance(1000); // its patience is a second
+  EXPECT_THAT(fetcher_.asked, IsEmpty());
+  EXPECT_THAT(resident(), ElementsAre("acme/m@5"));
+  for (int i = 0; i < 1000 && fetcher_.asked.empty(); ++i) world_.advance(1000);
+  ASSERT_EQ(fetcher_.asked.size(), 1u);
+  land();
+  EXPECT_EQ(rows_.back().second.repaired_shards, 1u);
+}
+
+TEST_F(GpuWorker, GivesUpARepairWhoseSetIsEvictedBeforeItsPlaceIsFree) {
+  const auto places = places_from(0, a_);
+  load(1, 5, a_, places);
+  damage(held_[0]);
+  order_evict(5);
+  EXPECT_THAT(fetcher_.asked, IsEmpty()) << "cancelled";
+  EXPECT_EQ(used_bytes(), 0u);
+  load(2, 6, b_, places);
+  EXPECT_THAT(resident(), ElementsAre("acme/m@6"));
+}
+
+TEST_F(GpuWorker, RepairsAShardOfTwoSetsForTheOneThatStays) {
+  const auto places = places_from(0, a_);
+  load(1, 5, a_, places);
+  order_load(2, 6, a_, places);
+  damage(held_[0]);
+  order_evict(5);
+  land_all();
+  EXPECT_THAT(resident(), ElementsAre("acme/m@6"));
+  EXPECT_EQ(rows_.back().second.repaired_shards, 1u);
+  order_evict(6);
+  EXPECT_EQ(used_bytes(), 0u);
+}
+
+TEST_F(GpuWorker, EndsInTheMiddleOfARepair) {
+  load(1, 5, a_, places_from(0, a_));
+  damage(held_[0]);
+  caf::anon_send(worker_, stop_atom_v);
+  world_.run();
+  EXPECT_THAT(fetcher_.asked, IsEmpty());
+  EXPECT_EQ(used_bytes(), 0u);
 }
 
 TEST_F(GpuWorker, EndsWhenItHasGivenEverythingBack) {
