@@ -59,15 +59,32 @@ core::result<fetch_id> backend::fetch(const peer_address& peer, const fetch_requ
     queue_copy(std::move(made));
     return id;
   }
-  if (found == mapped_.end()) start_mapping(peer, region);
+  std::vector<job> of_earlier_lives;
+  if (found == mapped_.end()) of_earlier_lives = start_mapping(peer, region);
   mapped_[{peer.node, peer.incarnation, region.region, region.generation}].waiting.push_back(std::move(made));
+  lock.unlock();
+  for (auto& one : of_earlier_lives)
+    finish(one, core::fail(core::errc::unavailable, fmt::format("{} has started again", peer.node)));
   return id;
 }
 
-void backend::start_mapping(const peer_address& peer, exported region) {
+std::vector<backend::job> backend::start_mapping(const peer_address& peer, exported region) {
+  auto of_earlier_lives = forget(
+      [&](const place& where) { return std::get<0>(where) == peer.node && std::get<1>(where) != peer.incarnation; });
   mapped_[{peer.node, peer.incarnation, region.region, region.generation}];
   map_jobs_.push_back({peer, region});
   map_arrived_.notify_one();
+  return of_earlier_lives;
+}
+
+template <class Which> std::vector<backend::job> backend::forget(Which is_meant) {
+  std::vector<job> waited;
+  std::erase_if(mapped_, [&](auto& entry) {
+    if (!is_meant(entry.first)) return false;
+    std::move(entry.second.waiting.begin(), entry.second.waiting.end(), std::back_inserter(waited));
+    return true;
+  });
+  return waited;
 }
 
 void backend::cancel(fetch_id id) {
@@ -90,12 +107,8 @@ void backend::cancel(fetch_id id) {
 void backend::close_peer(std::string_view node) {
   std::vector<job> left;
   {
-    core::mutex_lock lock(mutex_);
-    std::erase_if(mapped_, [&](auto& entry) {
-      if (std::get<0>(entry.first) != node) return false;
-      std::move(entry.second.waiting.begin(), entry.second.waiting.end(), std::back_inserter(left));
-      return true;
-    });
+    const core::mutex_lock lock(mutex_);
+    left = forget([&](const place& where) { return std::get<0>(where) == node; });
   }
   for (auto& one : left) finish(one, core::fail(core::errc::unavailable, fmt::format("{} was declared lost", node)));
 }

@@ -60,7 +60,10 @@ private:
     exported region;
   };
 
-  void start_mapping(const peer_address& peer, exported region) FASTPTM_REQUIRES(mutex_);
+  // Both return what waited for mappings that are forgotten. A node that has started again never comes back under its
+  // earlier incarnation, and its memory would stay in this process for ever.
+  std::vector<job> start_mapping(const peer_address& peer, exported region) FASTPTM_REQUIRES(mutex_);
+  template <class Which> std::vector<job> forget(Which is_meant) FASTPTM_REQUIRES(mutex_);
   void run_mapper();
   void touch_all(const mapping& memory);
   void queue_copy(job what) FASTPTM_REQUIRES(mutex_);
