@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
+#include <cstdlib>
+#include <memory>
+#include <optional>
 #include <system_error>
 #include <unordered_set>
 #include <utility>
@@ -14,6 +16,8 @@
 
 #include <fmt/format.h>
 
+#include "core/check.hpp"
+#include "core/descriptor.hpp"
 #include "core/log.hpp"
 #include "core/mutex.hpp"
 #include "core/random.hpp"
@@ -25,6 +29,8 @@ namespace fastptm::weights {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr size_t direct_read_alignment = 4096;
 
 constexpr std::string_view parts[] = {"objects", "sets", "temp", "spool"};
 
@@ -40,6 +46,36 @@ core::result<void> sync_folder(const fs::path& folder) {
   ::close(descriptor);
   if (!ok) return core::fail(failed);
   return {};
+}
+
+// Of the bytes on the disk, not of those that the kernel remembers of it. Nothing: there is no such file, or it cannot
+// be read.
+std::optional<core::digest> digest_on_disk(const fs::path& file) {
+  constexpr int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
+  core::descriptor opened(::open(file.c_str(), flags | O_DIRECT));
+  if (!opened && errno == EINVAL) opened = core::descriptor(::open(file.c_str(), flags));
+  if (!opened) return std::nullopt;
+  struct free_bytes {
+    void operator()(std::byte* bytes) const { std::free(bytes); }
+  };
+  const std::unique_ptr<std::byte, free_bytes> buffer(
+      static_cast<std::byte*>(std::aligned_alloc(direct_read_alignment, chunk_bytes)));
+  core::check(buffer != nullptr, "there is memory for a chunk");
+  sha256_stream digest;
+  ssize_t n = 0;
+  while ((n = ::read(opened.get(), buffer.get(), chunk_bytes)) != 0) {
+    if (n > 0)
+      digest.update({buffer.get(), static_cast<size_t>(n)});
+    else if (errno != EINTR)
+      return std::nullopt;
+  }
+  return digest.finish();
+}
+
+// A disk may have changed what it was given to keep: equal sizes are no equal bytes.
+bool holds(const fs::path& file, const stored_object& object) {
+  std::error_code ignored;
+  return fs::file_size(file, ignored) == object.size_bytes && digest_on_disk(file) == object.digest;
 }
 
 // Removes what `goes` says from one part of the store; folders with all that is in them.
@@ -94,23 +130,20 @@ core::result<void> object_writer::append(std::span<const std::byte> data) {
 }
 
 core::result<stored_object> object_writer::commit() {
-  const stored_object found{digest_.finish(), size_bytes_, false};
-  const fs::path target = objects_ / found.digest.hex();
-  const auto is_there = [&] {
-    std::error_code ignored;
-    return fs::file_size(target, ignored) == size_bytes_;
-  };
-  if (is_there()) return found;
+  stored_object made{digest_.finish(), size_bytes_};
+  const fs::path target = objects_ / made.digest.hex();
+  if (holds(target, made)) return made;
   if (::fsync(descriptor_) != 0) return core::fail(os_error(temporary_, "sync"));
   // A link refuses to replace: of two writers of the same bytes, one brings them.
   // The destructor removes the other name.
-  if (::link(temporary_.c_str(), target.c_str()) != 0) {
-    if (errno == EEXIST && is_there()) return found;
-    // What is there has another size than its name promises: a damaged disk. It is replaced.
-    if (::rename(temporary_.c_str(), target.c_str()) != 0)
-      return core::fail(os_error(target, "put the object in place"));
-  }
-  return stored_object{found.digest, size_bytes_, true};
+  made.is_new = ::link(temporary_.c_str(), target.c_str()) == 0;
+  if (made.is_new) return made;
+  const bool was_there = errno == EEXIST;
+  if (was_there && holds(target, made)) return made;
+  if (::rename(temporary_.c_str(), target.c_str()) != 0) return core::fail(os_error(target, "put the object in place"));
+  made.is_new = !was_there;
+  made.is_restored = was_there;
+  return made;
 }
 
 // -- content_store ----------------------------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ namespace fastptm::weights {
 struct stored_object {
   core::digest digest;
   uint64_t size_bytes = 0;
-  bool is_new = false; // false: the same bytes were there already
+  bool is_new = false;      // nothing had its name
+  bool is_restored = false; // other bytes had: a damaged disk. Neither: the same bytes were there already
 };
 
 // Writes one object whose name is known only at its end. One thread; leaves nothing behind unless committed.
@@ -33,7 +34,8 @@ public:
 
   // errc::disk_full when it does not fit.
   core::result<void> append(std::span<const std::byte> data);
-  // On disk when it returns, and under its name; its name is on disk after content_store::sync().
+  // On disk when it returns, and under its name; its name is on disk after content_store::sync(). What has the name
+  // already is read from the disk and hashed before the copy is dropped; if it is not what it should be, it is replaced.
   core::result<stored_object> commit();
 
 private:

@@ -23,7 +23,8 @@ namespace {
 
 constexpr size_t max_threads = 4; // more than a disk can follow
 
-// Objects that this publication brought; takes them back unless it was completed.
+// Objects that this publication brought; takes them back unless it was completed. What it restored stays: other models
+// need it.
 class new_objects {
 public:
   explicit new_objects(content_store& store) : store_(store) {}
@@ -114,6 +115,7 @@ private:
         ++result_.new_shards;
         result_.new_bytes += shard->entry.size_bytes;
       }
+      result_.restored_shards += shard->object.is_restored;
       result_.set.shards.push_back(std::move(shard->entry));
     }
     return {};
@@ -161,6 +163,7 @@ private:
     if (!object) return core::fail(object.error());
     made_.add_manifest(*object);
     result_.entry.manifest = object->digest;
+    result_.manifest_restored = object->is_restored;
     report(0);
     return store_.sync();
   }

@@ -38,13 +38,16 @@ struct publication {
   manifest set;
   uint64_t new_shards = 0; // the others were in the store already
   uint64_t new_bytes = 0;
+  uint64_t restored_shards = 0; // of those: were damaged there
+  bool manifest_restored = false;
 };
 
 // Blocks for as long as reading, hashing and writing the model takes, with a few threads of its own: call it where that
-// may block. Publications on one store run one after the other. `observe` is called after every chunk and every later
-// step, never twice at a time, on any of these threads. When it fails, store and catalogue are as before; after a
-// crash, what it left is garbage that content_store::collect_garbage removes. errc::invalid names what is wrong with
-// the folder; does_not_fit: no device could hold the model; disk_full.
+// may block. Publications on one store run one after the other. What the store has already is read once more and
+// replaced where it is damaged: publishing again restores whatever consists of it. `observe` is called after every
+// chunk and every later step, never twice at a time, on any of these threads. When it fails, store and catalogue are as
+// before, but for what it restored; after a crash, what it left is garbage that content_store::collect_garbage removes.
+// errc::invalid names what is wrong with the folder; does_not_fit: no device could hold the model; disk_full.
 core::result<publication> publish(const publish_request& request, content_store& store, catalogue& models,
                                   const publish_observer& observe = {});
 

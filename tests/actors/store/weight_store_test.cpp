@@ -67,6 +67,11 @@ protected:
     ADD_FAILURE() << model << " is not published";
     return {};
   }
+  static void flip_a_byte_of(const std::filesystem::path& file) {
+    auto bytes = tests::read_file(file);
+    bytes[std::min<size_t>(5000, bytes.size() / 2)] ^= 1;
+    tests::write_file(file, bytes);
+  }
   // What the scheduler was told before the last answer of the store.
   std::vector<std::string> announced() {
     client_->request(scheduler_, patience, plans_atom_v)
@@ -178,16 +183,22 @@ TEST_F(WeightStore, TakesLeasesBackFromWhoHasEnded) {
 TEST_F(WeightStore, SaysThatAnObjectIsDamagedAndKeepsNothingOfIt) {
   ASSERT_TRUE(publish("m", 1));
   const auto wanted = staging_of("acme/m@1");
-  const auto object = objects_.object_path(wanted.shard);
-  auto bytes = tests::read_file(object);
-  bytes[5000] ^= 1;
-  std::filesystem::permissions(object, std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
-  tests::write_file(object, bytes);
+  flip_a_byte_of(objects_.object_path(wanted.shard));
   const auto reply = ask<stage_reply>(client_, wanted);
   ASSERT_TRUE(reply);
   EXPECT_FALSE(reply->staged);
   EXPECT_EQ(reply->bad_chunks, 1u);
   EXPECT_FALSE(cache_->holds(wanted.shard));
+}
+
+TEST_F(WeightStore, StagesADamagedObjectAgainWhenItsFolderIsPublishedAgain) {
+  ASSERT_TRUE(publish("m", 1));
+  const auto wanted = staging_of("acme/m@1");
+  flip_a_byte_of(objects_.object_path(wanted.shard));
+  EXPECT_FALSE(ask<stage_reply>(client_, wanted)->staged);
+  ASSERT_TRUE(publish("m", 1));
+  const auto reply = ask<stage_reply>(client_, wanted);
+  EXPECT_TRUE(reply->staged) << reply->error;
 }
 
 TEST_F(WeightStore, FreesTheBytesOfAModelThatIsTakenBackWhenNothingUsesIt) {

@@ -84,6 +84,43 @@ TEST(ContentStore, DamagedObjectsAndManifestsAreCorrupt) {
   EXPECT_EQ(store->read_manifest(sha256("unknown")).error().code, core::errc::not_found);
 }
 
+TEST(ContentStore, WhatIsDamagedIsReplacedByACopyThatIsNot) {
+  tests::temporary_folder home;
+  auto store = content_store::open(home / "store");
+  ASSERT_TRUE(store);
+  const std::string bytes(3 * 4096 + 17, 'x');
+  const auto object = store->put_object(bytes);
+  ASSERT_TRUE(object);
+  const auto file = store->object_path(object->digest);
+  auto flipped = bytes;
+  flipped[5000] ^= 1;
+  for (const auto& found : {flipped, std::string("short"), std::string()}) {
+    tests::write_file(file, found);
+    const auto again = store->put_object(bytes);
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_TRUE(again->is_restored);
+    EXPECT_FALSE(again->is_new) << "a publication that fails would take it back, and others need it";
+    EXPECT_EQ(tests::read_file(file), bytes);
+  }
+  EXPECT_FALSE(store->put_object(bytes)->is_restored);
+  EXPECT_EQ(count_in(home / "store/temp"), 0u);
+}
+
+TEST(ContentStore, ADamagedManifestIsReplacedByTheSameOneToo) {
+  tests::temporary_folder home;
+  auto store = content_store::open(home / "store");
+  ASSERT_TRUE(store);
+  const auto set = store_set(*store, 'a');
+  const auto stored = store->put_manifest(set);
+  ASSERT_TRUE(stored);
+  const auto file = home / "store/sets" / stored->digest.hex();
+  auto bytes = tests::read_file(file);
+  bytes[bytes.size() / 2] ^= 1;
+  tests::write_file(file, bytes);
+  EXPECT_TRUE(store->put_manifest(set)->is_restored);
+  EXPECT_EQ(*store->read_manifest(stored->digest), set);
+}
+
 TEST(ContentStore, GarbageIsWhatNoLiveModelNeeds) {
   tests::temporary_folder home;
   auto store = content_store::open(home / "store");
