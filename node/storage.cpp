@@ -25,12 +25,17 @@ core::result<void> check_fits(const std::vector<weights::catalogue_entry>& model
 core::result<void> clean(weights::content_store& objects, const std::vector<weights::catalogue_entry>& models) {
   std::vector<weights::live_model> live;
   for (const auto& model : models) live.push_back({model.manifest, model.card});
-  auto removed = objects.collect_garbage(live);
-  if (!removed) return core::fail(removed.error());
-  if (removed->files > 0) {
-    core::log::info("node", "store-cleaned", "removed {} files, {} bytes, that no model needs", removed->files,
-                    removed->bytes);
-  }
+  const auto done = objects.collect_garbage(live);
+  if (!done) return core::fail(done.error());
+  if (done->removed.files > 0)
+    core::log::info("node", "store-cleaned", "removed {} files, {} bytes, that no model needs", done->removed.files,
+                    done->removed.bytes);
+  // The models of those that can be read are served; which ones are not, the weight store says.
+  if (!done->unreadable.empty())
+    core::log::error("node", "garbage-kept",
+                     "{} manifests of published models cannot be read: nothing is removed from the store until their "
+                     "folders are published again, or the models taken back",
+                     done->unreadable.size());
   return {};
 }
 

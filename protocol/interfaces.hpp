@@ -140,6 +140,8 @@ using tenant_actor = caf::typed_actor<
     takes<model_added>,
     // From the weight store: a model of this tenant was taken back.
     takes<model_removed>,
+    // From the weight store: a model of this tenant is published and cannot be read. Asking it is corrupt.
+    takes<model_unreadable>,
     // From the gateway's benchmark: answers the same number.
     asked<ping_atom, uint64_t>::with<uint64_t>,
     // From the supervisor: see above.

@@ -100,6 +100,12 @@ struct model_added {
 };
 FASTPTM_FIELDS(model_added, row, manifest)
 
+// A published model whose manifest is damaged: nobody can ask it until its folder is published again.
+struct model_unreadable {
+  std::string name;
+};
+FASTPTM_FIELDS(model_unreadable, name)
+
 // From the gateway to the store: import what an upload has put into `folder`.
 struct publish_request {
   std::string tenant;

@@ -52,6 +52,7 @@ tenant::interface::behavior_type tenant::make_behavior() {
       [this](protocol::list_atom) { return on_list(); },
       [this](const protocol::model_added& added) { on_model(added); },
       [this](const protocol::model_removed& removed) { on_model_removed(removed); },
+      [this](const protocol::model_unreadable& unreadable) { on_model_unreadable(unreadable); },
       [](protocol::ping_atom, uint64_t number) { return number; },
       [this](protocol::stop_atom) { on_stop(); },
   };
@@ -139,19 +140,30 @@ protocol::model_list tenant::on_list() const {
 void tenant::on_model(const protocol::model_added& added) {
   const auto& name = added.row.name;
   models_[name] = added.row;
-  auto& newest = newest_[base_of(name)];
-  if (newest.empty() || version_of(newest) < version_of(name)) newest = name;
+  unreadable_.erase(name);
+  note_newest(name);
 }
 
 void tenant::on_model_removed(const protocol::model_removed& removed) {
   const auto base = base_of(removed.name);
   models_.erase(removed.name);
+  unreadable_.erase(removed.name);
   newest_.erase(base);
-  for (const auto& [name, row] : models_) {
-    if (base_of(name) != base) continue;
-    auto& newest = newest_[base];
-    if (newest.empty() || version_of(newest) < version_of(name)) newest = name;
-  }
+  for (const auto& [name, row] : models_)
+    if (base_of(name) == base) note_newest(name);
+  for (const auto& name : unreadable_)
+    if (base_of(name) == base) note_newest(name);
+}
+
+// It stays the newest of its name: an earlier version in its place would be another model's answer.
+void tenant::on_model_unreadable(const protocol::model_unreadable& unreadable) {
+  unreadable_.insert(unreadable.name);
+  note_newest(unreadable.name);
+}
+
+void tenant::note_newest(const std::string& name) {
+  auto& newest = newest_[base_of(name)];
+  if (newest.empty() || version_of(newest) < version_of(name)) newest = name;
 }
 
 // -- from the scheduler -----------------------------------------------------------------------------------------------
@@ -209,8 +221,13 @@ core::result<const protocol::model_row*> tenant::find_model(const std::string& n
                                                                  core::printable(name, 100), options_.name));
   const auto full = slash == std::string::npos ? fmt::format("{}/{}", options_.name, name) : name;
   const auto versioned = newest_.find(full);
-  const auto found = models_.find(versioned == newest_.end() ? full : versioned->second);
+  const auto& meant = versioned == newest_.end() ? full : versioned->second;
+  const auto found = models_.find(meant);
   if (found != models_.end()) return &found->second;
+  if (unreadable_.contains(meant))
+    return core::fail(core::errc::corrupt, fmt::format("{} is damaged in the store: publish its folder again, or take "
+                                                       "it back with `fastptm unpublish {}`",
+                                                       meant, meant));
   return core::fail(core::errc::not_found,
                     fmt::format("no model {}: `fastptm models` lists what there is", core::printable(full, 100)));
 }

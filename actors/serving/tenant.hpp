@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "core/clock.hpp"
@@ -49,6 +50,8 @@ private:
   // -- from the weight store ------------------------------------------------------------------------------------------
   void on_model(const protocol::model_added& added);
   void on_model_removed(const protocol::model_removed& removed);
+  void on_model_unreadable(const protocol::model_unreadable& unreadable);
+  void note_newest(const std::string& name);
 
   // -- from the scheduler ---------------------------------------------------------------------------------------------
   void on_part(protocol::answer_part part);
@@ -59,14 +62,15 @@ private:
   caf::result<protocol::infer_reply> take_over(uint64_t ticket, const protocol::infer_request& request);
   void answer(uint64_t ticket, protocol::infer_reply reply);
   pending forget(uint64_t ticket);
-  // "acme/minilm@1", or without tenant, or without version: the newest. not_found, permission_denied.
+  // "acme/minilm@1", or without tenant, or without version: the newest. not_found, permission_denied, corrupt.
   core::result<const protocol::model_row*> find_model(const std::string& name) const;
 
   interface::pointer self_;
   const tenant_options options_;
   policy::admission admission_;
   std::map<std::string, protocol::model_row> models_; // by full name
-  std::map<std::string, std::string> newest_;         // "acme/minilm" -> "acme/minilm@2"
+  std::set<std::string> unreadable_;                  // published, and damaged: full names
+  std::map<std::string, std::string> newest_;         // "acme/minilm" -> "acme/minilm@2", of both
   std::map<uint64_t, pending> pending_;               // by ticket; bounded by admission
   std::map<uint64_t, uint64_t> calls_;                // tickets by the call that waits for each: as many
   std::map<std::string, uint64_t> keys_;              // tickets by key: not more

@@ -51,10 +51,9 @@ caf::result<local<weights::publication>> publisher::on_publish(const protocol::p
                   published->entry.total_bytes, published->new_bytes);
   if (published->restored_shards > 0 || published->manifest_restored)
     core::log::warn("publisher", "restored",
-                    "{}: {} of its shards{} were damaged in the store and are whole again: "
-                    "check the disk of the state folder",
+                    "{}: {} shards{} were damaged in the store and are whole again: check the disk of the state folder",
                     published->entry.full_name(), published->restored_shards,
-                    published->manifest_restored ? " and its manifest" : "");
+                    published->manifest_restored ? " and the manifest" : "");
   return make_local(std::move(*published));
 }
 

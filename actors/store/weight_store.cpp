@@ -68,12 +68,10 @@ void weight_store::load_catalogue() {
   is_complete_ = entries.has_value();
   if (!entries) return core::log::error("weight_store", "no-catalogue", "{}", entries.error().message);
   for (const auto& entry : *entries) {
-    const auto set = options_.store->read_manifest(entry.manifest);
-    is_complete_ = is_complete_ && set.has_value();
-    if (set)
+    if (const auto set = options_.store->read_manifest(entry.manifest))
       add_model(entry, *set);
     else
-      core::log::error("weight_store", "model-unreadable", "{}: {}", entry.full_name(), set.error().message);
+      note_unreadable(entry, set.error());
   }
 }
 
@@ -115,6 +113,7 @@ caf::result<protocol::publication> weight_store::on_publish(const protocol::publ
             --publications_;
             const auto fresh = only_in({&done.value->set}, done.value->entry.tenant);
             const auto row = add_model(done.value->entry, done.value->set);
+            revive(done.value->entry.manifest, done.value->set);
             promise.deliver(
                 protocol::publication{row.name, row.bytes, row.shards, fresh.shards, fresh.bytes, row.architecture});
           },

@@ -53,6 +53,7 @@ private:
   struct model_entry {
     protocol::model_row row;
     protocol::payload manifest;
+    bool is_readable = true; // false: a row of the catalogue, and nothing is known of what it consists of
   };
   struct pending_staging {
     caf::typed_response_promise<protocol::stage_reply> promise;
@@ -100,6 +101,11 @@ private:
   void free_bytes(const removal_pointer& of);
   weights::leftovers let_go(const std::vector<model_entry>& models);
 
+  // -- damage ---------------------------------------------------------------------------------------------------------
+  void note_unreadable(const weights::catalogue_entry& entry, const core::error& why);
+  void revive(const core::digest& manifest, const weights::manifest& set);
+  model_entry unreadable_row(core::model_id id) const;
+
   void load_catalogue();
   protocol::model_row add_model(const weights::catalogue_entry& entry, const weights::manifest& set);
   const weights::shard_entry* find_shard(const protocol::stage_request& request) const;
@@ -109,11 +115,12 @@ private:
   publisher_actor publisher_;
   uint32_t publications_ = 0; // waiting or running
   std::map<core::model_id, model_entry> models_;
-  std::unordered_map<core::digest, weights::manifest> sets_; // by manifest digest: bounded by the models
-  std::unordered_map<core::digest, uint32_t> uses_;          // of sets and objects by models
-  std::set<core::model_id> leaving_;                         // being taken back
-  core::model_id newest_;                                    // of all that were announced
-  bool is_complete_ = true;                                  // no published model is missing here
+  std::unordered_map<core::digest, weights::manifest> sets_;      // by manifest digest: bounded by the models
+  std::unordered_map<core::digest, uint32_t> uses_;               // of sets and objects by models
+  std::set<core::model_id> leaving_;                              // being taken back
+  core::model_id newest_;                                         // of all that were announced
+  std::map<core::model_id, weights::catalogue_entry> unreadable_; // published; their manifests are damaged
+  bool is_complete_ = true;                                       // no other published model is missing here
   std::unordered_map<uint64_t, pending_staging> stagings_;
   std::vector<uint64_t> waiting_; // of stagings_: for room, until a lease ends or the cache has grown
   uint64_t rooms_ = 0;            // how often some was made

@@ -37,8 +37,11 @@ core::result<std::vector<core::model_id>> weight_store::owned_models(const proto
                           ? fmt::format("{} names one version: leave it out, or --all", wanted)
                           : fmt::format("which version of {}? Say {}@VERSION, or --all for every one", wanted, wanted));
   std::vector<core::model_id> found;
+  const auto is_wanted = [&](const std::string& name) { return (request.all ? base_of(name) : name) == wanted; };
   for (const auto& [id, model] : models_)
-    if ((request.all ? base_of(model.row.name) : model.row.name) == wanted) found.push_back(id);
+    if (is_wanted(model.row.name)) found.push_back(id);
+  for (const auto& [id, entry] : unreadable_)
+    if (is_wanted(entry.full_name())) found.push_back(id);
   if (found.empty())
     return core::fail(core::errc::not_found, fmt::format("no model {}: `fastptm models` lists what there is", wanted));
   if (std::ranges::any_of(found, [&](const auto id) { return leaving_.contains(id); }))
@@ -53,7 +56,8 @@ caf::result<protocol::unpublish_reply> weight_store::on_unpublish(const protocol
   of->promise = self_->make_response_promise<protocol::unpublish_reply>();
   for (const auto id : *chosen) {
     leaving_.insert(id);
-    of->models.push_back(models_.at(id));
+    const auto known = models_.find(id);
+    of->models.push_back(known != models_.end() ? known->second : unreadable_row(id));
   }
   // Ahead of publications that wait.
   self_->request<caf::message_priority::high>(publisher_, rows_timeout, make_local(row_removal{*chosen}))
@@ -69,6 +73,7 @@ void weight_store::on_rows_removed(const removal_pointer& of) {
   of->in_use = of->models.size();
   for (const auto& model : of->models) {
     models_.erase(model.row.id);
+    unreadable_.erase(model.row.id);
     leaving_.erase(model.row.id);
     const protocol::model_removed removed{model.row.id, model.row.name};
     for (const auto& tenant : options_.tenants)
@@ -93,15 +98,19 @@ void weight_store::on_unused(const removal_pointer& of) {
 
 void weight_store::free_bytes(const removal_pointer& of) {
   protocol::unpublish_reply reply;
+  for (const auto& model : of->models) reply.models.push_back(model.row.name);
+  // What those consist of goes with the next start of the head.
+  std::erase_if(of->models, [](const auto& model) { return !model.is_readable; });
+  if (of->models.empty()) return of->promise.deliver(std::move(reply)), void();
   std::vector<const weights::manifest*> gone;
   for (const auto& model : of->models) gone.push_back(&sets_.at(model.row.manifest));
   // Other tenants' models may need some of these bytes still, which is nothing that this one may learn.
   const auto own_bytes = only_in(gone, of->models.front().row.tenant).bytes;
   auto left = let_go(of->models);
-  for (const auto& model : of->models) reply.models.push_back(model.row.name);
   // What cannot be read here may consist of the same objects.
-  if (!is_complete_) {
-    core::log::warn("weight_store", "bytes-not-freed", "a published model cannot be read: {} stays on disk",
+  if (!is_complete_ || !unreadable_.empty()) {
+    core::log::warn("weight_store", "bytes-not-freed",
+                    "a published model cannot be read: {} stays on disk until a start at which all can be",
                     reply.models.front());
     return of->promise.deliver(std::move(reply)), void();
   }

@@ -52,6 +52,7 @@ tenant_actor::behavior_type fake_tenant(tenant_actor::pointer self, script* told
       [=](list_atom) { return is_acme ? told->models : model_list(); },
       [](const model_added&) {},
       [](const model_removed&) {},
+      [](const model_unreadable&) {},
       [=](ping_atom, uint64_t value) -> caf::result<uint64_t> {
         if (is_acme) ++told->pings;
         if (is_acme && told->holds_pings) return self->make_response_promise<uint64_t>();

@@ -244,34 +244,33 @@ garbage content_store::remove(std::span<const core::digest> objects, std::span<c
   return removed;
 }
 
-core::result<garbage> content_store::collect_garbage(std::span<const live_model> live) {
+core::result<collection> content_store::collect_garbage(std::span<const live_model> live) {
+  collection done;
   std::unordered_set<std::string> sets, objects;
   for (const auto& model : live) {
+    objects.insert(model.card.hex());
     if (!sets.insert(model.manifest.hex()).second) continue;
-    const auto set = read_manifest(model.manifest);
-    if (!set) return core::fail("garbage collection", set.error());
-    for (const auto& shard : set->shards) objects.insert(shard.digest.hex());
+    if (const auto set = read_manifest(model.manifest))
+      for (const auto& shard : set->shards) objects.insert(shard.digest.hex());
+    else
+      done.unreadable.push_back(model.manifest);
   }
-  for (const auto& model : live) objects.insert(model.card.hex());
 
-  garbage total;
   const auto everything = [](const std::string&) { return true; };
   const auto add = [&](const core::result<garbage>& removed) -> core::result<void> {
     if (!removed) return core::fail(removed.error());
-    total.files += removed->files;
-    total.bytes += removed->bytes;
+    done.removed.files += removed->files;
+    done.removed.bytes += removed->bytes;
     return {};
   };
-  auto ok = add(sweep(folder_ / "temp", everything))
-                .and_then([&] { return add(sweep(folder_ / "spool", everything)); })
-                .and_then([&] {
-                  return add(sweep(folder_ / "sets", [&](const auto& name) { return !sets.contains(name); }));
-                })
-                .and_then([&] {
-                  return add(sweep(folder_ / "objects", [&](const auto& name) { return !objects.contains(name); }));
-                });
+  auto ok =
+      add(sweep(folder_ / "temp", everything)).and_then([&] { return add(sweep(folder_ / "spool", everything)); });
+  if (ok && done.unreadable.empty())
+    ok = add(sweep(folder_ / "sets", [&](const auto& name) { return !sets.contains(name); })).and_then([&] {
+      return add(sweep(folder_ / "objects", [&](const auto& name) { return !objects.contains(name); }));
+    });
   if (!ok) return core::fail(ok.error());
-  return total;
+  return done;
 }
 
 } // namespace fastptm::weights

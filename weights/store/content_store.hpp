@@ -60,6 +60,11 @@ struct garbage {
   uint64_t bytes = 0;
 };
 
+struct collection {
+  garbage removed;
+  std::vector<core::digest> unreadable; // of the live manifests; while there are any, all objects and sets stay
+};
+
 // One process at a time has a store open. Reading: any thread. Writing: whoever holds publishing().
 class content_store {
 public:
@@ -87,9 +92,9 @@ public:
   // Removes objects and sets, what is there of them; a file that cannot be removed is garbage for the next start.
   // Requires: publishing() is held, and no model needs any of them.
   garbage remove(std::span<const core::digest> objects, std::span<const core::digest> sets);
-  // Removes every object and set that no live model needs, and all of temp/ and spool/. Removes nothing when a live
-  // manifest cannot be read. Requires: no upload or publication is under way (at start).
-  core::result<garbage> collect_garbage(std::span<const live_model> live);
+  // Removes all of temp/ and spool/, and every object and set that no live model needs: none when a live manifest cannot
+  // be read, because nobody knows what it names. Requires: no upload or publication is under way (at start).
+  core::result<collection> collect_garbage(std::span<const live_model> live);
 
 private:
   explicit content_store(std::filesystem::path folder);

@@ -83,6 +83,27 @@ TEST_F(Tenant, SaysWhatANameMeansNow) {
   EXPECT_EQ(named("globex/m"), "permission_denied");
 }
 
+TEST_F(Tenant, SaysThatAModelIsDamagedInsteadOfServingAnEarlierVersion) {
+  caf::anon_send(tenant_, protocol::model_unreadable{"acme/m@2"});
+  world_.run();
+  for (const char* name : {"acme/m@2", "acme/m", "m"}) {
+    const auto reply = infer(ask_for(name, {1}));
+    EXPECT_EQ(reply.end, protocol::status::unavailable) << name;
+    EXPECT_NE(reply.error.find("acme/m@2 is damaged"), std::string::npos) << reply.error;
+  }
+  EXPECT_TRUE(told_.requests.empty());
+  const auto newest = [&] {
+    return world_.ask<protocol::model_row>(tenant_, second_us, protocol::find_atom_v, std::string("acme/m"));
+  };
+  EXPECT_EQ(newest().error().code, core::errc::corrupt);
+  publish("acme/m@2", 2); // its manifest has come back
+  EXPECT_EQ(newest()->name, "acme/m@2");
+  caf::anon_send(tenant_, protocol::model_unreadable{"acme/m@3"});
+  caf::anon_send(tenant_, protocol::model_removed{{3}, "acme/m@3"});
+  world_.run();
+  EXPECT_EQ(newest()->name, "acme/m@2");
+}
+
 TEST_F(Tenant, HandsPartsToTheLatestWhoAsksUntilTheReply) {
   const auto receiver = [&](std::vector<uint64_t>* got) {
     return caf::actor_cast<protocol::part_receiver_actor>(

@@ -14,6 +14,7 @@ namespace fastptm::actors {
 namespace {
 
 using namespace protocol;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 constexpr auto patience = std::chrono::seconds(30);
@@ -199,6 +200,41 @@ TEST_F(WeightStore, StagesADamagedObjectAgainWhenItsFolderIsPublishedAgain) {
   ASSERT_TRUE(publish("m", 1));
   const auto reply = ask<stage_reply>(client_, wanted);
   EXPECT_TRUE(reply->staged) << reply->error;
+}
+
+TEST_F(WeightStore, ServesTheOthersWhenAManifestIsDamagedAndTheModelWhenItsFolderComesAgain) {
+  ASSERT_TRUE(publish("kept", 1) && publish("hurt", 2));
+  const auto hurt = staging_of("acme/hurt@1");
+  caf::anon_send(store_, stop_atom_v);
+  flip_a_byte_of(folder_ / "store" / "sets" / hurt.manifest.hex());
+  told_.published.clear();
+  start();
+  EXPECT_EQ(ask<model_list>(client_, list_atom_v)->rows.size(), 1u);
+  EXPECT_TRUE(ask<stage_reply>(client_, staging_of("acme/kept@1"))->staged);
+  EXPECT_THAT(announced(), ElementsAre("acme/kept@1"));
+  ASSERT_TRUE(publish("hurt", 2));
+  EXPECT_THAT(announced(), ElementsAre("acme/kept@1", "acme/hurt@2", "acme/hurt@1"));
+  EXPECT_TRUE(ask<stage_reply>(client_, hurt)->staged);
+}
+
+TEST_F(WeightStore, TakesAModelBackWhoseManifestIsDamagedAndThenFreesBytesAgain) {
+  ASSERT_TRUE(publish("hurt", 1) && publish("other", 2));
+  const auto hurt = staging_of("acme/hurt@1"), other = staging_of("acme/other@1");
+  caf::anon_send(store_, stop_atom_v);
+  flip_a_byte_of(folder_ / "store" / "sets" / hurt.manifest.hex());
+  start();
+  const auto kept = ask<unpublish_reply>(client_, unpublish_request{"acme", "acme/other@1"});
+  ASSERT_TRUE(kept) << kept.error().message;
+  EXPECT_EQ(kept->freed_bytes, 0u) << "the damaged one may consist of the same bytes";
+  EXPECT_TRUE(std::filesystem::exists(objects_.object_path(other.shard)));
+  const auto reply = ask<unpublish_reply>(client_, unpublish_request{"acme", "acme/hurt", true});
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_THAT(reply->models, ElementsAre("acme/hurt@1"));
+  EXPECT_TRUE(catalogue_.all()->empty());
+  EXPECT_TRUE(objects_.collect_garbage({})->unreadable.empty()) << "as the next start does";
+  EXPECT_FALSE(std::filesystem::exists(objects_.object_path(other.shard)));
+  EXPECT_EQ(publish("new", 3)->model, "acme/new@1");
+  EXPECT_GT(ask<unpublish_reply>(client_, unpublish_request{"acme", "acme/new@1"})->freed_bytes, 0u);
 }
 
 TEST_F(WeightStore, FreesTheBytesOfAModelThatIsTakenBackWhenNothingUsesIt) {

@@ -136,7 +136,8 @@ TEST(ContentStore, GarbageIsWhatNoLiveModelNeeds) {
   const live_model live[] = {{kept_name->digest, card->digest}};
   const auto removed = store->collect_garbage(live);
   ASSERT_TRUE(removed) << removed.error().message;
-  EXPECT_GT(removed->files, 0u);
+  EXPECT_GT(removed->removed.files, 0u);
+  EXPECT_TRUE(removed->unreadable.empty());
   for (const auto& shard : kept.shards) EXPECT_TRUE(exists(store->object_path(shard.digest)));
   EXPECT_TRUE(exists(store->object_path(card->digest)));
   EXPECT_FALSE(exists(store->object_path(orphan->digest)));
@@ -145,17 +146,23 @@ TEST(ContentStore, GarbageIsWhatNoLiveModelNeeds) {
   EXPECT_EQ(count_in(home / "store/objects"), kept.shards.size() + 1);
   EXPECT_EQ(count_in(home / "store/temp"), 0u);
   EXPECT_EQ(count_in(home / "store/spool"), 0u);
-  EXPECT_EQ(store->collect_garbage(live)->files, 0u);
+  EXPECT_EQ(store->collect_garbage(live)->removed.files, 0u);
 }
 
-TEST(ContentStore, NothingIsCollectedWhenALiveManifestCannotBeRead) {
+TEST(ContentStore, NoObjectIsCollectedWhileALiveManifestCannotBeRead) {
   tests::temporary_folder home;
   auto store = content_store::open(home / "store");
   ASSERT_TRUE(store);
   const auto orphan = store->put_object("orphan");
+  const auto dead = store->put_manifest(store_set(*store, 'a'));
+  tests::write_file(home / "store/spool/upload/config.json", "{}");
   const live_model live[] = {{sha256("lost manifest"), {}}};
-  EXPECT_FALSE(store->collect_garbage(live));
+  const auto done = store->collect_garbage(live);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->unreadable, std::vector{sha256("lost manifest")});
   EXPECT_TRUE(exists(store->object_path(orphan->digest)));
+  EXPECT_TRUE(store->read_manifest(dead->digest));
+  EXPECT_EQ(count_in(home / "store/spool"), 0u) << "uploads that nobody finishes need no manifest";
 }
 
 } // namespace fastptm::weights
