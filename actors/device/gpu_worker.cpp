@@ -318,7 +318,7 @@ void gpu_worker::start_load(queued_load next) {
 
 // Its scheduler does not know that the device holds the set, and has planned without these bytes. `held` by value: it
 // leaves sets_.
-void gpu_worker::load_again(set_pointer held, queued_load next) {
+void gpu_worker::load_again(set_pointer held, queued_load next) { // NOLINT(performance-unnecessary-value-param)
   core::log::warn("gpu_worker", "held-unknown", "{}: {} leaves to be loaded as planned", options_.name, held->key.name);
   queue_.push_front(std::move(next));
   sets_.erase(held->key.id);
@@ -399,7 +399,7 @@ void gpu_worker::finish_load(const set_pointer& of) {
 
 // Ends a load that is under way: runs that wait for it fail when its transfer has ended.
 // By value: `of` may be loading_.
-void gpu_worker::abandon(set_pointer of, const core::error& why) {
+void gpu_worker::abandon(set_pointer of, const core::error& why) { // NOLINT(performance-unnecessary-value-param)
   loading_ = nullptr;
   sets_.erase(of->key.id);
   of->loaded.deliver(protocol::to_caf(why));

@@ -49,6 +49,7 @@ transfer::interface::behavior_type transfer::make_behavior() {
 
 std::shared_ptr<weights::loader> transfer::make_loader() {
   std::vector<weights::shard_to_load> wanted;
+  wanted.reserve(options_.shards.size());
   for (const auto& shard : options_.shards) wanted.push_back({shard.target, shard.entry.chunk_checksums});
   const auto notify = notifier<interface>(self_);
   weights::loader_callbacks callbacks;

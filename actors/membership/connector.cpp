@@ -54,8 +54,8 @@ core::result<int> connect_socket(const endpoint& to, core::duration_us timeout_u
   return socket;
 }
 
-void hand_over(caf::event_based_actor* self, int local, const endpoint& to, std::set<std::string> interface,
-               core::duration_us timeout_us, connected done) {
+void hand_over(caf::event_based_actor* self, int local, const endpoint& to, const std::set<std::string>& interface,
+               core::duration_us timeout_us, const connected& done) {
   const auto where = core::to_text({to.host, to.port});
   self->request(broker_of(self->system()), std::chrono::microseconds(timeout_us), caf::connect_atom_v,
                 scribe_of(self->system(), local), to.port)
@@ -74,7 +74,7 @@ void hand_over(caf::event_based_actor* self, int local, const endpoint& to, std:
 } // namespace
 
 void connect_async(caf::actor_system& system, control::tunnels& through, endpoint_finder find,
-                   std::set<std::string> interface, core::duration_us timeout_us, connected done) {
+                   const std::set<std::string>& interface, core::duration_us timeout_us, connected done) {
   system.spawn<caf::detached>(
       [=, &through, find = std::move(find), done = std::move(done)](caf::event_based_actor* self) {
         const auto to = find();

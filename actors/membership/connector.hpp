@@ -31,6 +31,6 @@ using connected = std::function<void(core::result<caf::strong_actor_ptr>)>;
 // connects with it). `interface` lists the messages that the other side must understand, as system.message_types() has
 // them: otherwise version_mismatch.
 void connect_async(caf::actor_system& system, control::tunnels& through, endpoint_finder find,
-                   std::set<std::string> interface, core::duration_us timeout_us, connected done);
+                   const std::set<std::string>& interface, core::duration_us timeout_us, connected done);
 
 } // namespace fastptm::actors

@@ -13,6 +13,7 @@ std::optional<std::vector<uint64_t>> scheduler::places_on(const protocol::device
   if (resident >= row.offsets_bytes.size() || row.offsets_bytes[resident].size() != model.shards.size())
     return std::nullopt;
   std::vector<uint64_t> places;
+  places.reserve(model.distinct.size());
   for (const auto position : model.distinct) places.push_back(row.offsets_bytes[resident][position]);
   return places;
 }

@@ -19,7 +19,7 @@ core::result<void> check_tokenizer(const std::filesystem::path& folder, uint32_t
 
 } // namespace
 
-publisher::publisher(interface::pointer self, publisher_options options) : self_(self), options_(std::move(options)) {}
+publisher::publisher(interface::pointer self, publisher_options options) : self_(self), options_(options) {}
 
 publisher::interface::behavior_type publisher::make_behavior() {
   return {

@@ -103,6 +103,7 @@ void weight_store::free_bytes(const removal_pointer& of) {
   std::erase_if(of->models, [](const auto& model) { return !model.is_readable; });
   if (of->models.empty()) return of->promise.deliver(std::move(reply)), void();
   std::vector<const weights::manifest*> gone;
+  gone.reserve(of->models.size());
   for (const auto& model : of->models) gone.push_back(&sets_.at(model.row.manifest));
   // Other tenants' models may need some of these bytes still, which is nothing that this one may learn.
   const auto own_bytes = only_in(gone, of->models.front().row.tenant).bytes;
