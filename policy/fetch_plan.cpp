@@ -1,7 +1,9 @@
-// The chunk queue of a load: earliest expected finish among the holders, windows, quarantine.
+// The chunk queue of a load: earliest expected finish among the holders, windows, states of sources.
 #include "policy/fetch_plan.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "core/check.hpp"
 
@@ -9,20 +11,22 @@ namespace fastptm::policy {
 
 namespace {
 
-// A measured rate replaces this share of the old estimate: one odd chunk must not turn the plan over.
-constexpr uint64_t new_share_percent = 25;
+// Who hung is asked for less than it delivered, until it has shown otherwise.
+constexpr uint64_t rate_cut_when_hung = 4;
+// On a busy machine a healthy source may hang; one that lands nothing in between does not get better.
+constexpr uint32_t most_second_chances = 2;
+constexpr uint32_t most_doublings = 6; // of the pause after a refusal
 
-// Who was late is asked last, until it has shown otherwise.
-constexpr uint64_t rate_cut_when_late = 16;
+constexpr auto never_us = std::numeric_limits<core::time_us>::max();
 
-uint64_t time_us(uint64_t bytes, uint64_t rate_bps) {
-  return bytes * 1'000'000 / std::max<uint64_t>(rate_bps, 1);
+core::duration_us time_us(uint64_t bytes, uint64_t rate_bps) {
+  return static_cast<core::duration_us>(bytes * 1'000'000 / std::max<uint64_t>(rate_bps, 1));
 }
 
 } // namespace
 
 fetch_plan::fetch_plan(const fetch_plan_options& options, std::span<const uint64_t> shard_sizes_bytes)
-    : options_(options) {
+    : options_(options), waiting_(shard_sizes_bytes.size()) {
   core::check(options.chunk_bytes > 0 && options.window_chunks > 0, "a plan has chunks and windows");
   for (auto size : shard_sizes_bytes) {
     shard_state shard;
@@ -31,69 +35,168 @@ fetch_plan::fetch_plan(const fetch_plan_options& options, std::span<const uint64
     shard.chunks = static_cast<uint32_t>((size + options.chunk_bytes - 1) / options.chunk_bytes);
     shard.waiting = shard.chunks;
     chunks_.resize(chunks_.size() + shard.chunks, chunk_state::waiting);
-    shards_.push_back(shard);
+    waiting_.set_waiting(static_cast<uint32_t>(shards_.size()), shard.chunks > 0);
+    shards_.push_back(std::move(shard));
   }
+}
+
+uint64_t fetch_plan::length_of(uint32_t shard, uint32_t chunk) const {
+  return std::min(options_.chunk_bytes, shards_[shard].size_bytes - chunk * options_.chunk_bytes);
 }
 
 // -- sources ----------------------------------------------------------------------------------------------------------
 
 uint32_t fetch_plan::add_source(source_kind kind, uint64_t rate_bps) {
-  source_state source;
-  source.kind = kind;
-  source.rate_bps = rate_bps ? rate_bps : assumed_rate_bps(kind);
-  source.holds.resize(shards_.size());
-  sources_.push_back(std::move(source));
+  sources_.push_back({.kind = kind,
+                      .rate = {rate_bps ? rate_bps : assumed_rate_bps(kind), options_.chunk_bytes},
+                      .holds = std::vector<bool>(shards_.size())});
   return static_cast<uint32_t>(sources_.size() - 1);
 }
 
 void fetch_plan::add_holding(uint32_t source, uint32_t shard) {
   core::check(shard < shards_.size(), "a holding names a shard of the plan");
-  sources_[source].holds[shard] = true;
+  auto& by = sources_[source];
+  by.holds[shard] = true;
+  by.chosen ? find_holders(shard) : (void)(choice_is_due_ = true);
 }
 
 void fetch_plan::lose_source(uint32_t source) {
-  sources_[source].lost = true;
+  leave(sources_[source], source_state::out);
 }
 
-void fetch_plan::give_second_chance(uint32_t source) {
-  auto& late = sources_[source];
-  late.lost = false;
-  late.late_before = true;
-  late.rate_bps = std::max<uint64_t>(late.rate_bps / rate_cut_when_late, 1);
+bool fetch_plan::give_second_chances() {
+  if (resting_.empty()) return false;
+  for (const auto number : std::exchange(resting_, {})) revive(sources_[number]);
+  return true;
+}
+
+// -- who is asked -----------------------------------------------------------------------------------------------------
+
+// What a lie or an end was stays one.
+void fetch_plan::leave(source_entry& one, source_state then) {
+  if (one.at < source_state::liar) one.at = then;
+  choice_is_due_ |= one.chosen;
+}
+
+void fetch_plan::revive(source_entry& one) {
+  if (one.at != source_state::hung) return; // lost while it rested
+  ++one.second_chances;
+  one.at = source_state::good;
+  one.rate.restart(one.rate.bps() / rate_cut_when_hung);
+  choice_is_due_ = true;
+}
+
+bool fetch_plan::is_wanted(const source_entry& one) const {
+  if (!is_usable(one)) return false;
+  for (uint32_t i = 0; i < shards_.size(); ++i)
+    if (shards_[i].waiting > 0 && one.holds[i]) return true;
+  return false;
+}
+
+void fetch_plan::choose_if_due() {
+  if (!std::exchange(choice_is_due_, false)) return;
+  std::erase_if(chosen_, [this](uint32_t number) {
+    auto& one = sources_[number];
+    one.chosen = is_usable(one) && (one.queued_chunks > 0 || is_wanted(one));
+    return !one.chosen;
+  });
+  for (uint32_t shard = 0; shard < shards_.size(); ++shard) find_holders(shard);
+  if (chosen_.size() >= options_.most_sources && waiting_.without_holder().empty()) return;
+  const auto spares = find_spares();
+  for (const auto spare : spares)
+    if (chosen_.size() < options_.most_sources) choose(spare);
+  for (const auto spare : spares)
+    if (!sources_[spare].chosen && std::ranges::any_of(waiting_.without_holder(), [&](uint32_t shard) {
+          return bool(sources_[spare].holds[shard]);
+        }))
+      choose(spare);
+}
+
+// Usable ones that are not chosen and have something that waits, the fastest first.
+std::vector<uint32_t> fetch_plan::find_spares() const {
+  std::vector<uint32_t> spares;
+  for (uint32_t i = 0; i < sources_.size(); ++i)
+    if (!sources_[i].chosen && is_wanted(sources_[i])) spares.push_back(i);
+  std::ranges::stable_sort(spares, std::ranges::greater(),
+                           [this](uint32_t i) { return preference_bps(sources_[i].kind, sources_[i].rate.bps()); });
+  return spares;
+}
+
+void fetch_plan::choose(uint32_t number) {
+  sources_[number].chosen = true;
+  chosen_.insert(std::ranges::upper_bound(chosen_, number), number);
+  for (uint32_t shard = 0; shard < shards_.size(); ++shard)
+    if (sources_[number].holds[shard]) find_holders(shard);
+}
+
+void fetch_plan::find_holders(uint32_t shard) {
+  waiting_shards::holders who;
+  for (const auto number : chosen_)
+    if (sources_[number].holds[shard]) who.push_back(number);
+  waiting_.set_holders(shard, who);
+}
+
+uint32_t fetch_plan::window_of(const source_entry& one) const {
+  return one.second_chances > 0 ? 1 : options_.window_chunks;
+}
+
+// The holder that would have a chunk first, if it can be asked now.
+std::optional<uint32_t> fetch_plan::holder_with_room(const waiting_shards::holders& who, uint64_t length_bytes) {
+  std::optional<uint32_t> best;
+  core::duration_us best_us = 0;
+  bool best_is_slow = false;
+  for (const auto number : who) {
+    ++considered_;
+    const auto& one = sources_[number];
+    if (!is_usable(one) || one.at == source_state::busy) continue;
+    // Who may hang again is not waited for.
+    if (one.second_chances > 0 && one.queued_chunks >= window_of(one)) continue;
+    const bool is_slow = one.at == source_state::slow;
+    const auto finish_us = time_us(one.queued_bytes + length_bytes, preference_bps(one.kind, one.rate.bps()));
+    if (best && (is_slow != best_is_slow ? is_slow : finish_us >= best_us)) continue;
+    best = number;
+    best_us = finish_us;
+    best_is_slow = is_slow;
+  }
+  if (best && sources_[*best].queued_chunks >= window_of(sources_[*best])) return std::nullopt;
+  return best;
 }
 
 // -- driving ----------------------------------------------------------------------------------------------------------
 
 std::optional<chunk_fetch> fetch_plan::next(core::time_us now) {
   if (unverified_ >= options_.unverified_chunks) return std::nullopt;
-  for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
-    const auto& state = shards_[shard];
-    for (uint32_t chunk = 0, left = state.waiting; left > 0; ++chunk) {
-      if (chunks_[state.first + chunk] != chunk_state::waiting) continue;
-      --left;
-      const auto source = best_holder(shard, length_of(shard, chunk));
-      // What keeps one chunk of a shard waiting keeps its others waiting, too.
-      if (!source || sources_[*source].queued_chunks >= options_.window_chunks) break;
-      return take(shard, chunk, *source, now);
-    }
+  choose_if_due();
+  std::optional<std::pair<uint32_t, uint32_t>> first; // shard, source
+  for (const auto& [who, group] : waiting_.by_holders()) {
+    if (group.waiting.empty()) continue;
+    const auto shard = *group.waiting.begin();
+    if (first && shard > first->first) continue;
+    const auto source = holder_with_room(who, length_of(shard, first_waiting(shards_[shard])));
+    if (source) first = {shard, *source};
   }
-  return std::nullopt;
+  if (!first) return std::nullopt;
+  return take(first->first, first->second, now);
 }
 
 void fetch_plan::on_landed(const chunk_fetch& fetch, core::time_us now) {
-  leave_window(fetch);
-  measure(sources_[fetch.source], fetch.length_bytes, now);
+  auto& source = sources_[fetch.source];
+  source.rate.landed(fetch.length_bytes, now);
+  source.moved_us = now;
+  source.second_chances = source.refusals = 0;
+  if (is_usable(source)) source.at = source_state::good;
+  leave_window(fetch, now);
+  end_parking(source);
   chunks_[shards_[fetch.shard].first + fetch.chunk] = chunk_state::landed;
   ++unverified_;
 }
 
 void fetch_plan::on_failed(const chunk_fetch& fetch, fetch_failure failure, core::time_us now) {
-  leave_window(fetch);
+  leave_window(fetch, now);
   put_back(fetch);
   auto& source = sources_[fetch.source];
-  source.busy_since_us = now;
-  if (failure == fetch_failure::source) source.lost = true;
-  if (failure == fetch_failure::range) source.holds[fetch.shard] = false;
+  blame(source, fetch, failure, now);
+  if (failure != fetch_failure::busy && failure != fetch_failure::busy_here) end_parking(source);
 }
 
 bool fetch_plan::on_verified(const chunk_fetch& fetch) {
@@ -111,76 +214,138 @@ void fetch_plan::on_bad(const chunk_fetch& fetch) {
               "only a landed chunk can be found bad");
   --unverified_;
   put_back(fetch);
-  lose_source(fetch.source);
+  leave(sources_[fetch.source], source_state::liar);
 }
 
-// -- state ------------------------------------------------------------------------------------------------------------
-
-std::vector<uint32_t> fetch_plan::starved_shards() const {
-  std::vector<uint32_t> starved;
-  for (uint32_t shard = 0; shard < shards_.size(); ++shard)
-    if (shards_[shard].waiting > 0 && !best_holder(shard, options_.chunk_bytes)) starved.push_back(shard);
-  return starved;
-}
-
-uint64_t fetch_plan::length_of(uint32_t shard, uint32_t chunk) const {
-  return std::min(options_.chunk_bytes, shards_[shard].size_bytes - chunk * options_.chunk_bytes);
-}
-
-std::optional<uint32_t> fetch_plan::best_holder(uint32_t shard, uint64_t length_bytes) const {
-  std::optional<uint32_t> best;
-  uint64_t best_us = 0;
-  for (uint32_t i = 0; i < sources_.size(); ++i) {
-    const auto& source = sources_[i];
-    if (source.lost || !source.holds[shard]) continue;
-    const auto finish_us = time_us(source.queued_bytes + length_bytes, preference_bps(source.kind, source.rate_bps));
-    if (best && finish_us >= best_us) continue;
-    best = i;
-    best_us = finish_us;
-  }
-  return best;
-}
+// -- chunks -----------------------------------------------------------------------------------------------------------
 
 core::duration_us fetch_plan::patience_us(uint32_t shard, uint32_t source) const {
-  if (sources_[source].late_before) return options_.lone_late_us;
-  for (uint32_t i = 0; i < sources_.size(); ++i)
-    if (i != source && !sources_[i].lost && sources_[i].holds[shard]) return options_.late_us;
-  return options_.lone_late_us;
+  const auto& who = waiting_.holders_of(shard);
+  const bool is_alone = std::ranges::none_of(who, [&](uint32_t one) { return one != source; });
+  return is_alone || sources_[source].second_chances > 0 ? options_.lone_late_us : options_.late_us;
 }
 
-chunk_fetch fetch_plan::take(uint32_t shard, uint32_t chunk, uint32_t source, core::time_us now) {
+chunk_fetch fetch_plan::take(uint32_t shard, uint32_t source, core::time_us now) {
+  auto& of = shards_[shard];
+  const auto chunk = first_waiting(of);
+  of.returned.empty() ? (void)++of.fresh : of.returned.pop_back();
+  if (--of.waiting == 0) waiting_.set_waiting(shard, false);
+  chunks_[of.first + chunk] = chunk_state::fetching;
+  ++in_flight_;
   auto& from = sources_[source];
   chunk_fetch fetch{shard, chunk, source, chunk * options_.chunk_bytes, length_of(shard, chunk), 0};
-  if (from.queued_chunks == 0) from.busy_since_us = now;
-  ++from.queued_chunks;
+  if (from.queued_chunks++ == 0) {
+    from.moved_us = now;
+    from.rate.begin(now);
+  }
   from.queued_bytes += fetch.length_bytes;
-  const auto expected_us = static_cast<core::duration_us>(time_us(from.queued_bytes, from.rate_bps));
-  fetch.timeout_us = std::max(patience_us(shard, source), options_.late_factor * expected_us);
-  --shards_[shard].waiting;
-  chunks_[shards_[shard].first + chunk] = chunk_state::fetching;
-  ++in_flight_;
+  const auto expected_us = time_us(from.queued_bytes, from.rate.bps());
+  const auto least_us = patience_us(shard, source);
+  fetch.timeout_us = std::clamp(options_.late_factor * expected_us, least_us, std::max(options_.longest_us, least_us));
   return fetch;
 }
 
-void fetch_plan::leave_window(const chunk_fetch& fetch) {
+void fetch_plan::leave_window(const chunk_fetch& fetch, core::time_us now) {
   core::check(chunks_[shards_[fetch.shard].first + fetch.chunk] == chunk_state::fetching,
               "a completion belongs to a chunk in flight");
   auto& source = sources_[fetch.source];
-  --source.queued_chunks;
   source.queued_bytes -= fetch.length_bytes;
+  if (--source.queued_chunks == 0) source.rate.end(now);
   --in_flight_;
 }
 
 void fetch_plan::put_back(const chunk_fetch& fetch) {
-  chunks_[shards_[fetch.shard].first + fetch.chunk] = chunk_state::waiting;
-  ++shards_[fetch.shard].waiting;
+  auto& of = shards_[fetch.shard];
+  chunks_[of.first + fetch.chunk] = chunk_state::waiting;
+  of.returned.insert(std::ranges::lower_bound(of.returned, fetch.chunk, std::ranges::greater()), fetch.chunk);
+  if (of.waiting++ > 0) return;
+  waiting_.set_waiting(fetch.shard, true);
+  choice_is_due_ |= waiting_.holders_of(fetch.shard).empty(); // one of those that were not chosen may have it
 }
 
-void fetch_plan::measure(source_state& source, uint64_t bytes, core::time_us now) {
-  const auto busy_us = static_cast<uint64_t>(std::max<core::duration_us>(now - source.busy_since_us, 1));
-  source.busy_since_us = now;
-  const auto measured_bps = bytes * 1'000'000 / busy_us;
-  source.rate_bps = (source.rate_bps * (100 - new_share_percent) + measured_bps * new_share_percent) / 100;
+// -- states -----------------------------------------------------------------------------------------------------------
+
+void fetch_plan::blame(source_entry& one, const chunk_fetch& fetch, fetch_failure failure, core::time_us now) {
+  switch (failure) {
+    case fetch_failure::source:
+      return leave(one, source_state::out);
+    case fetch_failure::range:
+      one.holds[fetch.shard] = false;
+      choice_is_due_ = true;
+      return;
+    case fetch_failure::cancelled:
+      return;
+    case fetch_failure::silent:
+      if (!is_usable(one)) return;
+      leave(one, source_state::hung);
+      one.until_us = now + options_.rest_us;
+      if (one.second_chances < most_second_chances) resting_.push_back(fetch.source);
+      return;
+    case fetch_failure::busy:
+    case fetch_failure::busy_here:
+      if (!is_usable(one)) return;
+      if (one.at != source_state::busy) // those of its window that it refuses together count as one
+        one.until_us = now + (options_.busy_us << std::min(one.refusals++, most_doublings));
+      one.at = source_state::busy;
+      one.refused_here = failure == fetch_failure::busy_here;
+  }
+}
+
+// A completion makes room where it was, and in the transport, whose other users are not known here.
+void fetch_plan::end_parking(source_entry& completed) {
+  for (const auto number : chosen_) {
+    auto& one = sources_[number];
+    if (one.at == source_state::busy && (one.refused_here || &one == &completed)) one.at = source_state::good;
+  }
+}
+
+core::duration_us fetch_plan::slow_after_us(const source_entry& one) const {
+  return std::max(options_.slow_us, options_.slow_factor * time_us(options_.chunk_bytes, one.rate.bps()));
+}
+
+// -- time -------------------------------------------------------------------------------------------------------------
+
+std::vector<uint32_t> fetch_plan::look(core::time_us now) {
+  std::vector<uint32_t> crawling;
+  for (const auto number : chosen_) {
+    auto& one = sources_[number];
+    if (one.at == source_state::busy && now >= one.until_us) one.at = source_state::good;
+    if (one.queued_chunks == 0 || !is_usable(one)) continue;
+    const auto quiet_us = now - one.moved_us;
+    if (quiet_us >= options_.crawl_us) {
+      leave(one, source_state::out);
+      crawling.push_back(number);
+    } else if (one.at == source_state::good && quiet_us >= slow_after_us(one)) {
+      one.at = source_state::slow;
+    }
+  }
+  std::erase_if(resting_, [&](uint32_t number) {
+    const bool is_over = now >= sources_[number].until_us;
+    if (is_over) revive(sources_[number]);
+    return is_over;
+  });
+  return crawling;
+}
+
+core::time_us fetch_plan::next_look_us() const {
+  auto at_us = never_us;
+  for (const auto number : resting_) at_us = std::min(at_us, sources_[number].until_us);
+  for (const auto number : chosen_) {
+    const auto& one = sources_[number];
+    if (one.at == source_state::busy) at_us = std::min(at_us, one.until_us);
+    if (!is_usable(one) || one.queued_chunks == 0) continue;
+    at_us = std::min(at_us, one.moved_us + options_.crawl_us);
+    if (one.at == source_state::good) at_us = std::min(at_us, one.moved_us + slow_after_us(one));
+  }
+  return at_us;
+}
+
+// -- state ------------------------------------------------------------------------------------------------------------
+
+std::vector<uint32_t> fetch_plan::starved_shards() {
+  choose_if_due();
+  const auto& starved = waiting_.without_holder();
+  return {starved.begin(), starved.end()};
 }
 
 } // namespace fastptm::policy

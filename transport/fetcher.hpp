@@ -30,7 +30,7 @@ std::string_view to_string(path way) noexcept;
 struct fetch_request {
   remote_range source;
   core::memory_region target;       // at least source.length_bytes; the caller's until the fetch has completed
-  core::duration_us timeout_us = 0; // > 0; counted from the call
+  core::duration_us timeout_us = 0; // > 0; without a byte from that source, for this fetch or another
 };
 
 struct fetched {
@@ -42,7 +42,7 @@ struct fetched {
 
 // Called exactly once per accepted fetch, when nothing can write into the target any more; on a thread of the
 // transport, never from inside fetch(). Must not block; may call fetch() and cancel(). Errors:
-//   unavailable (the peer is dead, hung or unreachable), deadline_exceeded, not_found (withdrawn: only this region is
+//   unavailable (the peer is dead or unreachable), deadline_exceeded (it has brought nothing for too long), not_found (withdrawn: only this region is
 //   gone), invalid (outside of the region), busy (the peer's queue is full), permission_denied (the secrets differ),
 //   version_mismatch (another protocol or another life of the peer), cancelled.
 using fetch_done = std::function<void(core::result<fetched>)>;

@@ -43,6 +43,7 @@ transfer::interface::behavior_type transfer::make_behavior() {
       [this](const local<starved>&) { on_starved(); },
       [this](const local<source_failed>& failed) { on_source_failed(*failed.value); },
       [this](const local<shard_taken>& taken) { on_shard_taken(taken.value->shard); },
+      [this](const local<look_due>& due) { on_look_due(due.value->at_us); },
       [this](const local<transfer_end>& end) { on_ended(*end.value); },
   };
 }
@@ -61,6 +62,7 @@ std::shared_ptr<weights::loader> transfer::make_loader() {
     notify(make_local(source_failed{node, why}));
   };
   callbacks.starved = [notify](const std::vector<uint32_t>&) { notify(make_local(starved{})); };
+  callbacks.look_at = [notify](core::time_us at_us) { notify(make_local(look_due{at_us})); };
   callbacks.done = [notify](core::result<void> outcome, weights::load_report report) {
     notify(make_local(transfer_end{std::move(outcome), std::move(report)}));
   };
@@ -198,7 +200,7 @@ void transfer::on_ended(const transfer_end& end) {
 void transfer::on_node_lost(const protocol::node_lost& lost) {
   // Its next life may be a source again; one that was slow or lied is not asked again by this load.
   std::erase_if(peers_, [&](const auto& peer) { return peer.first.starts_with(lost.node + "/"); });
-  loader_->lose_source(lost.node);
+  loader_->lose_source(lost.node, lost.incarnation);
 }
 
 void transfer::on_cancel() {
@@ -226,11 +228,20 @@ void transfer::on_tick() {
         {core::errc::deadline_exceeded, fmt::format("no chunk has come within {} ms", options_.timeout_us / 1000)});
   }
   for (const auto shard : staging_.overdue(now)) stage(shard);
+  if (now >= loader_looks_us_) {
+    loader_looks_us_ = std::numeric_limits<core::time_us>::max(); // it says anew when
+    loader_->look();
+  }
+  look_later();
+}
+
+void transfer::on_look_due(core::time_us at_us) {
+  loader_looks_us_ = at_us;
   look_later();
 }
 
 void transfer::look_later() {
-  const auto at_us = staging_.next_look_us(loader_->progress_us());
+  const auto at_us = std::min(staging_.next_look_us(loader_->progress_us()), loader_looks_us_);
   if (looks_us_ != 0 && looks_us_ <= at_us) return;
   looks_us_ = at_us;
   const auto pause_us = std::max<core::duration_us>(0, at_us - options_.environment->clock->now_us());

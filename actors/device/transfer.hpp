@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -58,10 +59,13 @@ public:
   struct shard_taken {
     uint32_t shard = 0;
   };
+  struct look_due {
+    core::time_us at_us = 0;
+  };
   using interface =
       protocol::transfer_actor::extend<protocol::takes<protocol::tick_atom>, protocol::takes<local<starved>>,
                                        protocol::takes<local<source_failed>>, protocol::takes<local<shard_taken>>,
-                                       protocol::takes<local<transfer_end>>>;
+                                       protocol::takes<local<look_due>>, protocol::takes<local<transfer_end>>>;
   static constexpr const char* actor_name = "fastptm.transfer";
 
   transfer(interface::pointer self, transfer_options options);
@@ -72,6 +76,7 @@ private:
   void on_starved();
   void on_source_failed(const source_failed& failed);
   void on_shard_taken(uint32_t shard);
+  void on_look_due(core::time_us at_us);
   void on_ended(const transfer_end& end);
 
   // -- from the gpu_worker --------------------------------------------------------------------------------------------
@@ -99,7 +104,8 @@ private:
   std::shared_ptr<weights::loader> loader_;
   bool started_ = false;
   policy::staging staging_;
-  core::time_us looks_us_ = 0;            // the next time it will; 0: none is set
+  core::time_us looks_us_ = 0;                                                // the next time it will; 0: none is set
+  core::time_us loader_looks_us_ = std::numeric_limits<core::time_us>::max(); // when its loader has to
   std::map<std::string, uint32_t> peers_; // devices that are sources, and their numbers in the loader
   // Of the store: one for what was in memory, one for what it read from disk. Made anew after a failure.
   std::optional<uint32_t> cache_source_;

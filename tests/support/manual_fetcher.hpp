@@ -21,6 +21,7 @@ public:
 
   core::result<transport::fetch_id> fetch(const transport::peer_address& peer, const transport::fetch_request& request,
                                           transport::fetch_done done) override {
+    if (asked.size() == most) return core::fail(core::errc::busy, "too much is in flight");
     asked.push_back({{++last_id_}, peer.node, request, std::move(done)});
     return transport::fetch_id{last_id_};
   }
@@ -43,6 +44,7 @@ public:
   }
 
   std::deque<fetch_asked> asked;
+  size_t most = 1000; // at a time
 
 private:
   uint64_t last_id_ = 0;

@@ -16,7 +16,7 @@ constexpr auto never_us = std::numeric_limits<core::time_us>::max();
 }
 
 void network::add_node(std::string name, uint64_t incarnation, exporter& exports) {
-  nodes_[std::move(name)] = node{incarnation, &exports, {}, 0, 0};
+  nodes_[std::move(name)] = node{incarnation, &exports, {}};
 }
 
 faults& network::faults_of(const std::string& name) {
@@ -25,11 +25,11 @@ faults& network::faults_of(const std::string& name) {
 
 // When a flight ends, by what is wrong with its node now.
 core::time_us network::end_of(const flight& one) const {
-  const auto deadline_us = one.called_us + one.request.timeout_us;
   if (one.ended) return one.due_us;
   const auto found = nodes_.find(one.from);
-  if (found == nodes_.end() || found->second.wrong.dead) return one.called_us;
-  return found->second.wrong.hung ? deadline_us : std::min(deadline_us, one.due_us);
+  if (found == nodes_.end() || found->second.wrong.dead || found->second.wrong.busy) return one.called_us;
+  const auto deadline_us = std::max(one.called_us, found->second.heard_us) + one.request.timeout_us;
+  return found->second.wrong.hung || one.begins_us > deadline_us ? deadline_us : one.due_us;
 }
 
 std::optional<core::time_us> network::next_due_us() const {
@@ -61,8 +61,9 @@ core::result<fetched> network::deliver(const flight& one) {
   if (found == nodes_.end() || found->second.wrong.dead)
     return core::fail(core::errc::unavailable, fmt::format("{} is dead", one.from));
   auto& source = found->second;
-  if (source.wrong.hung || one.due_us > clock_.now_us())
+  if (source.wrong.hung || (one.due_us > clock_.now_us() && !source.wrong.busy))
     return core::fail(core::errc::deadline_exceeded, fmt::format("{} did not deliver in time", one.from));
+  if (source.wrong.busy) return core::fail(core::errc::busy, fmt::format("{} is busy", one.from));
   if (source.incarnation != one.incarnation)
     return core::fail(core::errc::version_mismatch, fmt::format("{} was restarted", one.from));
   const auto& range = one.request.source;
@@ -71,6 +72,7 @@ core::result<fetched> network::deliver(const flight& one) {
   auto* target = one.request.target.address;
   std::memcpy(target, bytes->address, range.length_bytes);
   source.exports->unpin(range);
+  source.heard_us = clock_.now_us();
   ++source.delivered;
   if (source.wrong.corrupt_every && source.delivered % source.wrong.corrupt_every == 0)
     target[range.length_bytes / 2] ^= std::byte{1};
@@ -88,13 +90,13 @@ core::result<fetch_id> backend::fetch(const peer_address& peer, const fetch_requ
   made.from = peer.node;
   made.incarnation = peer.incarnation;
   made.request = request;
-  made.called_us = made.due_us = now;
+  made.called_us = made.begins_us = made.due_us = now;
   made.done = std::move(done);
   if (const auto found = network_.nodes_.find(peer.node); found != network_.nodes_.end()) {
     auto& source = found->second;
-    made.due_us += source.wrong.latency_us;
+    made.begins_us = made.due_us = now + source.wrong.latency_us;
     if (source.wrong.rate_bps) {
-      const auto begin_us = std::max(made.due_us, source.free_at_us);
+      const auto begin_us = std::max(made.begins_us, source.free_at_us);
       made.due_us =
           begin_us + static_cast<core::duration_us>(request.source.length_bytes * 1'000'000 / source.wrong.rate_bps);
       source.free_at_us = made.due_us;

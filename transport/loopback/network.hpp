@@ -16,10 +16,11 @@ namespace fastptm::transport::loopback {
 // What is wrong with a node; everything may be changed while fetches are under way.
 struct faults {
   bool dead = false;                // its fetches fail, like those of a closed connection
-  bool hung = false;                // its fetches never end by themselves
+  bool hung = false;                // it delivers nothing
   uint64_t rate_bps = 0;            // bytes per second it delivers one after another; 0: at once
   uint64_t corrupt_every = 0;       // every n-th chunk it delivers has one byte wrong; 0: none
   core::duration_us latency_us = 0; // until a fetch begins to deliver
+  bool busy = false;                // it refuses what is asked of it
 };
 
 // Deterministic: nothing happens but inside progress(), in the order of due times and then of calls. One thread.
@@ -43,6 +44,7 @@ private:
     exporter* exports = nullptr;
     faults wrong;
     core::time_us free_at_us = 0; // its link, when it has a rate
+    core::time_us heard_us = 0;   // it has last delivered something
     uint64_t delivered = 0;
   };
   struct flight {
@@ -51,6 +53,7 @@ private:
     uint64_t incarnation = 0;
     fetch_request request;
     core::time_us called_us = 0;
+    core::time_us begins_us = 0; // from then on bytes come, of this one or of those before it
     core::time_us due_us = 0;
     fetch_done done;
     core::errc ends_as{}; // of a cancelled one

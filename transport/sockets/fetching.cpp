@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -184,7 +185,6 @@ void fetching::fetch(wanted_fetch what) {
   const auto from = connection_to(what.peer);
   if (!from) return what.done(core::fail(from.error()));
   auto one = std::make_unique<flight>();
-  one->deadline_us = what.called_us + what.request.timeout_us;
   one->from = *from;
   one->what = std::move(what);
   const auto id = one->what.id.value;
@@ -239,12 +239,15 @@ bool fetching::on_granted(connection& to, const wire::message& message) {
 
 void fetching::read_memory(flight& one, uint64_t address) {
   one.reading = true;
+  ++one.from->reading;
   reading_.start(one.what.id.value, one.from->pid, address, one.what.request);
 }
 
 void fetching::on_read(uint64_t id, bool complete, std::optional<uint64_t> checksum) {
   auto& one = *fetches_.at(id);
   if (one.from) {
+    --one.from->reading;
+    one.from->heard_us = clock_.now_us();
     give(*one.from, {.kind = wire::kind::release, .id = id});
     (void)flush(*one.from); // a broken connection is told as an event
   }
@@ -305,56 +308,43 @@ void fetching::close_peer(const std::string& node) {
     end(*found->second, {core::errc::unavailable, fmt::format("{} was declared lost", node)});
 }
 
-// No byte came in the second half of the time that the fetch had.
-bool fetching::hangs(const connection& from, const flight& late) const {
-  return from.at != stage::ready || from.heard_us < late.deadline_us - late.what.request.timeout_us / 2;
+// While its memory is read the peer waits for us.
+core::time_us fetching::deadline_us(const flight& one) const {
+  if (!one.from || one.from->reading > 0) return std::numeric_limits<core::time_us>::max();
+  return std::max(one.what.called_us, one.from->heard_us) + one.what.request.timeout_us;
 }
 
 bool fetching::check(core::time_us now) {
   if (now < next_check_us_) return false;
   next_check_us_ = now + check_every_us;
-  const bool connections_ended = end_late_connections(now);
-  return end_late_fetches(now) || connections_ended;
-}
-
-bool fetching::end_late_connections(core::time_us now) {
   std::vector<std::pair<uint64_t, core::error>> over;
-  for (const auto& [number, one] : connections_) {
-    if (one->at != stage::ready && now - one->since_us > connect_us_) {
-      auto text = fmt::format("{} did not answer within {} ms", one->peer.node, connect_us_ / 1000);
-      over.emplace_back(number, core::error{core::errc::deadline_exceeded, std::move(text)});
-    } else if (one->fetches.empty() && now - one->heard_us > idle_us) {
-      over.emplace_back(number, core::error{core::errc::unavailable, "nothing was asked of it for a while"});
-    }
-  }
+  for (const auto& [number, one] : connections_)
+    if (auto why = why_over(*one, now)) over.emplace_back(number, std::move(*why));
   for (auto& [number, why] : over) end(*connections_.at(number), why);
   return !over.empty();
 }
 
-bool fetching::end_late_fetches(core::time_us now) {
-  std::vector<uint64_t> late;
-  for (const auto& [id, one] : fetches_)
-    if (now > one->deadline_us && one->from && !one->reading) late.push_back(id);
-  for (const auto id : late) {
-    const auto found = fetches_.find(id);
-    if (found == fetches_.end()) continue; // ended with its connection
-    auto& one = *found->second;
-    auto text = fmt::format("{} did not deliver within {} ms", one.what.peer.node, one.what.request.timeout_us / 1000);
-    core::error why{core::errc::deadline_exceeded, std::move(text)};
-    if (hangs(*one.from, one)) {
-      end(*one.from, why);
-    } else {
-      give_up(one, std::move(why));
-    }
+std::optional<core::error> fetching::why_over(const connection& one, core::time_us now) const {
+  if (one.at != stage::ready && now - one.since_us > connect_us_) {
+    auto text = fmt::format("{} did not answer within {} ms", one.peer.node, connect_us_ / 1000);
+    return core::error{core::errc::deadline_exceeded, std::move(text)};
   }
-  return !late.empty();
+  if (one.fetches.empty() && now - one.heard_us > idle_us)
+    return core::error{core::errc::unavailable, "nothing was asked of it for a while"};
+  for (const auto id : one.fetches) {
+    const auto& late = *fetches_.at(id);
+    if (now <= deadline_us(late)) continue;
+    auto text = fmt::format("{} has brought nothing for {} ms", one.peer.node, late.what.request.timeout_us / 1000);
+    return core::error{core::errc::deadline_exceeded, std::move(text)};
+  }
+  return std::nullopt;
 }
 
 core::duration_us fetching::until_check_us(core::time_us now) const {
   core::duration_us nearest = 1'000'000;
   for (const auto& [number, one] : connections_)
     if (one->at != stage::ready) nearest = std::min(nearest, one->since_us + connect_us_ - now);
-  for (const auto& [id, one] : fetches_) nearest = std::min(nearest, one->deadline_us - now);
+  for (const auto& [id, one] : fetches_) nearest = std::min(nearest, deadline_us(*one) - now);
   return std::max(nearest, check_every_us);
 }
 

@@ -21,8 +21,9 @@ namespace fastptm::transport::sockets {
 
 // Driven by the backend on the pump's thread.
 //
-// A fetch that is late gives up alone as long as its connection brings bytes: what still comes for it is thrown away. A
-// connection that brings nothing while something is due is a peer that hangs, and ends with everything asked of it.
+// A fetch has time for as long as its connection brings bytes, for it or for others. A connection that brings nothing for
+// as long as one of its fetches may wait is a peer that hangs, and ends with everything asked of it. What is cancelled
+// gives up alone: what still comes for it is thrown away.
 class fetching {
 public:
   fetching(poller& by, const cluster_secret& secret, std::string own_name, core::duration_us connect_us,
@@ -71,8 +72,9 @@ private:
     uint64_t left_bytes = 0;
     bool wants_to_write = true;
     core::time_us since_us = 0;
-    core::time_us heard_us = 0;
-    core::error why; // it ends
+    core::time_us heard_us = 0; // a byte came, or a read of its memory ended: nothing comes for those behind it before
+    unsigned reading = 0;       // how many threads read its memory
+    core::error why;            // it ends
     std::unordered_set<uint64_t> fetches;
   };
   struct flight {
@@ -82,7 +84,6 @@ private:
     path way = path::tcp;
     bool asked = false;
     bool reading = false; // a thread writes into the target
-    core::time_us deadline_us = 0;
   };
 
   core::result<connection*> connection_to(const peer_address& peer);
@@ -108,9 +109,8 @@ private:
   void give_up(flight& one, core::error why);
   // `why` is no part of the connection.
   void end(connection& which, const core::error& why);
-  bool hangs(const connection& from, const flight& late) const;
-  bool end_late_connections(core::time_us now);
-  bool end_late_fetches(core::time_us now);
+  core::time_us deadline_us(const flight& one) const;
+  std::optional<core::error> why_over(const connection& one, core::time_us now) const;
 
   poller& poller_;
   const cluster_secret& secret_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -104,6 +105,7 @@ ucs_status_t fetching::on_verdict(void* self, const void* header, size_t header_
     return UCS_OK;
   }
   to->at = handshake::ready;
+  to->heard_us = here.clock_.now_us();
   core::log::info("transport", "peer-connected", "bytes from {} travel by {}", to->peer.node, to_string(to->way));
   if (here.on_path) here.on_path(to->peer.node, to->way);
   for (const auto id : to->fetches) here.ask(*here.fetches_.at(id));
@@ -116,7 +118,6 @@ void fetching::fetch(wanted_fetch what) {
   const auto from = connection_to(what.peer);
   auto one = std::make_unique<flight>();
   one->here = this;
-  one->deadline_us = what.called_us + what.request.timeout_us;
   one->what = std::move(what);
   if (!from) return finish(*one, core::fail(from.error()));
   one->from = *from;
@@ -140,6 +141,7 @@ ucs_status_t fetching::on_data(void* self, const void* header, size_t header_byt
   // Unknown: cancelled or failed meanwhile. UCX drops the rendezvous and tells the source that it is over.
   if (found == here.fetches_.end() || !found->second->asked || found->second->receiving) return UCS_OK;
   auto& one = *found->second;
+  one.from->heard_us = here.clock_.now_us();
   if (message->error != 0) {
     const auto code = known_code(message->error);
     here.finish(one, core::fail(code, fmt::format("{} {}", one.what.peer.node, explain_refusal(code))));
@@ -187,6 +189,7 @@ void fetching::on_received(void* request, ucs_status_t status, size_t, void* use
   ucp_request_free(request);
   auto& one = *static_cast<flight*>(user_data);
   one.from->to.operation_ends();
+  one.from->heard_us = one.here->clock_.now_us();
   if (status == UCS_OK) return one.here->finish(one, {});
   auto why = one.from->at == handshake::closing ? one.from->why : from_status(status, one.what.peer.node);
   one.here->finish(one, core::fail(std::move(why)));
@@ -194,12 +197,15 @@ void fetching::on_received(void* request, ucs_status_t status, size_t, void* use
 
 void fetching::read_memory(flight& one, uint64_t address) {
   one.receiving = true;
+  ++one.from->reading;
   reading_.start(one.what.id.value, one.from->pid, address, one.what.request);
 }
 
 void fetching::on_read(uint64_t id, bool complete, std::optional<uint64_t> checksum) {
   auto& one = *fetches_.at(id);
   auto& from = *one.from;
+  --from.reading;
+  from.heard_us = clock_.now_us();
   if (from.at == handshake::ready && !from.to.send(wire::release_id, wire::release{from.session, id}))
     failed_.push_back(from.number);
   if (complete) return finish(one, {}, checksum);
@@ -263,6 +269,12 @@ bool fetching::progress(core::time_us now) {
   return worked | (std::erase_if(closing_, [](auto& one) { return one->to.closed() && one->fetches.empty(); }) > 0);
 }
 
+// While its memory is read the peer waits for us.
+core::time_us fetching::deadline_us(const flight& one) const {
+  if (one.from->at == handshake::closing || one.from->reading > 0) return std::numeric_limits<core::time_us>::max();
+  return std::max(one.what.called_us, one.from->heard_us) + one.what.request.timeout_us;
+}
+
 // A fetch that is late means a peer that hangs: its endpoint is closed by force, which is the only way to get back the
 // targets it might still write into.
 bool fetching::check_deadlines(core::time_us now) {
@@ -272,8 +284,8 @@ bool fetching::check_deadlines(core::time_us now) {
     if (one->at != handshake::ready && now - one->since_us > connect_us_)
       late.emplace_back(one->number, fmt::format("{} did not answer within {} ms", node, connect_us_ / 1000));
   for (const auto& [id, one] : fetches_)
-    if (now > one->deadline_us && one->from->at != handshake::closing)
-      late.emplace_back(one->from->number, fmt::format("{} did not deliver within {} ms", one->what.peer.node,
+    if (now > deadline_us(*one))
+      late.emplace_back(one->from->number, fmt::format("{} has brought nothing for {} ms", one->what.peer.node,
                                                        one->what.request.timeout_us / 1000));
   for (auto& [number, text] : late)
     if (auto* which = find(number)) fail(*which, {core::errc::deadline_exceeded, std::move(text)});
@@ -289,7 +301,7 @@ core::duration_us fetching::until_deadline_us(core::time_us now) const {
   core::duration_us nearest = closing_.empty() ? 1'000'000 : check_every_us;
   for (const auto& [node, one] : connections_)
     if (one->at != handshake::ready) nearest = std::min(nearest, one->since_us + connect_us_ - now);
-  for (const auto& [id, one] : fetches_) nearest = std::min(nearest, one->deadline_us - now);
+  for (const auto& [id, one] : fetches_) nearest = std::min(nearest, deadline_us(*one) - now);
   return std::max(nearest, check_every_us);
 }
 

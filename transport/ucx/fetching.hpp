@@ -61,7 +61,9 @@ private:
     uint64_t session = 0;
     int64_t pid = 0; // of the source, where way is cma
     nonce asker{};
-    core::error why; // it is closing
+    core::time_us heard_us = 0; // something came from it, or a read of its memory ended
+    unsigned reading = 0;       // how many threads read its memory
+    core::error why;            // it is closing
     std::unordered_set<uint64_t> fetches;
   };
   struct flight {
@@ -70,7 +72,6 @@ private:
     fetching* here = nullptr;
     bool asked = false;
     bool receiving = false; // bytes may be arriving in the target
-    core::time_us deadline_us = 0;
   };
 
   static ucs_status_t on_challenge(void* self, const void* header, size_t header_bytes, void* data, size_t data_bytes,
@@ -90,6 +91,7 @@ private:
   bool reads_memory(const connection& from) const { return from.way == path::cma && reading_.pool; }
   void finish(flight& one, core::result<void> outcome, std::optional<uint64_t> checksum = std::nullopt);
   void fail(connection& which, core::error why);
+  core::time_us deadline_us(const flight& one) const;
   bool check_deadlines(core::time_us now);
 
   worker& worker_;

@@ -14,13 +14,6 @@ namespace fastptm::weights {
 
 namespace {
 
-// A source that is busy is asked again, but not for ever.
-constexpr uint32_t retries_per_source = 64;
-
-// On a busy machine a healthy source may be late:
-// before a load has nobody left, those that were only late are asked again.
-constexpr uint32_t second_chances_per_source = 2;
-
 std::vector<uint64_t> sizes_of(const std::vector<shard_to_load>& shards) {
   std::vector<uint64_t> sizes;
   for (const auto& shard : shards) {
@@ -35,7 +28,9 @@ policy::fetch_failure failure_of(const core::error& why) {
     case core::errc::not_found:
       return policy::fetch_failure::range;
     case core::errc::busy:
-      return policy::fetch_failure::retry;
+      return policy::fetch_failure::busy;
+    case core::errc::deadline_exceeded:
+      return policy::fetch_failure::silent;
     default:
       return policy::fetch_failure::source;
   }
@@ -86,10 +81,7 @@ void loader::add_holdings(uint32_t source, const std::vector<shard_location>& ho
       sources_[source]->holds[held.shard] = held;
     }
     last_starved_.clear();
-    if (started_) {
-      plan_more(out);
-      look_for_starved(out); // the source may be out already
-    }
+    drive(out); // the source may be out already
     ++calls_out_;
   }
   run(std::move(out));
@@ -108,25 +100,36 @@ void loader::start() {
     core::check(!started_, "a loader starts once");
     started_ = true;
     start_us_ = clock_.now_us();
-    plan_more(out);
-    look_for_starved(out);
+    drive(out);
     ++calls_out_;
   }
   run(std::move(out));
 }
 
-void loader::lose_source(const std::string& node) {
+void loader::look() {
   actions out;
   {
     const core::mutex_lock lock(mutex_);
-    for (uint32_t i = 0; i < sources_.size(); ++i)
-      if (sources_[i]->what.peer.node == node) {
-        fail_source(i, {core::errc::unavailable, fmt::format("{} was declared lost", node)}, out);
-        // A cancelled fetch may wait for bytes that a hung peer has begun to send; a closed peer's does not.
-        out.closes.emplace_back(sources_[i]->what.via, node);
-      }
-    if (started_) plan_more(out);
-    look_for_starved(out);
+    look_us_ = never_us;
+    drive(out);
+    ++calls_out_;
+  }
+  run(std::move(out));
+}
+
+void loader::lose_source(const std::string& node, uint64_t incarnation) {
+  actions out;
+  {
+    const core::mutex_lock lock(mutex_);
+    for (uint32_t i = 0; i < sources_.size(); ++i) {
+      const auto& what = sources_[i]->what;
+      if (what.peer.node != node || what.peer.incarnation != incarnation) continue;
+      if (!plan_.is_lost(i)) note_lost(i, {core::errc::unavailable, fmt::format("{} was declared lost", node)}, out);
+      plan_.lose_source(i);
+      // A cancelled fetch may wait for bytes that a hung peer has begun to send; a closed peer's does not.
+      out.closes.emplace_back(what.via, node);
+    }
+    drive(out);
     ++calls_out_;
   }
   run(std::move(out));
@@ -161,16 +164,12 @@ void loader::on_fetched(uint64_t token, core::result<transport::fetched> result)
   actions out;
   {
     const core::mutex_lock lock(mutex_);
-    const auto found = flights_.find(token);
-    core::check(found != flights_.end(), "a fetch completes once");
-    const auto one = found->second;
-    flights_.erase(found);
+    const auto one = take_flight(token);
     if (result)
       note_landed(one.fetch, *result, out);
     else
-      note_failed(one, result.error(), out);
-    plan_more(out);
-    look_for_starved(out); // also after a success: its checksum may have been wrong
+      note_failed(one, failure_of(result.error()), result.error(), out);
+    drive(out);
     ++calls_out_;
   }
   run(std::move(out));
@@ -182,14 +181,21 @@ void loader::on_checked(const policy::chunk_fetch& fetch, uint64_t checksum) {
     const core::mutex_lock lock(mutex_);
     --checks_;
     note_checked(fetch, checksum, out);
-    plan_more(out);
-    look_for_starved(out);
+    drive(out);
     ++calls_out_;
   }
   run(std::move(out));
 }
 
 // -- locked -----------------------------------------------------------------------------------------------------------
+
+loader::flight loader::take_flight(uint64_t token) {
+  const auto found = flights_.find(token);
+  core::check(found != flights_.end(), "a fetch completes once");
+  const auto one = found->second;
+  flights_.erase(found);
+  return one;
+}
 
 void loader::note_landed(const policy::chunk_fetch& fetch, const transport::fetched& got, actions& out) {
   const auto now = clock_.now_us();
@@ -203,27 +209,27 @@ void loader::note_landed(const policy::chunk_fetch& fetch, const transport::fetc
   out.checks.push_back(fetch);
 }
 
-void loader::note_failed(const flight& one, const core::error& why, actions& out) {
-  auto failure = one.doomed ? policy::fetch_failure::retry : failure_of(why);
-  auto& source = *sources_[one.fetch.source];
-  if (failure == policy::fetch_failure::retry && !one.doomed && ++source.retries > retries_per_source)
-    failure = policy::fetch_failure::source;
+void loader::note_failed(const flight& one, policy::fetch_failure failure, const core::error& why, actions& out) {
+  using policy::fetch_failure;
+  const auto source = one.fetch.source;
+  const bool was_lost = plan_.is_lost(source);
+  if (one.doomed) failure = fetch_failure::cancelled;
   plan_.on_failed(one.fetch, failure, clock_.now_us());
-  ++refetched_;
-  if (failure == policy::fetch_failure::source)
-    fail_source(one.fetch.source, why, out);
-  else if (!one.doomed)
-    last_failure_ = why.message;
+  if (failure != fetch_failure::busy && failure != fetch_failure::busy_here) ++refetched_;
+  if (!one.doomed) last_failure_ = why.message;
+  if (!was_lost && plan_.is_lost(source)) note_lost(source, why, out);
 }
 
 void loader::note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, actions& out) {
   if (checksum != shards_[fetch.shard].chunk_checksums[fetch.chunk]) {
+    const bool was_lost = plan_.is_lost(fetch.source);
     plan_.on_bad(fetch);
     ++bad_;
     ++refetched_;
     const auto text = fmt::format("chunk {} of shard {} from {} has a wrong checksum", fetch.chunk, fetch.shard,
                                   sources_[fetch.source]->what.peer.node);
-    return fail_source(fetch.source, {core::errc::corrupt, text}, out);
+    if (!was_lost) note_lost(fetch.source, {core::errc::corrupt, text}, out);
+    return;
   }
   ++verified_;
   bytes_ += fetch.length_bytes;
@@ -236,28 +242,13 @@ void loader::note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, a
   out.verified.push_back(fetch.shard);
 }
 
-void loader::fail_source(uint32_t source, const core::error& why, actions& out) {
-  plan_.lose_source(source);
-  auto& state = *sources_[source];
-  state.late = why.code == core::errc::deadline_exceeded && (state.late || !state.out);
-  if (std::exchange(state.out, true)) return;
-  state.report.failed = true;
-  state.report.failure = last_failure_ = why.message;
+// The plan asks nothing of it any more, or not for a while.
+void loader::note_lost(uint32_t source, const core::error& why, actions& out) {
+  auto& report = sources_[source]->report;
+  report.failed = true;
+  report.failure = last_failure_ = why.message;
   doom_flights_of(source, out);
-  out.failures.emplace_back(state.report.node, why);
-}
-
-bool loader::give_second_chances() {
-  bool given = false;
-  for (uint32_t i = 0; i < sources_.size(); ++i) {
-    auto& state = *sources_[i];
-    if (!state.out || !state.late || state.second_chances == second_chances_per_source) continue;
-    ++state.second_chances;
-    state.out = state.late = false;
-    plan_.give_second_chance(i);
-    given = true;
-  }
-  return given;
+  out.failures.emplace_back(report.node, why);
 }
 
 void loader::doom_flights_of(uint32_t source, actions& out) {
@@ -268,9 +259,27 @@ void loader::doom_flights_of(uint32_t source, actions& out) {
   }
 }
 
-void loader::plan_more(actions& out) {
-  if (giving_up_ || finished_) return;
+void loader::drive(actions& out) {
+  if (!started_ || giving_up_ || finished_) return;
   const auto now = clock_.now_us();
+  leave_crawling(now, out);
+  plan_more(now, out);
+  look_for_starved(now, out);
+  const auto look_us = plan_.next_look_us();
+  if (look_us >= look_us_) return;
+  out.look_at_us = look_us_ = look_us;
+}
+
+void loader::leave_crawling(core::time_us now, actions& out) {
+  for (const auto source : plan_.look(now)) {
+    const auto& what = sources_[source]->what;
+    auto text = fmt::format("{} crawls: no chunk in {} s", what.peer.node, options_.plan.crawl_us / 1'000'000);
+    note_lost(source, {core::errc::deadline_exceeded, std::move(text)}, out);
+    out.closes.emplace_back(what.via, what.peer.node); // as of one that hangs
+  }
+}
+
+void loader::plan_more(core::time_us now, actions& out) {
   while (const auto next = plan_.next(now)) {
     const auto token = ++last_token_;
     flights_.emplace(token, flight{*next, {}, false, false});
@@ -281,11 +290,10 @@ void loader::plan_more(actions& out) {
   }
 }
 
-void loader::look_for_starved(actions& out) {
-  if (!started_ || giving_up_ || finished_) return;
+void loader::look_for_starved(core::time_us now, actions& out) {
   auto starved = plan_.starved_shards();
-  if (!starved.empty() && give_second_chances()) {
-    plan_more(out);
+  if (!starved.empty() && plan_.give_second_chances()) {
+    plan_more(now, out);
     starved = plan_.starved_shards();
   }
   if (starved.empty() || starved == last_starved_) return;
@@ -302,24 +310,44 @@ void loader::look_for_starved(actions& out) {
 
 // -- unlocked ---------------------------------------------------------------------------------------------------------
 
-// Callbacks of different threads may overlap, `done` comes after all of them: whoever leaves last finishes.
+// Callbacks of different threads may overlap, `done` comes after all of them: whoever leaves last finishes. What was
+// refused is planned anew; a source that refuses is asked no more then, so that this ends.
 void loader::run(actions what) {
   const auto self = shared_from_this();
-  for (const auto token : what.launches) launch(token);
+  for (auto refused = call_out(std::move(what)); !refused.empty();) {
+    actions more;
+    {
+      const core::mutex_lock lock(mutex_);
+      for (const auto& [token, why] : refused) {
+        const bool is_full = why.code == core::errc::busy;
+        note_failed(take_flight(token), is_full ? policy::fetch_failure::busy_here : failure_of(why), why, more);
+      }
+      drive(more);
+    }
+    refused = call_out(std::move(more));
+  }
+  finish_if_over();
+}
+
+std::vector<loader::refusal> loader::call_out(actions what) {
+  std::vector<refusal> refused;
+  for (const auto token : what.launches)
+    if (auto launched = launch(token); !launched) refused.push_back({token, std::move(launched.error())});
   for (const auto shard : what.verified)
     if (callbacks_.shard_verified) callbacks_.shard_verified(shard);
   for (const auto& fetch : what.checks)
     checker_.submit(shards_[fetch.shard].target.slice(fetch.offset_bytes, fetch.length_bytes),
-                    [self, fetch](uint64_t checksum) { self->on_checked(fetch, checksum); });
+                    [self = shared_from_this(), fetch](uint64_t checksum) { self->on_checked(fetch, checksum); });
   for (const auto& [via, id] : what.cancels) via->cancel(id);
   for (const auto& [via, node] : what.closes) via->close_peer(node);
   for (const auto& [node, why] : what.failures)
     if (callbacks_.source_failed) callbacks_.source_failed(node, why);
   if (!what.starved.empty()) callbacks_.starved(std::move(what.starved));
-  finish_if_over();
+  if (what.look_at_us && callbacks_.look_at) callbacks_.look_at(*what.look_at_us);
+  return refused;
 }
 
-void loader::launch(uint64_t token) {
+core::result<void> loader::launch(uint64_t token) {
   core::mutex_lock lock(mutex_);
   const auto fetch = flights_.at(token).fetch;
   const auto& source = *sources_[fetch.source];
@@ -331,19 +359,20 @@ void loader::launch(uint64_t token) {
   auto* via = source.what.via;
   const auto peer = source.what.peer;
   lock.unlock();
-  const auto self = shared_from_this();
-  const auto id = via->fetch(peer, request, [self, token](core::result<transport::fetched> result) {
-    self->on_fetched(token, std::move(result));
-  });
-  if (!id) return on_fetched(token, core::fail(id.error()));
+  const auto id =
+      via->fetch(peer, request, [self = shared_from_this(), token](core::result<transport::fetched> result) {
+        self->on_fetched(token, std::move(result));
+      });
+  if (!id) return core::fail(id.error());
   lock.lock();
   const auto found = flights_.find(token);
-  if (found == flights_.end()) return; // it has completed already
+  if (found == flights_.end()) return {}; // it has completed already
   found->second.id = *id;
   found->second.accepted = true;
   const bool doomed = found->second.doomed;
   lock.unlock();
   if (doomed) via->cancel(*id);
+  return {};
 }
 
 bool loader::is_over() const {

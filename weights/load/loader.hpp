@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -57,6 +58,9 @@ struct loader_callbacks {
   // These shards have no usable source now. Answer with add_source or add_holdings (or wait for what is being staged),
   // or with give_up. Repeated only after more sources were lost. Unset: the load fails at once.
   std::function<void(std::vector<uint32_t> shards)> starved;
+  // look() is due then, at the latest. Told again for an earlier time, and after every look(). Unset: nobody looks, and
+  // a source that is busy is asked again when something else has completed.
+  std::function<void(core::time_us at_us)> look_at;
   // Exactly once, last of all: nothing writes into any target any more.
   std::function<void(core::result<void> outcome, load_report report)> done;
 };
@@ -77,8 +81,11 @@ public:
 
   void start();
 
-  // The directory says that this node is gone: its fetches are cancelled, its chunks taken elsewhere.
-  void lose_source(const std::string& node);
+  // Time has passed: sources that were busy are asked again, those that have become slow are noticed.
+  void look();
+
+  // The directory says that this life of a node is over: its fetches are cancelled, its chunks taken elsewhere.
+  void lose_source(const std::string& node, uint64_t incarnation);
   // Those that have no usable source just now: whoever heard `starved` some time ago may have been overtaken.
   std::vector<uint32_t> starved_shards();
   // When a chunk was last found right; 0: none was.
@@ -87,14 +94,12 @@ public:
   void give_up(core::error why);
 
 private:
+  static constexpr auto never_us = std::numeric_limits<core::time_us>::max();
+
   struct source_state {
     load_source what;
     std::map<uint32_t, shard_location> holds;
     source_report report;
-    uint32_t retries = 0;
-    bool out = false;                      // nothing is asked from it
-    bool late = false;                     // that is only because it did not deliver in time
-    uint32_t second_chances = 0;           // that it has had
     std::optional<core::time_us> first_us; // something was asked for
     core::time_us last_us = 0;             // something landed
   };
@@ -113,6 +118,12 @@ private:
     std::vector<uint32_t> verified;
     std::vector<std::pair<std::string, core::error>> failures;
     std::vector<uint32_t> starved;
+    std::optional<core::time_us> look_at_us;
+  };
+  // A fetch that a transport did not accept.
+  struct refusal {
+    uint64_t token = 0;
+    core::error why;
   };
 
   loader(loader_options options, std::vector<shard_to_load> shards, verifier& checker, const core::clock& clock,
@@ -125,18 +136,23 @@ private:
   // -- locked: change state, note what to call ------------------------------------------------------------------------
   void note_landed(const policy::chunk_fetch& fetch, const transport::fetched& got, actions& out)
       FASTPTM_REQUIRES(mutex_);
-  void note_failed(const flight& one, const core::error& why, actions& out) FASTPTM_REQUIRES(mutex_);
+  void note_failed(const flight& one, policy::fetch_failure failure, const core::error& why, actions& out)
+      FASTPTM_REQUIRES(mutex_);
   void note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, actions& out) FASTPTM_REQUIRES(mutex_);
-  void fail_source(uint32_t source, const core::error& why, actions& out) FASTPTM_REQUIRES(mutex_);
+  flight take_flight(uint64_t token) FASTPTM_REQUIRES(mutex_);
+  void note_lost(uint32_t source, const core::error& why, actions& out) FASTPTM_REQUIRES(mutex_);
   void doom_flights_of(uint32_t source, actions& out) FASTPTM_REQUIRES(mutex_);
-  void plan_more(actions& out) FASTPTM_REQUIRES(mutex_);
-  bool give_second_chances() FASTPTM_REQUIRES(mutex_);
-  void look_for_starved(actions& out) FASTPTM_REQUIRES(mutex_);
+  // After every event, whatever it was: looks at the sources, asks for what can be asked for, says what has none left.
+  void drive(actions& out) FASTPTM_REQUIRES(mutex_);
+  void leave_crawling(core::time_us now, actions& out) FASTPTM_REQUIRES(mutex_);
+  void plan_more(core::time_us now, actions& out) FASTPTM_REQUIRES(mutex_);
+  void look_for_starved(core::time_us now, actions& out) FASTPTM_REQUIRES(mutex_);
 
   // -- unlocked: call, then look whether that was the end -------------------------------------------------------------
   // Requires: whoever noted them has counted itself in calls_out_.
   void run(actions what);
-  void launch(uint64_t token);
+  std::vector<refusal> call_out(actions what);
+  core::result<void> launch(uint64_t token);
   bool is_over() const FASTPTM_REQUIRES(mutex_);
   void finish_if_over();
   load_report make_report() const FASTPTM_REQUIRES(mutex_);
@@ -161,6 +177,7 @@ private:
   std::optional<core::error> giving_up_ FASTPTM_GUARDED_BY(mutex_);
   std::vector<uint32_t> last_starved_ FASTPTM_GUARDED_BY(mutex_);
   std::string last_failure_ FASTPTM_GUARDED_BY(mutex_);
+  core::time_us look_us_ FASTPTM_GUARDED_BY(mutex_) = never_us; // that the owner was told
 
   // The report's raw figures.
   uint64_t bytes_ FASTPTM_GUARDED_BY(mutex_) = 0;

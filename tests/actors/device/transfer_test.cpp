@@ -135,6 +135,30 @@ TEST_F(Transfer, GivesUpWhenNoChunkHasComeForItsTimeout) {
   EXPECT_THAT(ended_[0].outcome.error().message, HasSubstr("1000 ms"));
 }
 
+TEST_F(Transfer, AsksAFullTransportAgainByItself) {
+  let_a_peer_hold(1);
+  fetcher_.most = 0;
+  begin({2}, 1000 * ms);
+  world_.advance(500 * ms);
+  EXPECT_TRUE(fetcher_.asked.empty());
+  fetcher_.most = 1;
+  world_.advance(200 * ms);
+  land();
+  land();
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_TRUE(ended_[0].outcome) << ended_[0].outcome.error().message;
+  EXPECT_FALSE(ended_[0].report.sources[0].failed);
+}
+
+TEST_F(Transfer, WaitsForAFullTransportNoLongerThanItsTimeout) {
+  let_a_peer_hold(1);
+  fetcher_.most = 0;
+  begin({2}, 1000 * ms);
+  world_.advance(1010 * ms);
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_EQ(ended_[0].outcome.error().code, core::errc::deadline_exceeded);
+}
+
 TEST_F(Transfer, AwaitsAnotherDevicesLoadForAWhileAndThenAsksTheStore) {
   holders_.expected = {shard(0)};
   stage_reply_.staged = true;

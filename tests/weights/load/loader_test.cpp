@@ -16,6 +16,33 @@ namespace {
 
 using transport::loopback::faults;
 
+// A transport that takes a few fetches at a time.
+class narrow_fetcher final : public transport::fetcher {
+public:
+  narrow_fetcher(transport::fetcher& by, uint32_t most) : by_(by), most_(most) {}
+
+  core::result<transport::fetch_id> fetch(const transport::peer_address& peer, const transport::fetch_request& request,
+                                          transport::fetch_done done) override {
+    ++asked;
+    if (in_flight_ == most_) return core::fail(core::errc::busy, "too much is in flight");
+    ++in_flight_;
+    return by_.fetch(peer, request, [this, done = std::move(done)](core::result<transport::fetched> result) {
+      --in_flight_;
+      done(std::move(result));
+    });
+  }
+  void cancel(transport::fetch_id id) override { by_.cancel(id); }
+  void close_peer(std::string_view node) override { by_.close_peer(node); }
+  transport::path path_to(const transport::peer_address& peer) const override { return by_.path_to(peer); }
+
+  uint32_t asked = 0;
+
+private:
+  transport::fetcher& by_;
+  const uint32_t most_;
+  uint32_t in_flight_ = 0;
+};
+
 // A few shards, nodes that hold them, and one load on a clock that the test moves.
 struct Loader : testing::Test {
   Loader() {
@@ -71,6 +98,7 @@ struct Loader : testing::Test {
       failures.emplace_back(node, why.code);
     };
     if (wants_starved) callbacks.starved = [this](std::vector<uint32_t> which) { starved.push_back(std::move(which)); };
+    callbacks.look_at = [this](core::time_us at_us) { look_us = at_us; };
     callbacks.done = [this](core::result<void> result, load_report made) {
       EXPECT_FALSE(outcome) << "done twice";
       outcome = std::move(result);
@@ -82,13 +110,22 @@ struct Loader : testing::Test {
     load = loader::make(options, std::move(shards), checker, clock, std::move(callbacks));
   }
 
+  // What is due now: false, nothing was.
+  bool step() {
+    if (clock.now_us() >= look_us) {
+      look_us = never_us;
+      load->look();
+      return true;
+    }
+    return network.progress() > 0;
+  }
   // Lets time pass until the load is over or nothing can happen any more.
   void run() {
     while (!outcome) {
-      if (network.progress() > 0) continue;
-      const auto due = network.next_due_us();
-      if (!due) return;
-      clock.advance(std::max<core::duration_us>(*due - clock.now_us(), 1));
+      if (step()) continue;
+      const auto due_us = std::min(network.next_due_us().value_or(never_us), look_us);
+      if (due_us == never_us) return;
+      clock.advance(std::max<core::duration_us>(due_us - clock.now_us(), 1));
     }
   }
 
@@ -117,7 +154,9 @@ struct Loader : testing::Test {
     std::vector<transport::exported> regions;
   };
 
+  static constexpr auto never_us = std::numeric_limits<core::time_us>::max();
   core::manual_clock clock;
+  core::time_us look_us = never_us; // the loader wants to look then
   std::deque<node_state> nodes;
   transport::loopback::network network{clock};
   transport::loopback::backend fetcher{network};
@@ -296,7 +335,7 @@ TEST_F(Loader, LeavesASourceThatTheDirectoryDeclaresLost) {
   load->add_source(source("other"));
   load->start();
   network.progress();
-  load->lose_source("lost");
+  load->lose_source("lost", 1);
   run();
   expect_all_right();
   EXPECT_EQ(clock.now_us(), 0) << "no deadline was needed";
@@ -330,6 +369,72 @@ TEST_F(Loader, IsDoneAtOnceWhenNothingIsMissing) {
   EXPECT_TRUE(*outcome);
 }
 
+TEST_F(Loader, WaitsForATransportThatTakesThreeFetchesAtATime) {
+  for (const auto* name : {"a", "b"}) add_node(name, {.rate_bps = slow_bps});
+  narrow_fetcher narrow(fetcher, 3);
+  make();
+  for (const auto* name : {"a", "b"}) {
+    auto from = source(name);
+    from.via = &narrow;
+    load->add_source(std::move(from));
+  }
+  load->start();
+  run();
+  expect_all_right();
+  EXPECT_TRUE(failures.empty());
+  EXPECT_EQ(report.refetched_chunks, 0u);
+  EXPECT_LT(narrow.asked, 40u) << "9 chunks";
+}
+
+TEST_F(Loader, WaitsForATransportThatOthersHaveFilled) {
+  add_node("a", {.rate_bps = slow_bps});
+  narrow_fetcher full(fetcher, 0);
+  make();
+  auto from = source("a");
+  from.via = &full;
+  load->add_source(std::move(from));
+  load->start();
+  while (clock.now_us() < 5'000'000) {
+    ASSERT_LT(look_us, never_us) << "nobody would ask again";
+    clock.advance(std::max<core::duration_us>(look_us - clock.now_us(), 1));
+    step();
+  }
+  EXPECT_FALSE(outcome) << "how long is the owner's business";
+  EXPECT_TRUE(failures.empty());
+  EXPECT_LT(full.asked, 400u);
+  load->give_up({core::errc::deadline_exceeded, "no chunk has come"});
+  EXPECT_TRUE(outcome);
+}
+
+TEST_F(Loader, WaitsForASourceThatIsBusy) {
+  add_node("a", {.rate_bps = slow_bps, .busy = true});
+  make();
+  load->add_source(source("a"));
+  load->start();
+  while (clock.now_us() < 1'000'000) {
+    if (step()) continue;
+    clock.advance(
+        std::max<core::duration_us>(std::min(network.next_due_us().value_or(never_us), look_us) - clock.now_us(), 1));
+  }
+  EXPECT_FALSE(outcome);
+  network.faults_of("a").busy = false;
+  run();
+  expect_all_right();
+  EXPECT_TRUE(failures.empty());
+}
+
+// Chunks take a second and more, a source that could be asked instead makes the loader impatient.
+TEST_F(Loader, LosesNoSourceThatDeliversHoweverSlowly) {
+  for (const auto* name : {"a", "b"}) add_node(name, {.rate_bps = 4 << 20});
+  make();
+  for (const auto* name : {"a", "b"}) load->add_source(source(name));
+  load->start();
+  run();
+  expect_all_right();
+  EXPECT_TRUE(failures.empty());
+  EXPECT_EQ(report.refetched_chunks, 0u);
+}
+
 // Random deaths, hangs, lies and slowness; one honest node stays. Always complete, always right.
 TEST_F(Loader, SurvivesRandomTroubleAsLongAsOneHonestSourceLives) {
   for (uint64_t seed = 1; seed <= 30; ++seed) {
@@ -338,6 +443,7 @@ TEST_F(Loader, SurvivesRandomTroubleAsLongAsOneHonestSourceLives) {
     nodes.clear();
     verified.clear();
     outcome.reset();
+    look_us = never_us;
     for (auto& target : targets) std::fill(target.begin(), target.end(), std::byte{0xee});
     for (const auto* name : {"a", "b", "c"})
       add_node(name, {.rate_bps = slow_bps / (1 + random.below(5)), .corrupt_every = random.below(4)});
@@ -349,8 +455,10 @@ TEST_F(Loader, SurvivesRandomTroubleAsLongAsOneHonestSourceLives) {
       const auto victim = std::string(1, static_cast<char>('a' + random.below(3)));
       if (random.below(6) == 0) network.faults_of(victim).dead = true;
       if (random.below(6) == 0) network.faults_of(victim).hung = true;
-      if (const auto due = network.next_due_us()) clock.advance(std::max<core::duration_us>(*due - clock.now_us(), 1));
-      network.progress();
+      const auto due_us = std::min(network.next_due_us().value_or(never_us), look_us);
+      ASSERT_LT(due_us, never_us) << "nothing will happen any more";
+      clock.advance(std::max<core::duration_us>(due_us - clock.now_us(), 1));
+      step();
     }
     expect_all_right();
   }
