@@ -79,17 +79,9 @@ core::result<void> wait_for_models(caf::actor_system& system, const protocol::we
 
 core::result<head_actors> start_head(caf::actor_system& system, const node_parts& parts) {
   if (auto good = policy::scheduling::make_core(parts.head->scheduler.core); !good) return core::fail(good.error());
-  head_actors head;
-  head.scheduler = spawn_scheduler(system, parts);
-  for (uint32_t i = 0; i < parts.head->tenants.size(); ++i)
-    head.tenants.emplace_back(parts.head->tenants[i].name, spawn_tenant(system, parts, i, head.scheduler));
-  head.weight_store = spawn_weight_store(system, *parts.head, head);
-  if (auto known = wait_for_models(system, head.weight_store); !known) return core::fail("catalogue", known.error());
-  head.ledger = system.spawn<actor_from_state<ledger>>(ledger_options{.metrics = parts.metrics});
   const auto admission = core::random_secret_hex();
-  head.directory = spawn_directory(system, parts, head, admission);
-  head.entrance =
-      system.spawn<actor_from_state<entrance>>(entrance_options{parts.address.node, head.directory, admission});
+  auto head = spawn_head(system, parts, admission);
+  if (auto known = wait_for_models(system, head.weight_store); !known) return core::fail("catalogue", known.error());
   std::vector<std::string> nodes;
   for (const auto& node : parts.head->directory.nodes) nodes.push_back(node.name);
   auto door = open_door(system, *parts.through, parts.head->listen, nodes, head.directory, admission);
@@ -114,13 +106,23 @@ std::vector<std::vector<caf::actor>> stop_order(const node_actors& node,
 
 } // namespace
 
-core::result<node_actors> start_node(caf::actor_system& system, const node_parts& parts) {
+head_actors spawn_head(caf::actor_system& system, const node_parts& parts, const std::string& admission) {
+  head_actors head;
+  head.scheduler = spawn_scheduler(system, parts);
+  for (uint32_t i = 0; i < parts.head->tenants.size(); ++i)
+    head.tenants.emplace_back(parts.head->tenants[i].name, spawn_tenant(system, parts, i, head.scheduler));
+  head.weight_store = spawn_weight_store(system, *parts.head, head);
+  head.ledger = system.spawn<actor_from_state<ledger>>(ledger_options{.metrics = parts.metrics});
+  head.directory = spawn_directory(system, parts, head, admission);
+  head.entrance =
+      system.spawn<actor_from_state<entrance>>(entrance_options{parts.address.node, head.directory, admission});
+  return head;
+}
+
+node_actors spawn_node(caf::actor_system& system, const node_parts& parts, std::optional<head_actors> head,
+                       head_reacher reach_head) {
   node_actors node;
-  if (parts.head) {
-    auto head = start_head(system, parts);
-    if (!head) return core::fail(head.error());
-    node.head = std::move(*head);
-  }
+  node.head = std::move(head);
   supervisor_options options;
   options.secret = parts.secret;
   options.peer = to_row(parts.address);
@@ -130,11 +132,7 @@ core::result<node_actors> start_node(caf::actor_system& system, const node_parts
     options.devices.push_back({device.name, system.spawn<actor_from_state<gpu_worker>>(gpu_worker_options{
                                                 device.name, device.device, device.runner, parts.environment})});
   }
-  if (node.head)
-    options.head = node.head->entrance;
-  else
-    options.head = parts.find_head;
-  options.through = parts.through;
+  options.reach_head = std::move(reach_head);
   options.connect_timeout_us = parts.connect_timeout_us;
   options.children = stop_order(node, options.devices);
   options.on_joined = parts.on_joined;
@@ -142,6 +140,18 @@ core::result<node_actors> start_node(caf::actor_system& system, const node_parts
   options.on_fatal = parts.on_fatal;
   node.supervisor = system.spawn<actor_from_state<supervisor>>(std::move(options));
   return node;
+}
+
+core::result<node_actors> start_node(caf::actor_system& system, const node_parts& parts) {
+  if (!parts.head)
+    return spawn_node(system, parts, std::nullopt,
+                      by_connection(system, *parts.through, parts.find_head, parts.connect_timeout_us));
+  auto head = start_head(system, parts);
+  if (!head) return core::fail(head.error());
+  auto own = [entrance = caf::actor_cast<caf::strong_actor_ptr>(head->entrance)](const connected& done) {
+    done(entrance);
+  };
+  return spawn_node(system, parts, std::move(*head), std::move(own));
 }
 
 } // namespace fastptm::actors

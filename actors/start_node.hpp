@@ -13,7 +13,7 @@
 #include "actors/serving/scheduler.hpp"
 #include "actors/store/weight_store.hpp"
 #include "core/metrics.hpp"
-#include "engine/runner.hpp"
+#include "engine/batch_runner.hpp"
 #include "gpu/device.hpp"
 #include "policy/admission.hpp"
 #include "policy/scheduling/events.hpp"
@@ -24,7 +24,7 @@ namespace fastptm::actors {
 struct device_parts {
   std::string name; // "worker-0/host0"
   gpu::device* device = nullptr;
-  engine::runner* runner = nullptr;
+  engine::batch_runner* runner = nullptr;
 };
 
 struct tenant_parts {
@@ -84,5 +84,11 @@ struct node_actors {
 // Before it, on the head: weights::content_store::collect_garbage. To stop: send stop_atom with high
 // priority to the supervisor, wait for its end, drop all handles (the door closes), destroy the system.
 core::result<node_actors> start_node(caf::actor_system& system, const node_parts& parts);
+
+// Its parts, which wait for nothing and open nothing, for who has no network: the head's actors without its door, and
+// a node's own, with the head's where it is the head.
+head_actors spawn_head(caf::actor_system& system, const node_parts& parts, const std::string& admission);
+node_actors spawn_node(caf::actor_system& system, const node_parts& parts, std::optional<head_actors> head,
+                       head_reacher reach_head);
 
 } // namespace fastptm::actors

@@ -1,56 +1,24 @@
-// Runs batches of one model on one device: what a worker asks of the engine.
+// Runs batches on one device.
 #pragma once
 
-#include <cstdint>
-#include <functional>
 #include <memory>
-#include <vector>
 
-#include "core/clock.hpp"
-#include "core/error.hpp"
+#include "engine/batch_runner.hpp"
 #include "gpu/device.hpp"
-#include "models/architecture.hpp"
-#include "models/skeleton/sequence.hpp"
 
 namespace fastptm::engine {
 
-using models::sequence;
-using models::shard_address;
-
-struct run_request {
-  models::architecture arch;
-  models::model_facts facts; // of it
-  models::task job;
-  std::vector<shard_address> shards; // as in the manifest; the caller keeps the regions leased until `done`
-  std::vector<sequence> inputs;      // at least one
-  core::time_us give_up_at_us = 0;   // bound on waiting for shards, on core::monotonic_now_us()'s clock
-};
-
-struct run_result {
-  std::vector<std::vector<float>> rows; // one per input, in order: the embedding or the logits
-  core::duration_us run_us = 0;         // from the start on the executor to the end, waiting included
-  core::duration_us waited_us = 0;      // of run_us: waiting for shards
-  core::time_us began_us = 0;           // of run_us, on the monotonic clock
-  core::time_us first_layer_at_us = 0;  // when the first layer began to compute
-};
-
-using run_done = std::function<void(core::result<run_result>)>;
-
 // Thread-safe. Owns the skeletons of its device, a bounded number of them. Must not outlive the device; its destructor
-// waits for what was submitted.
-class runner {
+// waits for what was submitted. The clock is core::monotonic_now_us()'s, `done` is called on the device's executor
+// thread.
+class runner final : public batch_runner {
 public:
   explicit runner(gpu::device& on);
-  ~runner();
+  ~runner() override;
   runner(const runner&) = delete;
   runner& operator=(const runner&) = delete;
 
-  // errc::invalid: the inputs or shards do not suit the model (`done` is not called then). errc::busy: the device's
-  // queue is full
-  // (`done` is not called). Otherwise `done` is called exactly once on the device's executor thread and must not block.
-  // A run may start while its shards are still loading: each layer waits for its shard's event, nothing else; a shard
-  // that fails or does not come by give_up_at_us makes the run fail with that error.
-  core::result<void> submit(run_request request, run_done done);
+  core::result<void> submit(run_request request, run_done done) override;
 
 private:
   class state;

@@ -172,7 +172,7 @@ void gpu_worker::submit(const set_pointer& of, waiting_run run) {
     if (!decoded) return run.promise.deliver(protocol::to_caf(decoded.error())), void();
     request.inputs.push_back({std::move(decoded->ids), std::move(decoded->token_types), decoded->unpooled});
   }
-  request.give_up_at_us = core::monotonic_now_us() + run.order.give_up_us;
+  request.give_up_at_us = options_.environment->clock->now_us() + run.order.give_up_us;
   auto done = [notify = notifier<interface>(self_), batch = run.order.batch](core::result<engine::run_result> result) {
     notify(make_local(run_ended{batch, std::move(result)}));
   };

@@ -13,7 +13,7 @@
 #include "actors/device/loading_environment.hpp"
 #include "actors/device/transfer.hpp"
 #include "actors/local.hpp"
-#include "engine/runner.hpp"
+#include "engine/batch_runner.hpp"
 #include "gpu/device.hpp"
 #include "gpu/shard_table.hpp"
 #include "protocol/interfaces.hpp"
@@ -22,9 +22,9 @@
 namespace fastptm::actors {
 
 struct gpu_worker_options {
-  std::string name;                 // "worker-0/host0"
-  gpu::device* device = nullptr;    // outlives the actor
-  engine::runner* runner = nullptr; // of that device; outlives the actor
+  std::string name;                       // "worker-0/host0"
+  gpu::device* device = nullptr;          // outlives the actor
+  engine::batch_runner* runner = nullptr; // of that device; outlives the actor
   const loading_environment* environment = nullptr;
   size_t queued_loads = 64;       // the scheduler orders one at a time and device; more is a fault
   size_t batches_on_the_way = 16; // whose inputs have come and whose order has not

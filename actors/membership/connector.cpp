@@ -16,6 +16,7 @@
 #include "actors/membership/broker.hpp"
 #include "core/network_address.hpp"
 #include "protocol/errors.hpp"
+#include "protocol/interfaces.hpp"
 
 namespace fastptm::actors {
 
@@ -71,20 +72,29 @@ void hand_over(caf::event_based_actor* self, int local, const endpoint& to, cons
           [=](caf::error& failure) { done(core::fail(where, protocol::from_caf(failure))); });
 }
 
+// The one message that every build of every version understands.
+using greeter = caf::typed_actor<protocol::asked<protocol::hello_atom, uint32_t, std::string>::with<std::string>>;
+
+void connect(caf::event_based_actor* self, control::tunnels& through, const endpoint_finder& find,
+             core::duration_us timeout_us, const connected& done) {
+  const auto to = find();
+  if (!to) return done(core::fail(to.error()));
+  const auto socket = connect_socket(*to, timeout_us);
+  if (!socket) return done(core::fail(socket.error()));
+  const auto local = through.connect(*socket, to->node, timeout_us);
+  if (!local) return done(core::fail(core::to_text({to->host, to->port}), local.error()));
+  hand_over(self, *local, *to, self->system().message_types<greeter>(), timeout_us, done);
+}
+
 } // namespace
 
-void connect_async(caf::actor_system& system, control::tunnels& through, endpoint_finder find,
-                   const std::set<std::string>& interface, core::duration_us timeout_us, connected done) {
-  system.spawn<caf::detached>(
-      [=, &through, find = std::move(find), done = std::move(done)](caf::event_based_actor* self) {
-        const auto to = find();
-        if (!to) return done(core::fail(to.error()));
-        const auto socket = connect_socket(*to, timeout_us);
-        if (!socket) return done(core::fail(socket.error()));
-        const auto local = through.connect(*socket, to->node, timeout_us);
-        if (!local) return done(core::fail(core::to_text({to->host, to->port}), local.error()));
-        hand_over(self, *local, *to, interface, timeout_us, done);
-      });
+head_reacher by_connection(caf::actor_system& system, control::tunnels& through, endpoint_finder find,
+                           core::duration_us timeout_us) {
+  return [=, &system, &through, find = std::move(find)](connected done) {
+    system.spawn<caf::detached>([=, &through, done = std::move(done)](caf::event_based_actor* self) {
+      connect(self, through, find, timeout_us, done);
+    });
+  };
 }
 
 } // namespace fastptm::actors

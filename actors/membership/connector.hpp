@@ -23,14 +23,17 @@ struct endpoint {
 // Finds out where to connect, each time anew: the other side may have come back elsewhere. May read a file.
 using endpoint_finder = std::function<core::result<endpoint>()>;
 
-// Called once, on a foreign thread; the pointer is never null.
+// Called once, on any thread; the pointer is never null.
 using connected = std::function<void(core::result<caf::strong_actor_ptr>)>;
 
-// Starts one attempt on a thread of its own and returns at once. An attempt ends within `timeout_us` for the connection,
-// for TLS and for the handshake of CAF, each (remote_actor() may take minutes for a host that is gone, and all other
-// connects with it). `interface` lists the messages that the other side must understand, as system.message_types() has
-// them: otherwise version_mismatch.
-void connect_async(caf::actor_system& system, control::tunnels& through, endpoint_finder find,
-                   const std::set<std::string>& interface, core::duration_us timeout_us, connected done);
+// One attempt to reach the actor that nodes join by, which may be called again after it has ended.
+using head_reacher = std::function<void(connected done)>;
+
+// By a connection to where `find` says. One attempt runs on a thread of its own and ends within `timeout_us` for the
+// connection, for TLS and for the handshake of CAF, each (remote_actor() may take minutes for a host that is gone, and
+// all other connects with it). version_mismatch: what is there does not understand an entrance's first message. Both
+// references outlive the calls.
+head_reacher by_connection(caf::actor_system& system, control::tunnels& through, endpoint_finder find,
+                           core::duration_us timeout_us);
 
 } // namespace fastptm::actors

@@ -26,9 +26,6 @@ bool is_final(core::errc code) {
   return code == core::errc::version_mismatch || code == core::errc::permission_denied || code == core::errc::not_found;
 }
 
-// The one message that every build of every version understands.
-using greeter = caf::typed_actor<protocol::asked<protocol::hello_atom, uint32_t, std::string>::with<std::string>>;
-
 } // namespace
 
 supervisor::supervisor(interface::pointer self, supervisor_options options)
@@ -53,19 +50,14 @@ supervisor::interface::behavior_type supervisor::make_behavior() {
 void supervisor::find_head() {
   ++attempt_;
   phase_ = phase::apart;
-  if (const auto* local = std::get_if<protocol::entrance_actor>(&options_.head)) {
-    return on_connected(caf::actor_cast<caf::strong_actor_ptr>(*local));
-  }
-  connect_async(self_->system(), *options_.through, std::get<endpoint_finder>(options_.head),
-                self_->system().message_types<greeter>(), options_.connect_timeout_us,
-                [weak = caf::actor_cast<caf::actor_addr>(self_)](core::result<caf::strong_actor_ptr> found) {
-                  const auto strong = caf::actor_cast<interface>(weak);
-                  if (!strong) return;
-                  if (found)
-                    caf::anon_send(strong, std::move(*found));
-                  else
-                    caf::anon_send(strong, make_local(found.error())); // a caf::error as a message would end the actor
-                });
+  options_.reach_head([weak = caf::actor_cast<caf::actor_addr>(self_)](core::result<caf::strong_actor_ptr> found) {
+    const auto strong = caf::actor_cast<interface>(weak);
+    if (!strong) return;
+    if (found)
+      caf::anon_send(strong, std::move(*found));
+    else
+      caf::anon_send(strong, make_local(found.error())); // a caf::error as a message would end the actor
+  });
 }
 
 void supervisor::on_connected(const caf::strong_actor_ptr& head) {
@@ -183,7 +175,7 @@ void supervisor::on_down(const caf::down_msg& down) {
     if (still_stopping_.empty()) stop_next_group();
     return;
   }
-  if (entrance_ && entrance_.address() == down.source && std::holds_alternative<endpoint_finder>(options_.head)) {
+  if (entrance_ && entrance_.address() == down.source) {
     core::log::warn("supervisor", "head-lost", "the head's process or connection ended: joining again");
     return retry(0);
   }

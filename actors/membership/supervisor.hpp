@@ -20,9 +20,7 @@ struct supervisor_options {
   std::vector<std::string> roles;
   std::vector<protocol::joining_device> devices;
 
-  // Where to join: known on the head's node, searched by the others and connected to.
-  std::variant<protocol::entrance_actor, endpoint_finder> head;
-  control::tunnels* through = nullptr;      // of the others
+  head_reacher reach_head;                  // where to join
   core::duration_us connect_timeout_us = 0; // of one attempt
 
   // Stopped one group after the other; an actor that ends before that is a fault of the whole node.

@@ -13,6 +13,7 @@
 #include "actors/system_config.hpp"
 #include "core/check.hpp"
 #include "core/mutex.hpp"
+#include "engine/runner.hpp"
 #include "gpu/backends.hpp"
 #include "protocol/errors.hpp"
 #include "tests/support/memory_network.hpp"

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "actors/actor_from_state.hpp"
+#include "engine/runner.hpp"
 #include "gpu/host/device.hpp"
 #include "tests/support/deterministic_system.hpp"
 #include "tests/support/manual_fetcher.hpp"

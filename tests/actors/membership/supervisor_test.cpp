@@ -51,7 +51,9 @@ protected:
     options.peer.incarnation = 7;
     options.connect_timeout_us = 1'000'000;
     options.devices = {{"worker-0/host0", worker_}};
-    options.head = entrance_of_it;
+    options.reach_head = [found = caf::actor_cast<caf::strong_actor_ptr>(entrance_of_it)](const connected& done) {
+      done(found);
+    };
     options.children = {{caf::actor_cast<caf::actor>(worker_)}, {caf::actor_cast<caf::actor>(other_)}};
     options.on_joined = [this] { ++joined_; };
     options.on_fatal = [this](const core::error& why) { fatal_.push_back(why); };
