@@ -132,6 +132,7 @@ node_actors spawn_node(caf::actor_system& system, const node_parts& parts, std::
     options.devices.push_back({device.name, system.spawn<actor_from_state<gpu_worker>>(gpu_worker_options{
                                                 device.name, device.device, device.runner, parts.environment})});
   }
+  for (const auto& device : options.devices) node.workers.push_back(device.worker);
   options.reach_head = std::move(reach_head);
   options.connect_timeout_us = parts.connect_timeout_us;
   options.children = stop_order(node, options.devices);

@@ -78,6 +78,7 @@ struct head_actors {
 
 struct node_actors {
   protocol::supervisor_actor supervisor;
+  std::vector<protocol::gpu_worker_actor> workers; // of its devices
   std::optional<head_actors> head;
 };
 

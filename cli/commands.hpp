@@ -16,6 +16,7 @@ void add_up(CLI::App& app, invocation& chosen);
 void add_down(CLI::App& app, invocation& chosen);
 void add_node(CLI::App& app, invocation& chosen);
 void add_node_credentials(CLI::App& app, invocation& chosen);
+void add_sim(CLI::App& app, invocation& chosen);
 void add_status(CLI::App& app, invocation& chosen);
 void add_errors(CLI::App& app, invocation& chosen);
 void add_explain(CLI::App& app, invocation& chosen);

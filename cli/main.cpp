@@ -28,6 +28,7 @@ void add_all(CLI::App& app, invocation& chosen) {
   add_node(app, chosen);
   add_node_credentials(app, chosen);
   add_status(app, chosen);
+  add_sim(app, chosen);
   add_explain(app, chosen);
   add_publish(app, chosen);
   add_unpublish(app, chosen);

@@ -41,7 +41,8 @@ spdlog::level::level_enum to_spdlog(level at) {
     case level::warn:
       return spdlog::level::warn;
     case level::error:
-      return spdlog::level::err;
+    case level::none:
+      break;
   }
   return spdlog::level::err;
 }

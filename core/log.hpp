@@ -9,7 +9,7 @@
 
 namespace fastptm::core::log {
 
-enum class level : uint8_t { debug, info, warn, error };
+enum class level : uint8_t { debug, info, warn, error, none }; // none: as the least level, nothing is written
 
 // Where lines go: stderr of this process, as `2026-01-31T12:00:00.123456Z info  node-a worker weights-bound: sentence`.
 // Called once by main before threads start; without it warnings and errors go to stderr.

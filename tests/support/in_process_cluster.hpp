@@ -19,6 +19,7 @@
 #include "tests/support/memory_network.hpp"
 #include "tests/support/until.hpp"
 #include "weights/import/synthetic.hpp"
+#include "weights/store/disk_reader.hpp"
 
 namespace fastptm::tests {
 

@@ -74,6 +74,7 @@ MIRRORS = {
     "sim/html_charts": ("tests/sim/html_report_test.cpp", "parts of the report"),
     "sim/targets_": ("tests/sim/targets_test.cpp", "the tables of targets"),
     "sim/gpu_world": ("tests/sim/cluster_replay_test.cpp", "the world of cluster replays"),
+    "sim/world/": ("tests/sim/world_test.cpp", "parts of one world"),
     "sim/workload_generator": ("tests/sim/workload_test.cpp", "what it draws"),
     "transport/": ("tests/transport/conformance_test.cpp", "one suite for every backend"),
     "transport/probe": ("tests/integration/bench_test.cpp", "the limits that benchmarks print"),

@@ -26,6 +26,7 @@ FOLDERS = {
     "rpc": ["core", "schemas", "protocol", "policy/fairness", "policy/turns", "actors", "engine/tokenizer", "weights/format/usage"],
     "clients/cpp": ["core", "schemas", "protocol/reports"],
     "sim": ["core", "policy"],
+    "sim/world": ["core", "protocol", "policy", "gpu", "transport", "models", "weights", "engine", "actors"],
     "node": None,
     "node/config": ["core", "schemas", "policy"],
     "node/process": ["core", "node/config", "node/environment", "node/state_folder"],
@@ -38,7 +39,7 @@ FOLDERS = {
 
 # Beginning of an included header -> where it may be included: folders, or single files without their ending.
 LIBRARIES = {
-    "caf/": ["protocol", "actors", "rpc/bridge", "node", "cli", "tests"],
+    "caf/": ["protocol", "actors", "rpc/bridge", "sim/world", "node", "cli", "tests"],
     "capnp/": ["schemas/by_name", "weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests", "tools/abuse"],
     "kj/": ["weights/format/manifest", "weights/format/usage", "rpc", "clients/cpp", "node", "cli", "tests", "tools/abuse", "cmake/kj_for_clang"],
     "ucp/": ["transport/ucx"],

@@ -14,21 +14,9 @@
 #include "core/error.hpp"
 #include "core/memory_region.hpp"
 #include "core/mutex.hpp"
+#include "weights/store/object_reader.hpp"
 
 namespace fastptm::weights {
-
-struct disk_read {
-  std::filesystem::path file; // a regular file of exactly target.size_bytes, a multiple of 4 KiB
-  core::memory_region target; // aligned to 4 KiB; the caller's until the callback
-  std::vector<uint64_t> chunk_checksums;
-};
-
-struct disk_read_result {
-  core::result<void> outcome; // corrupt: bytes do not match their checksums
-  uint32_t bad_chunks = 0;
-  core::time_us start_us = 0; // its first chunk was asked for
-  core::time_us end_us = 0;   // its last chunk was verified
-};
 
 struct disk_reader_options {
   unsigned reads_in_flight = 8; // of 4 MiB: enough to keep a virtual disk or an NVMe busy
@@ -36,19 +24,19 @@ struct disk_reader_options {
 };
 
 // One thread of its own; any thread may submit.
-class disk_reader {
+class disk_reader final : public object_reader {
 public:
   explicit disk_reader(disk_reader_options bounds = {});
-  ~disk_reader(); // finishes what is being read, fails the rest as cancelled
+  ~disk_reader() override; // finishes what is being read, fails the rest as cancelled
 
   disk_reader(const disk_reader&) = delete;
   disk_reader& operator=(const disk_reader&) = delete;
 
-  // `done` is called exactly once, on the reader's thread, when nothing writes into the target any more.
-  core::result<void> submit(disk_read what, std::function<void(disk_read_result)> done);
+  // `done` is called on the reader's thread.
+  core::result<void> submit(disk_read what, std::function<void(disk_read_result)> done) override;
 
   // "io_uring", or "pread" where the kernel or a container refuses io_uring.
-  std::string_view path() const;
+  std::string_view path() const override;
 
 private:
   class ring;

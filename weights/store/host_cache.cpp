@@ -44,7 +44,7 @@ void host_cache::release(const core::digest& shard) {
 
 // -- life -------------------------------------------------------------------------------------------------------------
 
-core::result<std::unique_ptr<host_cache>> host_cache::create(uint64_t size_bytes, disk_reader& disk) {
+core::result<std::unique_ptr<host_cache>> host_cache::create(uint64_t size_bytes, object_reader& disk) {
   auto memory = transport::sealed_memory::reserve("fastptm-host-cache", size_bytes);
   if (!memory) return core::fail("host cache", memory.error());
   const auto present = std::min(memory->region().size_bytes, first_bytes);
@@ -52,7 +52,7 @@ core::result<std::unique_ptr<host_cache>> host_cache::create(uint64_t size_bytes
   return std::unique_ptr<host_cache>(new host_cache(std::move(*memory), present, disk));
 }
 
-host_cache::host_cache(transport::sealed_memory memory, uint64_t present_bytes, disk_reader& disk)
+host_cache::host_cache(transport::sealed_memory memory, uint64_t present_bytes, object_reader& disk)
     : memory_(std::move(memory)), disk_(disk), places_(present_bytes) {
   growing_ = present_bytes < memory_.region().size_bytes;
   if (growing_) grower_ = std::thread([this] { grow(); });

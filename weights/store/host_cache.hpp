@@ -19,7 +19,7 @@
 #include "core/mutex.hpp"
 #include "core/slab.hpp"
 #include "transport/sealed_memory.hpp"
-#include "weights/store/disk_reader.hpp"
+#include "weights/store/object_reader.hpp"
 
 namespace fastptm::weights {
 
@@ -66,7 +66,7 @@ public:
   ~host_cache();
   // The reader outlives the cache's last staging; destroy the reader first, then the cache. The first 64 MiB are there
   // when it returns, the rest comes on a thread of its own: a GiB takes up to three seconds.
-  static core::result<std::unique_ptr<host_cache>> create(uint64_t size_bytes, disk_reader& disk);
+  static core::result<std::unique_ptr<host_cache>> create(uint64_t size_bytes, object_reader& disk);
 
   // Several stagings of one shard share one read.
   void stage(stage_request request, std::function<void(staged)> done);
@@ -82,7 +82,7 @@ public:
   // The slab, to be exported once; offsets of staged shards count from its start.
   transport::exportable slab() const { return memory_.to_export(); }
 
-  // How its reader reads: see disk_reader::path().
+  // How its reader reads: see object_reader::path().
   std::string_view disk_path() const { return disk_.path(); }
 
   uint64_t size_bytes() const { return memory_.region().size_bytes; }
@@ -102,7 +102,7 @@ private:
     std::list<core::digest>::iterator place;          // in recency_
   };
 
-  host_cache(transport::sealed_memory memory, uint64_t present_bytes, disk_reader& disk);
+  host_cache(transport::sealed_memory memory, uint64_t present_bytes, object_reader& disk);
   void grow();
   bool add_step();
   void release(const core::digest& shard);
@@ -111,7 +111,7 @@ private:
   void on_read(const core::digest& shard, disk_read_result result);
 
   transport::sealed_memory memory_;
-  disk_reader& disk_;
+  object_reader& disk_;
 
   // The store actor stages, the disk thread finishes, leases end anywhere: table updates only, never a call-out.
   mutable core::mutex mutex_;

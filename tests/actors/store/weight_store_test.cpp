@@ -9,6 +9,7 @@
 #include "tests/support/recording_actors.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "weights/import/synthetic.hpp"
+#include "weights/store/disk_reader.hpp"
 
 namespace fastptm::actors {
 namespace {

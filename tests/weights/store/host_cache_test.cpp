@@ -11,6 +11,7 @@
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/until.hpp"
 #include "weights/format/hash.hpp"
+#include "weights/store/disk_reader.hpp"
 
 namespace fastptm::weights {
 

@@ -1,0 +1,47 @@
+// Stands for the engine in a world: waits for shards as it does, takes virtual time, and answers with a checksum of the
+// weights that it read, so that an answer from wrong bytes shows.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "engine/batch_runner.hpp"
+
+namespace fastptm::sim::world {
+
+// What the runner answers for a set with these shards, in their order.
+std::vector<float> answer_of(std::span<const models::shard_address> shards);
+std::vector<float> answer_of(std::span<const core::memory_region> shards);
+
+// A double of the engine. One batch at a time, in order. One thread; nothing completes but inside progress().
+class virtual_runner final : public engine::batch_runner {
+public:
+  virtual_runner(const core::clock& clock, core::duration_us run_us) : clock_(clock), run_us_(run_us) {}
+
+  core::result<void> submit(engine::run_request request, engine::run_done done) override;
+
+  // Begins and ends what is due now; returns whether anything did.
+  bool progress();
+  std::optional<core::time_us> next_due_us() const;
+
+private:
+  struct run {
+    engine::run_request request;
+    engine::run_done done;
+    core::time_us submitted_us = 0;
+    core::time_us began_us = 0;           // all shards were there; 0: not yet
+    std::vector<std::vector<float>> rows; // read when it began
+  };
+  void finish(core::result<engine::run_result> how);
+
+  const core::clock& clock_;
+  const core::duration_us run_us_;
+  std::deque<run> runs_; // the first one is on the device
+};
+
+} // namespace fastptm::sim::world
