@@ -26,7 +26,7 @@ core::duration_us time_us(uint64_t bytes, uint64_t rate_bps) {
 } // namespace
 
 fetch_plan::fetch_plan(const fetch_plan_options& options, std::span<const uint64_t> shard_sizes_bytes)
-    : options_(options), waiting_(shard_sizes_bytes.size()) {
+    : options_(options), waiting_(shard_sizes_bytes.size()), hedges_(options.hedges) {
   core::check(options.chunk_bytes > 0 && options.window_chunks > 0, "a plan has chunks and windows");
   for (auto size : shard_sizes_bytes) {
     shard_state shard;
@@ -38,6 +38,7 @@ fetch_plan::fetch_plan(const fetch_plan_options& options, std::span<const uint64
     waiting_.set_waiting(static_cast<uint32_t>(shards_.size()), shard.chunks > 0);
     shards_.push_back(std::move(shard));
   }
+  waiting_chunks_ = chunks_.size();
 }
 
 uint64_t fetch_plan::length_of(uint32_t shard, uint32_t chunk) const {
@@ -50,6 +51,7 @@ uint32_t fetch_plan::add_source(source_kind kind, uint64_t rate_bps) {
   sources_.push_back({.kind = kind,
                       .rate = {rate_bps ? rate_bps : assumed_rate_bps(kind), options_.chunk_bytes},
                       .holds = std::vector<bool>(shards_.size())});
+  sources_.back().first_asks.reserve(options_.window_chunks);
   return static_cast<uint32_t>(sources_.size() - 1);
 }
 
@@ -66,7 +68,7 @@ void fetch_plan::lose_source(uint32_t source) {
 
 bool fetch_plan::give_second_chances() {
   if (resting_.empty()) return false;
-  for (const auto number : std::exchange(resting_, {})) revive(sources_[number]);
+  for (const auto number : std::exchange(resting_, {})) try_again(sources_[number]);
   return true;
 }
 
@@ -78,8 +80,8 @@ void fetch_plan::leave(source_entry& one, source_state then) {
   choice_is_due_ |= one.chosen;
 }
 
-void fetch_plan::revive(source_entry& one) {
-  if (one.at != source_state::hung) return; // lost while it rested
+void fetch_plan::try_again(source_entry& one) {
+  if (one.at > source_state::hung) return; // lost meanwhile
   ++one.second_chances;
   one.at = source_state::good;
   one.rate.restart(one.rate.bps() / rate_cut_when_hung);
@@ -89,7 +91,7 @@ void fetch_plan::revive(source_entry& one) {
 bool fetch_plan::is_wanted(const source_entry& one) const {
   if (!is_usable(one)) return false;
   for (uint32_t i = 0; i < shards_.size(); ++i)
-    if (shards_[i].waiting > 0 && one.holds[i]) return true;
+    if (one.holds[i] && !shard_done(i)) return true;
   return false;
 }
 
@@ -112,7 +114,7 @@ void fetch_plan::choose_if_due() {
       choose(spare);
 }
 
-// Usable ones that are not chosen and have something that waits, the fastest first.
+// Usable ones that are not chosen and have something that is not there yet, the fastest first.
 std::vector<uint32_t> fetch_plan::find_spares() const {
   std::vector<uint32_t> spares;
   for (uint32_t i = 0; i < sources_.size(); ++i)
@@ -140,6 +142,10 @@ uint32_t fetch_plan::window_of(const source_entry& one) const {
   return one.second_chances > 0 ? 1 : options_.window_chunks;
 }
 
+core::duration_us fetch_plan::finish_us(const source_entry& one, uint64_t length_bytes) const {
+  return time_us(one.queued_bytes + length_bytes, preference_bps(one.kind, one.rate.bps()));
+}
+
 // The holder that would have a chunk first, if it can be asked now.
 std::optional<uint32_t> fetch_plan::holder_with_room(const waiting_shards::holders& who, uint64_t length_bytes) {
   std::optional<uint32_t> best;
@@ -152,10 +158,10 @@ std::optional<uint32_t> fetch_plan::holder_with_room(const waiting_shards::holde
     // Who may hang again is not waited for.
     if (one.second_chances > 0 && one.queued_chunks >= window_of(one)) continue;
     const bool is_slow = one.at == source_state::slow;
-    const auto finish_us = time_us(one.queued_bytes + length_bytes, preference_bps(one.kind, one.rate.bps()));
-    if (best && (is_slow != best_is_slow ? is_slow : finish_us >= best_us)) continue;
+    const auto its_us = finish_us(one, length_bytes);
+    if (best && (is_slow != best_is_slow ? is_slow : its_us >= best_us)) continue;
     best = number;
-    best_us = finish_us;
+    best_us = its_us;
     best_is_slow = is_slow;
   }
   if (best && sources_[*best].queued_chunks >= window_of(sources_[*best])) return std::nullopt;
@@ -167,6 +173,7 @@ std::optional<uint32_t> fetch_plan::holder_with_room(const waiting_shards::holde
 std::optional<chunk_fetch> fetch_plan::next(core::time_us now) {
   if (unverified_ >= options_.unverified_chunks) return std::nullopt;
   choose_if_due();
+  if (auto hedge = next_hedge(now)) return hedge;
   std::optional<std::pair<uint32_t, uint32_t>> first; // shard, source
   for (const auto& [who, group] : waiting_.by_holders()) {
     if (group.waiting.empty()) continue;
@@ -179,7 +186,7 @@ std::optional<chunk_fetch> fetch_plan::next(core::time_us now) {
   return take(first->first, first->second, now);
 }
 
-void fetch_plan::on_landed(const chunk_fetch& fetch, core::time_us now) {
+chunk_place fetch_plan::on_landed(const chunk_fetch& fetch, core::time_us now) {
   auto& source = sources_[fetch.source];
   source.rate.landed(fetch.length_bytes, now);
   source.moved_us = now;
@@ -187,16 +194,35 @@ void fetch_plan::on_landed(const chunk_fetch& fetch, core::time_us now) {
   if (is_usable(source)) source.at = source_state::good;
   leave_window(fetch, now);
   end_parking(source);
-  chunks_[shards_[fetch.shard].first + fetch.chunk] = chunk_state::landed;
-  ++unverified_;
+  if (fetch.hedge) {
+    auto& hedge = hedges_[*fetch.hedge];
+    if (hedge.settled) {
+      hedge = {};
+      return chunk_place::elsewhere;
+    }
+    hedge.landed = true;
+    return hedge.original_flies ? chunk_place::elsewhere : note_here(fetch, chunk_place::buffer);
+  }
+  if (auto* hedge = find_hedge(fetch)) {
+    hedge->settled = true;
+    if (hedge->landed) *hedge = {};
+  }
+  return note_here(fetch, chunk_place::target);
 }
 
-void fetch_plan::on_failed(const chunk_fetch& fetch, fetch_failure failure, core::time_us now) {
+chunk_place fetch_plan::on_failed(const chunk_fetch& fetch, fetch_failure failure, core::time_us now) {
   leave_window(fetch, now);
-  put_back(fetch);
   auto& source = sources_[fetch.source];
   blame(source, fetch, failure, now);
   if (failure != fetch_failure::busy && failure != fetch_failure::busy_here) end_parking(source);
+  if (fetch.hedge) {
+    const auto ended = std::exchange(hedges_[*fetch.hedge], {});
+    return ended.settled || ended.original_flies ? chunk_place::elsewhere : put_back(fetch);
+  }
+  auto* hedge = find_hedge(fetch);
+  if (hedge == nullptr) return put_back(fetch);
+  hedge->original_flies = false;
+  return hedge->landed ? note_here(fetch, chunk_place::buffer) : chunk_place::elsewhere;
 }
 
 bool fetch_plan::on_verified(const chunk_fetch& fetch) {
@@ -205,14 +231,18 @@ bool fetch_plan::on_verified(const chunk_fetch& fetch) {
   state = chunk_state::verified;
   --unverified_;
   ++verified_chunks_;
+  if (fetch.hedge) hedges_[*fetch.hedge] = {};
   auto& shard = shards_[fetch.shard];
-  return ++shard.verified == shard.chunks;
+  ++shard.verified;
+  while (first_unfinished_ < shards_.size() && shard_done(first_unfinished_)) ++first_unfinished_;
+  return shard.verified == shard.chunks;
 }
 
 void fetch_plan::on_bad(const chunk_fetch& fetch) {
   core::check(chunks_[shards_[fetch.shard].first + fetch.chunk] == chunk_state::landed,
               "only a landed chunk can be found bad");
   --unverified_;
+  if (fetch.hedge) hedges_[*fetch.hedge] = {};
   put_back(fetch);
   leave(sources_[fetch.source], source_state::liar);
 }
@@ -230,10 +260,16 @@ chunk_fetch fetch_plan::take(uint32_t shard, uint32_t source, core::time_us now)
   const auto chunk = first_waiting(of);
   of.returned.empty() ? (void)++of.fresh : of.returned.pop_back();
   if (--of.waiting == 0) waiting_.set_waiting(shard, false);
+  --waiting_chunks_;
   chunks_[of.first + chunk] = chunk_state::fetching;
-  ++in_flight_;
+  sources_[source].first_asks.emplace_back(shard, chunk);
+  return ask(shard, chunk, source, now);
+}
+
+chunk_fetch fetch_plan::ask(uint32_t shard, uint32_t chunk, uint32_t source, core::time_us now) {
   auto& from = sources_[source];
-  chunk_fetch fetch{shard, chunk, source, chunk * options_.chunk_bytes, length_of(shard, chunk), 0};
+  chunk_fetch fetch{shard, chunk, source, chunk * options_.chunk_bytes, length_of(shard, chunk)};
+  ++in_flight_;
   if (from.queued_chunks++ == 0) {
     from.moved_us = now;
     from.rate.begin(now);
@@ -246,21 +282,89 @@ chunk_fetch fetch_plan::take(uint32_t shard, uint32_t source, core::time_us now)
 }
 
 void fetch_plan::leave_window(const chunk_fetch& fetch, core::time_us now) {
-  core::check(chunks_[shards_[fetch.shard].first + fetch.chunk] == chunk_state::fetching,
-              "a completion belongs to a chunk in flight");
   auto& source = sources_[fetch.source];
+  const auto asked =
+      fetch.hedge ? source.first_asks.end() : std::ranges::find(source.first_asks, std::pair(fetch.shard, fetch.chunk));
+  core::check(fetch.hedge ? hedges_[*fetch.hedge].open : asked != source.first_asks.end(),
+              "a completion belongs to a chunk in flight");
+  if (!fetch.hedge) source.first_asks.erase(asked);
   source.queued_bytes -= fetch.length_bytes;
   if (--source.queued_chunks == 0) source.rate.end(now);
   --in_flight_;
 }
 
-void fetch_plan::put_back(const chunk_fetch& fetch) {
+chunk_place fetch_plan::put_back(const chunk_fetch& fetch) {
   auto& of = shards_[fetch.shard];
   chunks_[of.first + fetch.chunk] = chunk_state::waiting;
   of.returned.insert(std::ranges::lower_bound(of.returned, fetch.chunk, std::ranges::greater()), fetch.chunk);
-  if (of.waiting++ > 0) return;
-  waiting_.set_waiting(fetch.shard, true);
-  choice_is_due_ |= waiting_.holders_of(fetch.shard).empty(); // one of those that were not chosen may have it
+  ++waiting_chunks_;
+  if (of.waiting++ == 0) {
+    waiting_.set_waiting(fetch.shard, true);
+    choice_is_due_ |= waiting_.holders_of(fetch.shard).empty(); // one of those that were not chosen may have it
+  }
+  return chunk_place::queue;
+}
+
+chunk_place fetch_plan::note_here(const chunk_fetch& fetch, chunk_place where) {
+  chunks_[shards_[fetch.shard].first + fetch.chunk] = chunk_state::landed;
+  ++unverified_;
+  return where;
+}
+
+// -- hedges -----------------------------------------------------------------------------------------------------------
+
+std::optional<chunk_fetch> fetch_plan::next_hedge(core::time_us now) {
+  const auto buffer = std::ranges::find(hedges_, false, &hedge_state::open);
+  if (buffer == hedges_.end()) return std::nullopt;
+  for (const auto number : chosen_) {
+    if (sources_[number].at != source_state::slow) continue;
+    for (const auto& [shard, chunk] : sources_[number].first_asks) {
+      if (!is_worth_a_hedge(shard) || is_hedged({.shard = shard, .chunk = chunk})) continue;
+      const auto other = hedging_holder(shard, chunk, now - sources_[number].moved_us);
+      if (!other) continue;
+      auto fetch = ask(shard, chunk, *other, now);
+      fetch.hedge = static_cast<uint32_t>(buffer - hedges_.begin());
+      *buffer = {.fetch = fetch, .open = true, .original_flies = true};
+      return fetch;
+    }
+  }
+  return std::nullopt;
+}
+
+bool fetch_plan::is_worth_a_hedge(uint32_t shard) const {
+  return waiting_chunks_ == 0 || (shards_[shard].waiting == 0 && shard == first_unfinished_);
+}
+
+std::optional<uint32_t> fetch_plan::hedging_holder(uint32_t shard, uint32_t chunk, core::duration_us within_us) {
+  std::optional<uint32_t> best;
+  for (const auto number : waiting_.holders_of(shard)) {
+    ++considered_;
+    const auto& one = sources_[number];
+    if (one.at != source_state::good || one.queued_chunks >= window_of(one)) continue;
+    const auto its_us = finish_us(one, length_of(shard, chunk));
+    if (its_us > within_us) continue;
+    best = number;
+    within_us = its_us;
+  }
+  return best;
+}
+
+// One whose chunk has landed otherwise is no hedge of it any more, should it be asked for again.
+const fetch_plan::hedge_state* fetch_plan::find_hedge(const chunk_fetch& fetch) const {
+  const auto found = std::ranges::find_if(hedges_, [&](const hedge_state& one) {
+    return one.open && !one.settled && one.fetch.shard == fetch.shard && one.fetch.chunk == fetch.chunk;
+  });
+  return found == hedges_.end() ? nullptr : &*found;
+}
+
+fetch_plan::hedge_state* fetch_plan::find_hedge(const chunk_fetch& fetch) {
+  return const_cast<hedge_state*>(std::as_const(*this).find_hedge(fetch));
+}
+
+const chunk_fetch& fetch_plan::hedge_of(const chunk_fetch& fetch) const {
+  const auto* found = find_hedge(fetch);
+  core::check(found != nullptr && found->landed, "the chunk is in a buffer");
+  return found->fetch;
 }
 
 // -- states -----------------------------------------------------------------------------------------------------------
@@ -273,7 +377,10 @@ void fetch_plan::blame(source_entry& one, const chunk_fetch& fetch, fetch_failur
       one.holds[fetch.shard] = false;
       choice_is_due_ = true;
       return;
+    case fetch_failure::lie:
+      return leave(one, source_state::liar);
     case fetch_failure::cancelled:
+      if (one.at == source_state::slow && one.queued_chunks == 0) try_again(one);
       return;
     case fetch_failure::silent:
       if (!is_usable(one)) return;
@@ -306,6 +413,7 @@ core::duration_us fetch_plan::slow_after_us(const source_entry& one) const {
 // -- time -------------------------------------------------------------------------------------------------------------
 
 std::vector<uint32_t> fetch_plan::look(core::time_us now) {
+  looked_us_ = now;
   std::vector<uint32_t> crawling;
   for (const auto number : chosen_) {
     auto& one = sources_[number];
@@ -321,7 +429,7 @@ std::vector<uint32_t> fetch_plan::look(core::time_us now) {
   }
   std::erase_if(resting_, [&](uint32_t number) {
     const bool is_over = now >= sources_[number].until_us;
-    if (is_over) revive(sources_[number]);
+    if (is_over) try_again(sources_[number]);
     return is_over;
   });
   return crawling;
@@ -336,6 +444,17 @@ core::time_us fetch_plan::next_look_us() const {
     if (!is_usable(one) || one.queued_chunks == 0) continue;
     at_us = std::min(at_us, one.moved_us + options_.crawl_us);
     if (one.at == source_state::good) at_us = std::min(at_us, one.moved_us + slow_after_us(one));
+    if (one.at == source_state::slow) at_us = std::min(at_us, next_hedge_us(one));
+  }
+  return at_us;
+}
+
+// When another one would have brought what this one has. Where that was before the last look it needs room first.
+core::time_us fetch_plan::next_hedge_us(const source_entry& slow) const {
+  auto at_us = never_us;
+  for (const auto number : chosen_) {
+    const auto due_us = slow.moved_us + finish_us(sources_[number], options_.chunk_bytes);
+    if (sources_[number].at == source_state::good && due_us > looked_us_) at_us = std::min(at_us, due_us);
   }
   return at_us;
 }

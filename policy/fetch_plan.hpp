@@ -8,7 +8,7 @@
 //
 //   state   is asked                           until
 //   good    yes                                see below
-//   slow    where no good one is               it lands a chunk: good
+//   slow    where no good one is               it lands a chunk: good; others have brought all it had: as after hung
 //   busy    no                                 something completes, or its time comes: good
 //   hung    no                                 its time comes, or a shard has nobody else: good, but for one chunk at a
 //                                              time and with more patience, until it lands one; that twice at most
@@ -20,6 +20,10 @@
 //   good, slow, busy become hung: no byte has come for the patience that its fetches were given.
 //   any becomes out: it is dead, was declared lost, or crawls: asked all the time, it has landed no chunk for crawl_us.
 //
+// Hedges: a chunk that a slow source has is asked of a good one, too, if that one would have brought it in the time in
+// which the other brought nothing, and if nothing else remains to be asked for, in the load or in the shard that is wanted
+// next. A hedge goes into a buffer of its own: a target has one writer. The first one that is right ends the other.
+//
 // At most most_sources are asked at a time, those that are expected to be the fastest; the others take over when one is
 // lost, and beyond that only what none of these has is asked of them.
 #pragma once
@@ -27,6 +31,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -53,6 +58,8 @@ struct fetch_plan_options {
   uint32_t slow_factor = 4;
   core::duration_us crawl_us = 15'000'000; // a chunk of 4 MiB for each of 30 who share 10 MB/s
 
+  uint32_t hedges = 2; // at a time: each has a buffer of a chunk
+
   core::duration_us busy_us = 2'000;     // doubles with every refusal in a row
   core::duration_us rest_us = 1'000'000; // of one that hung: about what its node has before it is declared lost
 };
@@ -65,6 +72,7 @@ struct chunk_fetch {
   uint64_t offset_bytes = 0; // in the shard
   uint64_t length_bytes = 0;
   core::duration_us timeout_us = 0; // without a byte from the source
+  std::optional<uint32_t> hedge{};  // it goes into that buffer, not into its place
 };
 
 enum class fetch_failure : uint8_t {
@@ -73,7 +81,16 @@ enum class fetch_failure : uint8_t {
   cancelled, // nobody's fault: the chunk goes back, the source stays
   silent,    // the source brought nothing for as long as the fetch had
   busy,      // the source has too much to do
-  busy_here  // the transport has: it takes another fetch after a completion
+  busy_here, // the transport has: it takes another fetch after a completion
+  lie        // what came into a buffer is not what was asked for
+};
+
+// Where a chunk is when one of its fetches has ended.
+enum class chunk_place : uint8_t {
+  target,    // landed there: to be verified
+  buffer,    // of its hedge, and nobody writes into the target any more: to be copied there and verified
+  elsewhere, // here, or with another fetch of it: what still fetches it for nothing is to be cancelled
+  queue      // nowhere: it waits
 };
 
 enum class source_state : uint8_t { good, slow, busy, hung, liar, out };
@@ -99,8 +116,10 @@ public:
 
   // The next chunk to ask for, which then counts as in flight; nothing when all windows are full or no holder is left.
   std::optional<chunk_fetch> next(core::time_us now);
-  void on_landed(const chunk_fetch& fetch, core::time_us now);
-  void on_failed(const chunk_fetch& fetch, fetch_failure failure, core::time_us now);
+  chunk_place on_landed(const chunk_fetch& fetch, core::time_us now);
+  chunk_place on_failed(const chunk_fetch& fetch, fetch_failure failure, core::time_us now);
+  // The one that brought a chunk which is in a buffer.
+  const chunk_fetch& hedge_of(const chunk_fetch& fetch) const;
   // The checksum of a landed chunk was right. True: it was the last one of its shard.
   bool on_verified(const chunk_fetch& fetch);
   // It was wrong: the source is quarantined, the chunk goes back to the queue.
@@ -123,6 +142,8 @@ public:
   uint64_t rate_bps(uint32_t source) const { return sources_[source].rate.bps(); }
   // How often a source was considered for a chunk: what planning costs, whatever the size of the load.
   uint64_t considered() const { return considered_; }
+  // More than one fetch of it may be in flight.
+  bool is_hedged(const chunk_fetch& fetch) const { return find_hedge(fetch) != nullptr; }
 
 private:
   enum class chunk_state : uint8_t { waiting, fetching, landed, verified };
@@ -140,6 +161,15 @@ private:
     uint64_t queued_bytes = 0;
     uint32_t queued_chunks = 0;
     core::time_us moved_us = 0; // when its window last became non-empty, or its last chunk landed
+    std::vector<std::pair<uint32_t, uint32_t>> first_asks{}; // in flight, but for hedges: shard, chunk
+  };
+  // From when it is asked for until its buffer is free again.
+  struct hedge_state {
+    chunk_fetch fetch;
+    bool open = false;
+    bool landed = false;
+    bool original_flies = false;
+    bool settled = false; // the original has landed
   };
   struct shard_state {
     uint64_t size_bytes = 0;
@@ -156,26 +186,37 @@ private:
 
   // -- who is asked ---------------------------------------------------------------------------------------------------
   void leave(source_entry& one, source_state then);
-  void revive(source_entry& one);
+  void try_again(source_entry& one);
   bool is_wanted(const source_entry& one) const;
   void choose_if_due();
   std::vector<uint32_t> find_spares() const;
   void choose(uint32_t number);
   void find_holders(uint32_t shard);
   uint32_t window_of(const source_entry& one) const;
+  core::duration_us finish_us(const source_entry& one, uint64_t length_bytes) const;
   std::optional<uint32_t> holder_with_room(const waiting_shards::holders& who, uint64_t length_bytes);
 
   // -- chunks ---------------------------------------------------------------------------------------------------------
   uint32_t first_waiting(const shard_state& of) const { return of.returned.empty() ? of.fresh : of.returned.back(); }
   chunk_fetch take(uint32_t shard, uint32_t source, core::time_us now);
+  chunk_fetch ask(uint32_t shard, uint32_t chunk, uint32_t source, core::time_us now);
   core::duration_us patience_us(uint32_t shard, uint32_t source) const;
   void leave_window(const chunk_fetch& fetch, core::time_us now);
-  void put_back(const chunk_fetch& fetch);
+  chunk_place put_back(const chunk_fetch& fetch);
+  chunk_place note_here(const chunk_fetch& fetch, chunk_place where);
+
+  // -- hedges ---------------------------------------------------------------------------------------------------------
+  std::optional<chunk_fetch> next_hedge(core::time_us now);
+  bool is_worth_a_hedge(uint32_t shard) const;
+  std::optional<uint32_t> hedging_holder(uint32_t shard, uint32_t chunk, core::duration_us within_us);
+  const hedge_state* find_hedge(const chunk_fetch& fetch) const;
+  hedge_state* find_hedge(const chunk_fetch& fetch);
 
   // -- states ---------------------------------------------------------------------------------------------------------
   void blame(source_entry& one, const chunk_fetch& fetch, fetch_failure failure, core::time_us now);
   void end_parking(source_entry& completed);
   core::duration_us slow_after_us(const source_entry& one) const;
+  core::time_us next_hedge_us(const source_entry& slow) const;
 
   const fetch_plan_options options_;
   std::vector<source_entry> sources_;
@@ -185,8 +226,12 @@ private:
   std::vector<shard_state> shards_;
   waiting_shards waiting_; // their holders are the chosen ones
   std::vector<chunk_state> chunks_;
+  std::vector<hedge_state> hedges_; // by buffer
   uint32_t in_flight_ = 0;
   uint32_t unverified_ = 0;
+  size_t waiting_chunks_ = 0;
+  uint32_t first_unfinished_ = 0; // shard
+  core::time_us looked_us_ = 0;
   size_t verified_chunks_ = 0;
   uint64_t considered_ = 0;
 };

@@ -60,8 +60,10 @@ public:
       if (first.left_bytes > 0) return;
       const auto what = first.what;
       by.fetches.pop_front();
-      plan.on_landed(what, now);
-      plan.on_verified(what);
+      const bool is_hedged = plan.is_hedged(what);
+      const auto place = plan.on_landed(what, now);
+      if (place == chunk_place::target || place == chunk_place::buffer) plan.on_verified(what);
+      if (is_hedged) cancel_others(what, now);
       drive(now);
     }
   }
@@ -90,6 +92,19 @@ private:
   void cancel(uint32_t source, core::time_us now) {
     for (const auto& one : std::exchange(connections[source].fetches, {}))
       plan.on_failed(one.what, fetch_failure::cancelled, now);
+  }
+  void cancel_others(const chunk_fetch& landed, core::time_us now) {
+    for (auto& from : connections) {
+      const auto same = [&](const asked& one) {
+        return one.what.shard == landed.shard && one.what.chunk == landed.chunk;
+      };
+      const auto other = std::find_if(from.fetches.begin(), from.fetches.end(), same);
+      if (other == from.fetches.end()) continue;
+      const auto what = other->what;
+      from.fetches.erase(other);
+      if (plan.on_failed(what, fetch_failure::cancelled, now) == chunk_place::buffer)
+        plan.on_verified(plan.hedge_of(what));
+    }
   }
 };
 

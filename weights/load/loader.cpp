@@ -47,7 +47,7 @@ std::shared_ptr<loader> loader::make(loader_options options, std::vector<shard_t
 loader::loader(loader_options options, std::vector<shard_to_load> shards, verifier& checker, const core::clock& clock,
                loader_callbacks callbacks)
     : options_(std::move(options)), shards_(std::move(shards)), checker_(checker), clock_(clock),
-      callbacks_(std::move(callbacks)), plan_(options_.plan, sizes_of(shards_)) {
+      callbacks_(std::move(callbacks)), plan_(options_.plan, sizes_of(shards_)), buffers_(options_.plan.hedges) {
   core::check(options_.plan.chunk_bytes == chunk_bytes, "chunks are what the checksums were made of");
 }
 
@@ -199,11 +199,18 @@ loader::flight loader::take_flight(uint64_t token) {
 
 void loader::note_landed(const policy::chunk_fetch& fetch, const transport::fetched& got, actions& out) {
   const auto now = clock_.now_us();
-  plan_.on_landed(fetch, now);
   auto& source = *sources_[fetch.source];
   source.last_us = last_land_us_ = now;
   if (!first_land_us_) first_land_us_ = now;
   if (source.report.path.empty()) source.report.path = transport::to_string(got.way);
+  if (fetch.hedge && got.checksum && *got.checksum != checksum_of(fetch)) {
+    if (plan_.on_failed(fetch, policy::fetch_failure::lie, now) == policy::chunk_place::queue) ++refetched_;
+    return note_wrong(fetch, out);
+  }
+  if (plan_.is_hedged(fetch)) doom_twins_of(fetch, out);
+  const auto place = plan_.on_landed(fetch, now);
+  if (place == policy::chunk_place::buffer) return note_in_buffer(fetch, out);
+  if (place != policy::chunk_place::target) return;
   if (got.checksum) return note_checked(fetch, *got.checksum, out);
   ++checks_;
   out.checks.push_back(fetch);
@@ -214,21 +221,24 @@ void loader::note_failed(const flight& one, policy::fetch_failure failure, const
   const auto source = one.fetch.source;
   const bool was_lost = plan_.is_lost(source);
   if (one.doomed) failure = fetch_failure::cancelled;
-  plan_.on_failed(one.fetch, failure, clock_.now_us());
-  if (failure != fetch_failure::busy && failure != fetch_failure::busy_here) ++refetched_;
+  const auto place = plan_.on_failed(one.fetch, failure, clock_.now_us());
+  const bool was_refused = failure == fetch_failure::busy || failure == fetch_failure::busy_here;
+  if (place == policy::chunk_place::queue && !was_refused) ++refetched_;
+  if (place == policy::chunk_place::buffer) note_in_buffer(plan_.hedge_of(one.fetch), out);
   if (!one.doomed) last_failure_ = why.message;
   if (!was_lost && plan_.is_lost(source)) note_lost(source, why, out);
 }
 
+void loader::note_in_buffer(const policy::chunk_fetch& fetch, actions& out) {
+  ++checks_;
+  out.copies.emplace_back(fetch, buffer_of(fetch));
+}
+
 void loader::note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, actions& out) {
-  if (checksum != shards_[fetch.shard].chunk_checksums[fetch.chunk]) {
-    const bool was_lost = plan_.is_lost(fetch.source);
-    plan_.on_bad(fetch);
-    ++bad_;
+  if (checksum != checksum_of(fetch)) {
     ++refetched_;
-    const auto text = fmt::format("chunk {} of shard {} from {} has a wrong checksum", fetch.chunk, fetch.shard,
-                                  sources_[fetch.source]->what.peer.node);
-    if (!was_lost) note_lost(fetch.source, {core::errc::corrupt, text}, out);
+    note_wrong(fetch, out);
+    plan_.on_bad(fetch);
     return;
   }
   ++verified_;
@@ -242,6 +252,15 @@ void loader::note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, a
   out.verified.push_back(fetch.shard);
 }
 
+void loader::note_wrong(const policy::chunk_fetch& fetch, actions& out) {
+  ++bad_;
+  auto& source = *sources_[fetch.source];
+  if (std::exchange(source.lied, true)) return;
+  auto text =
+      fmt::format("chunk {} of shard {} from {} has a wrong checksum", fetch.chunk, fetch.shard, source.what.peer.node);
+  note_lost(fetch.source, {core::errc::corrupt, std::move(text)}, out);
+}
+
 // The plan asks nothing of it any more, or not for a while.
 void loader::note_lost(uint32_t source, const core::error& why, actions& out) {
   auto& report = sources_[source]->report;
@@ -251,12 +270,19 @@ void loader::note_lost(uint32_t source, const core::error& why, actions& out) {
   out.failures.emplace_back(report.node, why);
 }
 
+void loader::doom(flight& one, actions& out) {
+  if (std::exchange(one.doomed, true) || !one.accepted) return;
+  out.cancels.emplace_back(sources_[one.fetch.source]->what.via, one.id);
+}
+
 void loader::doom_flights_of(uint32_t source, actions& out) {
-  for (auto& [token, one] : flights_) {
-    if (one.fetch.source != source || one.doomed) continue;
-    one.doomed = true;
-    if (one.accepted) out.cancels.emplace_back(sources_[source]->what.via, one.id);
-  }
+  for (auto& [token, one] : flights_)
+    if (one.fetch.source == source) doom(one, out);
+}
+
+void loader::doom_twins_of(const policy::chunk_fetch& fetch, actions& out) {
+  for (auto& [token, one] : flights_)
+    if (one.fetch.shard == fetch.shard && one.fetch.chunk == fetch.chunk) doom(one, out);
 }
 
 void loader::drive(actions& out) {
@@ -335,9 +361,11 @@ std::vector<loader::refusal> loader::call_out(actions what) {
     if (auto launched = launch(token); !launched) refused.push_back({token, std::move(launched.error())});
   for (const auto shard : what.verified)
     if (callbacks_.shard_verified) callbacks_.shard_verified(shard);
-  for (const auto& fetch : what.checks)
-    checker_.submit(shards_[fetch.shard].target.slice(fetch.offset_bytes, fetch.length_bytes),
-                    [self = shared_from_this(), fetch](uint64_t checksum) { self->on_checked(fetch, checksum); });
+  const auto checked = [this](const policy::chunk_fetch& fetch) {
+    return [self = shared_from_this(), fetch](uint64_t checksum) { self->on_checked(fetch, checksum); };
+  };
+  for (const auto& fetch : what.checks) checker_.submit(place_of(fetch), checked(fetch));
+  for (const auto& [fetch, buffer] : what.copies) checker_.submit_copy(place_of(fetch), buffer, checked(fetch));
   for (const auto& [via, id] : what.cancels) via->cancel(id);
   for (const auto& [via, node] : what.closes) via->close_peer(node);
   for (const auto& [node, why] : what.failures)
@@ -354,7 +382,7 @@ core::result<void> loader::launch(uint64_t token) {
   const auto& place = source.holds.at(fetch.shard);
   transport::fetch_request request;
   request.source = {place.region, place.generation, place.offset_bytes + fetch.offset_bytes, fetch.length_bytes};
-  request.target = shards_[fetch.shard].target.slice(fetch.offset_bytes, fetch.length_bytes);
+  request.target = fetch.hedge ? core::memory_region{buffer_of(fetch), fetch.length_bytes} : place_of(fetch);
   request.timeout_us = fetch.timeout_us;
   auto* via = source.what.via;
   const auto peer = source.what.peer;
@@ -373,6 +401,16 @@ core::result<void> loader::launch(uint64_t token) {
   lock.unlock();
   if (doomed) via->cancel(*id);
   return {};
+}
+
+core::memory_region loader::place_of(const policy::chunk_fetch& fetch) const {
+  return shards_[fetch.shard].target.slice(fetch.offset_bytes, fetch.length_bytes);
+}
+
+std::byte* loader::buffer_of(const policy::chunk_fetch& fetch) {
+  auto& buffer = buffers_[*fetch.hedge];
+  if (!buffer) buffer.reset(new std::byte[chunk_bytes]); // whose pages are not touched here
+  return buffer.get();
 }
 
 bool loader::is_over() const {

@@ -100,6 +100,7 @@ private:
     load_source what;
     std::map<uint32_t, shard_location> holds;
     source_report report;
+    bool lied = false;
     std::optional<core::time_us> first_us; // something was asked for
     core::time_us last_us = 0;             // something landed
   };
@@ -115,6 +116,7 @@ private:
     std::vector<std::pair<transport::fetcher*, transport::fetch_id>> cancels;
     std::vector<std::pair<transport::fetcher*, std::string>> closes; // fetcher, node
     std::vector<policy::chunk_fetch> checks;
+    std::vector<std::pair<policy::chunk_fetch, const std::byte*>> copies; // of hedges, out of their buffers
     std::vector<uint32_t> verified;
     std::vector<std::pair<std::string, core::error>> failures;
     std::vector<uint32_t> starved;
@@ -140,8 +142,12 @@ private:
       FASTPTM_REQUIRES(mutex_);
   void note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, actions& out) FASTPTM_REQUIRES(mutex_);
   flight take_flight(uint64_t token) FASTPTM_REQUIRES(mutex_);
+  void note_in_buffer(const policy::chunk_fetch& fetch, actions& out) FASTPTM_REQUIRES(mutex_);
+  void note_wrong(const policy::chunk_fetch& fetch, actions& out) FASTPTM_REQUIRES(mutex_);
   void note_lost(uint32_t source, const core::error& why, actions& out) FASTPTM_REQUIRES(mutex_);
+  void doom(flight& one, actions& out) FASTPTM_REQUIRES(mutex_);
   void doom_flights_of(uint32_t source, actions& out) FASTPTM_REQUIRES(mutex_);
+  void doom_twins_of(const policy::chunk_fetch& fetch, actions& out) FASTPTM_REQUIRES(mutex_);
   // After every event, whatever it was: looks at the sources, asks for what can be asked for, says what has none left.
   void drive(actions& out) FASTPTM_REQUIRES(mutex_);
   void leave_crawling(core::time_us now, actions& out) FASTPTM_REQUIRES(mutex_);
@@ -153,6 +159,11 @@ private:
   void run(actions what);
   std::vector<refusal> call_out(actions what);
   core::result<void> launch(uint64_t token);
+  uint64_t checksum_of(const policy::chunk_fetch& fetch) const {
+    return shards_[fetch.shard].chunk_checksums[fetch.chunk];
+  }
+  core::memory_region place_of(const policy::chunk_fetch& fetch) const;
+  std::byte* buffer_of(const policy::chunk_fetch& fetch) FASTPTM_REQUIRES(mutex_);
   bool is_over() const FASTPTM_REQUIRES(mutex_);
   void finish_if_over();
   load_report make_report() const FASTPTM_REQUIRES(mutex_);
@@ -169,6 +180,8 @@ private:
   policy::fetch_plan plan_ FASTPTM_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<source_state>> sources_ FASTPTM_GUARDED_BY(mutex_);
   std::unordered_map<uint64_t, flight> flights_ FASTPTM_GUARDED_BY(mutex_);
+  // Of hedges, made with the first one: a target has one writer, and that may be one that is late.
+  std::vector<std::unique_ptr<std::byte[]>> buffers_ FASTPTM_GUARDED_BY(mutex_);
   uint64_t last_token_ FASTPTM_GUARDED_BY(mutex_) = 0;
   uint32_t checks_ FASTPTM_GUARDED_BY(mutex_) = 0;    // chunks in the verifier
   uint32_t calls_out_ FASTPTM_GUARDED_BY(mutex_) = 0; // threads inside run()

@@ -23,11 +23,25 @@ verifier::~verifier() {
   for (auto& one : threads_) one.join();
 }
 
+uint64_t verifier::job::carry_out() const {
+  return from == nullptr ? chunk_checksum(chunk.address, chunk.size_bytes)
+                         : copy_and_checksum(chunk.address, from, chunk.size_bytes);
+}
+
 void verifier::submit(core::memory_region chunk, std::function<void(uint64_t checksum)> done) {
-  if (threads_.empty()) return done(chunk_checksum(chunk.address, chunk.size_bytes));
+  post({chunk, nullptr, std::move(done)});
+}
+
+void verifier::submit_copy(core::memory_region chunk, const std::byte* from,
+                           std::function<void(uint64_t checksum)> done) {
+  post({chunk, from, std::move(done)});
+}
+
+void verifier::post(job what) {
+  if (threads_.empty()) return what.done(what.carry_out());
   {
     core::mutex_lock lock(mutex_);
-    jobs_.push_back({chunk, std::move(done)});
+    jobs_.push_back(std::move(what));
   }
   arrived_.notify_one();
 }
@@ -40,7 +54,7 @@ void verifier::run() {
     auto what = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
-    what.done(chunk_checksum(what.chunk.address, what.chunk.size_bytes));
+    what.done(what.carry_out());
     what.done = {}; // what it keeps alive ends here, not under the lock
     lock.lock();
   }

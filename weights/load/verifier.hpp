@@ -24,12 +24,18 @@ public:
   // `done` gets chunk_checksum(chunk), on a thread of the verifier; it must not block. The memory stays valid until
   // then. The queue is bounded by its users: a fetch_plan lets few chunks be unverified.
   void submit(core::memory_region chunk, std::function<void(uint64_t checksum)> done);
+  // The same of a chunk that lies elsewhere and is copied to its place.
+  void submit_copy(core::memory_region chunk, const std::byte* from, std::function<void(uint64_t checksum)> done);
 
 private:
   struct job {
     core::memory_region chunk;
+    const std::byte* from = nullptr; // null: it is in its place
     std::function<void(uint64_t)> done;
+
+    uint64_t carry_out() const;
   };
+  void post(job what);
   void run();
 
   // The queue between the pump and the threads.

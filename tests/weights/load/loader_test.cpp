@@ -16,6 +16,34 @@ namespace {
 
 using transport::loopback::faults;
 
+// Computes checksums of what has come, as transports do that copy, and lets no cancelled fetch of a node go before it is
+// told to.
+class summing_fetcher final : public transport::fetcher {
+public:
+  explicit summing_fetcher(transport::fetcher& by) : by_(by) {}
+
+  core::result<transport::fetch_id> fetch(const transport::peer_address& peer, const transport::fetch_request& request,
+                                          transport::fetch_done done) override {
+    const auto id = by_.fetch(peer, request, [request, done = std::move(done)](core::result<transport::fetched> got) {
+      if (got) got->checksum = chunk_checksum(request.target.address, request.source.length_bytes);
+      done(std::move(got));
+    });
+    if (id && peer.node == keeps_from) kept.insert(*id);
+    return id;
+  }
+  void cancel(transport::fetch_id id) override {
+    if (!kept.contains(id)) by_.cancel(id);
+  }
+  void close_peer(std::string_view node) override { by_.close_peer(node); }
+  transport::path path_to(const transport::peer_address& peer) const override { return by_.path_to(peer); }
+
+  std::string keeps_from;
+  std::set<transport::fetch_id> kept;
+
+private:
+  transport::fetcher& by_;
+};
+
 // A transport that takes a few fetches at a time.
 class narrow_fetcher final : public transport::fetcher {
 public:
@@ -105,6 +133,7 @@ struct Loader : testing::Test {
       report = std::move(made);
     };
     loader_options options;
+    options.plan.hedges = hedges;
     rates.calibrated("loopback", 10'000'000'000);
     options.rates = rates;
     load = loader::make(options, std::move(shards), checker, clock, std::move(callbacks));
@@ -164,6 +193,7 @@ struct Loader : testing::Test {
   std::vector<std::vector<std::byte>> originals;
   std::vector<std::vector<std::byte>> targets;
   policy::link_rates rates;
+  uint32_t hedges = policy::fetch_plan_options().hedges;
   std::shared_ptr<loader> load;
 
   std::vector<uint32_t> verified;
@@ -223,6 +253,7 @@ TEST_F(Loader, FinishesFromAnotherSourceWhenOneDiesAndKeepsWhatItHas) {
 }
 
 TEST_F(Loader, LeavesAHungSourceAfterTheChunkDeadline) {
+  hedges = 0; // else nothing of it is left by then
   add_node("hung", {.hung = true});
   add_node("other", {.rate_bps = slow_bps});
   rates.seen(policy::source_kind::peer_device, "hung", "loopback", {weights::chunk_bytes, 100 * slow_bps, 0});
@@ -433,6 +464,99 @@ TEST_F(Loader, LosesNoSourceThatDeliversHoweverSlowly) {
   expect_all_right();
   EXPECT_TRUE(failures.empty());
   EXPECT_EQ(report.refetched_chunks, 0u);
+}
+
+// Both holders are asked; one of them hangs from the beginning on, with a part of the first shard.
+TEST_F(Loader, AsksAnotherHolderForWhatASlowSourceHas) {
+  for (const bool sums : {false, true}) {
+    SCOPED_TRACE(sums);
+    nodes.clear();
+    verified.clear();
+    outcome.reset();
+    add_node("slow", {.hung = true});
+    add_node("other", {.rate_bps = slow_bps});
+    summing_fetcher summing(fetcher);
+    make();
+    for (const auto* name : {"slow", "other"}) {
+      auto from = source(name);
+      if (sums) from.via = &summing;
+      load->add_source(std::move(from));
+    }
+    const auto begin_us = clock.now_us();
+    load->start();
+    run();
+    expect_all_right();
+    EXPECT_TRUE(failures.empty());
+    EXPECT_EQ(report_of("other").chunks, 9u);
+    EXPECT_EQ(report.refetched_chunks, 0u);
+    EXPECT_LT(clock.now_us() - begin_us, 120'000) << "27 ms of bytes, and the time until it was slow";
+  }
+}
+
+TEST_F(Loader, WritesAHedgeIntoItsPlaceOnlyWhenTheOriginalHasEnded) {
+  add_node("slow", {.hung = true});
+  add_node("other", {.rate_bps = slow_bps});
+  summing_fetcher keeping(fetcher);
+  keeping.keeps_from = "slow";
+  make();
+  for (const auto* name : {"slow", "other"}) {
+    auto from = source(name);
+    from.via = &keeping;
+    load->add_source(std::move(from));
+  }
+  load->start();
+  while (clock.now_us() < 200'000) {
+    if (step()) continue;
+    const auto due_us = std::min(network.next_due_us().value_or(never_us), look_us);
+    clock.advance(std::max<core::duration_us>(due_us - clock.now_us(), 1));
+  }
+  ASSERT_FALSE(keeping.kept.empty());
+  EXPECT_FALSE(outcome) << "its fetches could still write";
+  EXPECT_TRUE(std::any_of(targets.begin(), targets.end(), [](const auto& target) {
+    return std::all_of(target.begin(), target.begin() + 4096, [](auto each) { return each == std::byte{0xee}; });
+  })) << "nothing may be written where they might write";
+  run();
+  expect_all_right();
+}
+
+TEST_F(Loader, KeepsWaitingForASlowSourceWhenWhoeverWasAskedInsteadLies) {
+  for (const bool sums : {false, true}) {
+    SCOPED_TRACE(sums);
+    nodes.clear();
+    verified.clear();
+    failures.clear();
+    outcome.reset();
+    add_node("slow", {.rate_bps = slow_bps, .latency_us = 150'000});
+    add_node("liar", {.rate_bps = slow_bps, .corrupt_every = 1});
+    summing_fetcher summing(fetcher);
+    make();
+    load->add_source(source("slow"));
+    load->start();
+    auto from = source("liar");
+    if (sums) from.via = &summing;
+    load->add_source(std::move(from));
+    run();
+    expect_all_right();
+    EXPECT_EQ(report_of("liar").bytes, 0u);
+    EXPECT_EQ(failures.front(), (std::pair<std::string, core::errc>{"liar", core::errc::corrupt}));
+  }
+}
+
+TEST_F(Loader, GivesUpWhileAHedgeIsUnderWay) {
+  add_node("slow", {.hung = true});
+  add_node("other", {.rate_bps = slow_bps / 1000});
+  make();
+  for (const auto* name : {"slow", "other"}) load->add_source(source(name));
+  load->start();
+  while (clock.now_us() < 100'000) {
+    if (step()) continue;
+    const auto due_us = std::min(network.next_due_us().value_or(never_us), look_us);
+    clock.advance(std::max<core::duration_us>(due_us - clock.now_us(), 1));
+  }
+  load->give_up({core::errc::cancelled, "not wanted any more"});
+  run();
+  ASSERT_TRUE(outcome);
+  EXPECT_FALSE(network.next_due_us()) << "fetches are still under way";
 }
 
 // Random deaths, hangs, lies and slowness; one honest node stays. Always complete, always right.
