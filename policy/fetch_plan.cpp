@@ -16,6 +16,8 @@ constexpr uint64_t rate_cut_when_hung = 4;
 // On a busy machine a healthy source may hang; one that lands nothing in between does not get better.
 constexpr uint32_t most_second_chances = 2;
 constexpr uint32_t most_doublings = 6; // of the pause after a refusal
+// A busy machine reads late now and then; a liar may be late on purpose.
+constexpr uint32_t most_torn = 4;
 
 constexpr auto never_us = std::numeric_limits<core::time_us>::max();
 
@@ -238,13 +240,13 @@ bool fetch_plan::on_verified(const chunk_fetch& fetch) {
   return shard.verified == shard.chunks;
 }
 
-void fetch_plan::on_bad(const chunk_fetch& fetch) {
+void fetch_plan::on_bad(const chunk_fetch& fetch, fetch_failure why) {
   core::check(chunks_[shards_[fetch.shard].first + fetch.chunk] == chunk_state::landed,
               "only a landed chunk can be found bad");
   --unverified_;
   if (fetch.hedge) hedges_[*fetch.hedge] = {};
   put_back(fetch);
-  leave(sources_[fetch.source], source_state::liar);
+  blame(sources_[fetch.source], fetch, why, 0);
 }
 
 // -- chunks -----------------------------------------------------------------------------------------------------------
@@ -377,6 +379,9 @@ void fetch_plan::blame(source_entry& one, const chunk_fetch& fetch, fetch_failur
       one.holds[fetch.shard] = false;
       choice_is_due_ = true;
       return;
+    case fetch_failure::torn:
+      if (++one.torn <= most_torn) return;
+      [[fallthrough]];
     case fetch_failure::lie:
       return leave(one, source_state::liar);
     case fetch_failure::cancelled:

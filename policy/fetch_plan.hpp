@@ -82,7 +82,8 @@ enum class fetch_failure : uint8_t {
   silent,    // the source brought nothing for as long as the fetch had
   busy,      // the source has too much to do
   busy_here, // the transport has: it takes another fetch after a completion
-  lie        // what came into a buffer is not what was asked for
+  lie,       // it is not what was asked for: nothing more from the source
+  torn       // neither, but it was read so late that the source may have let go of it: its fault only after a few times
 };
 
 // Where a chunk is when one of its fetches has ended.
@@ -122,8 +123,8 @@ public:
   const chunk_fetch& hedge_of(const chunk_fetch& fetch) const;
   // The checksum of a landed chunk was right. True: it was the last one of its shard.
   bool on_verified(const chunk_fetch& fetch);
-  // It was wrong: the source is quarantined, the chunk goes back to the queue.
-  void on_bad(const chunk_fetch& fetch);
+  // It was wrong, a lie or torn: the chunk goes back to the queue.
+  void on_bad(const chunk_fetch& fetch, fetch_failure why = fetch_failure::lie);
 
   // -- time -----------------------------------------------------------------------------------------------------------
 
@@ -158,6 +159,7 @@ private:
     uint32_t refusals = 0;       // in a row
     bool refused_here = false;   // the last of them, by the transport
     uint32_t second_chances = 0; // since it has last landed a chunk
+    uint32_t torn = 0;           // chunks
     uint64_t queued_bytes = 0;
     uint32_t queued_chunks = 0;
     core::time_us moved_us = 0; // when its window last became non-empty, or its last chunk landed

@@ -38,6 +38,8 @@ struct fetched {
   core::duration_us duration_us = 0; // from the call to the last byte
   path way = path::loopback;
   std::optional<uint64_t> checksum; // of the bytes in the target, where the backend computes it while copying
+  // It was read so late that the source may have let go of the range: wrong bytes are nobody's lie.
+  bool may_be_torn = false;
 };
 
 // Called exactly once per accepted fetch, when nothing can write into the target any more; on a thread of the

@@ -140,6 +140,22 @@ TEST(FetchPlan, LeavesASourceThatCrawls) {
   EXPECT_EQ(plan.starved_shards(), std::vector<uint32_t>{0});
 }
 
+TEST(FetchPlan, BlamesASourceForTornChunksOnlyAfterAFewOfThem) {
+  fetch_plan plan({}, std::vector<uint64_t>{chunk});
+  const auto source = add_full_source(plan, 1, source_kind::peer_device, gigabyte_per_s);
+  for (int i = 0; i < 4; ++i) {
+    const auto one = plan.next(i);
+    ASSERT_TRUE(one);
+    plan.on_landed(*one, i);
+    plan.on_bad(*one, fetch_failure::torn);
+    EXPECT_FALSE(plan.is_lost(source));
+  }
+  const auto last = *plan.next(10);
+  plan.on_landed(last, 10);
+  plan.on_bad(last, fetch_failure::torn);
+  EXPECT_EQ(plan.state(source), source_state::liar);
+}
+
 TEST(FetchPlan, ForgetsNeitherALieNorAnEnd) {
   for (const auto last : {source_state::liar, source_state::out}) {
     fetch_plan plan({}, std::vector<uint64_t>{4 * chunk});

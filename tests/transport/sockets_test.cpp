@@ -2,12 +2,17 @@
 #include <atomic>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <future>
+#include <memory>
+#include <optional>
 #include <span>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "core/clock.hpp"
 #include "core/random.hpp"
 #include "tests/support/until.hpp"
 #include "tests/transport/raw_peer.hpp"
@@ -399,6 +404,37 @@ TEST_F(SocketsAsker, EndsEverythingAskedOfASourceThatHangs) {
   welcome(source);
   EXPECT_EQ(late.get().error().code, core::errc::deadline_exceeded);
   EXPECT_EQ(patient.get().error().code, core::errc::deadline_exceeded);
+}
+
+// A copy thread that hardly gets to run.
+std::optional<uint64_t> fill_slowly(std::byte*, uint64_t size, uint64_t,
+                                    const std::function<bool(uint64_t, uint64_t)>& fill) {
+  const auto until_us = core::monotonic_now_us() + 80'000;
+  while (core::monotonic_now_us() < until_us) std::this_thread::yield(); // that is the point of it
+  return fill(0, size) ? std::optional<uint64_t>(1) : std::nullopt;
+}
+
+TEST_F(SocketsSource, IsNotBlamedWhenItsAskerReadsItsMemorySlowly) {
+  start();
+  exporter none;
+  backend_options options;
+  options.node = "asker";
+  options.secret = the_secret;
+  options.copiers = std::make_shared<copy_pool>(1);
+  options.fill = fill_slowly;
+  const auto asker = std::move(*backend::create(options, none));
+  std::vector<std::byte> target(memory.size());
+  std::deque<std::promise<core::result<fetched>>> ended(12); // more than it grants at a time
+  for (size_t i = 0; i < ended.size(); ++i)
+    ASSERT_TRUE(asker->fetch({"source", incarnation, this_boot_id(), "", "127.0.0.1", source->port()},
+                             {{name.region, name.generation, i * 4096, 4096}, {target.data() + i * 4096, 4096}, 60'000},
+                             [&ended, i](auto got) { ended[i].set_value(std::move(got)); }));
+  for (size_t i = 0; i < ended.size(); ++i) {
+    const auto got = ended[i].get_future().get();
+    ASSERT_TRUE(got) << got.error().message;
+    if (got->way != path::cma) GTEST_SKIP() << "the kernel lets nobody read another's memory";
+    EXPECT_TRUE(i < 6 || got->may_be_torn) << "it was asked for long before it was read";
+  }
 }
 
 TEST_F(SocketsAsker, DoesNotWaitLongForAListenerThatNeverAnswers) {

@@ -76,7 +76,7 @@ core::result<fetched> network::deliver(const flight& one) {
   ++source.delivered;
   if (source.wrong.corrupt_every && source.delivered % source.wrong.corrupt_every == 0)
     target[range.length_bytes / 2] ^= std::byte{1};
-  return fetched{range.length_bytes, clock_.now_us() - one.called_us, path::loopback, std::nullopt};
+  return fetched{range.length_bytes, clock_.now_us() - one.called_us, path::loopback, std::nullopt, source.wrong.torn};
 }
 
 // -- backend ----------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ struct faults {
   bool hung = false;                // it delivers nothing
   uint64_t rate_bps = 0;            // bytes per second it delivers one after another; 0: at once
   uint64_t corrupt_every = 0;       // every n-th chunk it delivers has one byte wrong; 0: none
+  bool torn = false;                // and was read so late that it may be torn
   core::duration_us latency_us = 0; // until a fetch begins to deliver
   bool busy = false;                // it refuses what is asked of it
 };

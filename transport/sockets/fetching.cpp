@@ -197,6 +197,7 @@ void fetching::fetch(wanted_fetch what) {
 
 void fetching::ask(flight& one) {
   one.asked = true;
+  one.asked_us = clock_.now_us();
   const bool reads = one.from->way == path::cma;
   give(*one.from, {.kind = reads ? wire::kind::fetch_by_reading : wire::kind::fetch,
                    .id = one.what.id.value,
@@ -265,9 +266,11 @@ void fetching::finish(flight& one, core::result<void> outcome, std::optional<uin
     if (one.from->into == &one) one.from->into = nullptr;
   }
   const auto way = one.way;
+  const auto now = clock_.now_us();
+  const bool may_be_torn = one.reading && now - one.asked_us > grant_us;
   fetches_.erase(what.id.value); // `one` is gone
   if (!outcome) return what.done(core::fail(outcome.error()));
-  what.done(fetched{what.request.source.length_bytes, clock_.now_us() - what.called_us, way, checksum});
+  what.done(fetched{what.request.source.length_bytes, now - what.called_us, way, checksum, may_be_torn});
 }
 
 void fetching::cancel(transport::fetch_id id) {

@@ -5,9 +5,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -75,7 +75,7 @@ private:
     core::time_us heard_us = 0; // a byte came, or a read of its memory ended: nothing comes for those behind it before
     unsigned reading = 0;       // how many threads read its memory
     core::error why;            // it ends
-    std::unordered_set<uint64_t> fetches;
+    std::set<uint64_t> fetches; // in the order in which they were asked for
   };
   struct flight {
     wanted_fetch what;
@@ -83,6 +83,7 @@ private:
     core::error why;            // then
     path way = path::tcp;
     bool asked = false;
+    core::time_us asked_us = 0;
     bool reading = false; // a thread writes into the target
   };
 

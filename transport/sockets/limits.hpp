@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "core/clock.hpp"
+#include "transport/peer_memory.hpp"
 
 namespace fastptm::transport::sockets {
 
@@ -19,9 +20,7 @@ struct serving_limits {
   size_t unread_per_peer = 1024; // messages that a peer does not read; then it is cut off
   core::duration_us send_us = 5'000'000;   // without a byte taken: the peer hangs and is cut off
   core::duration_us idle_us = 120'000'000; // without a fetch: its connection is closed; askers do so earlier
-  // A range that an asker reads for itself stays pinned that long at most: a copy takes a millisecond, and an asker
-  // that hangs must not keep us from evicting. What it reads later fails its checksum.
-  core::duration_us grant_us = 250'000;
+  core::duration_us grant_us = transport::grant_us;
 };
 
 } // namespace fastptm::transport::sockets

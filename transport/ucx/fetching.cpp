@@ -129,6 +129,7 @@ void fetching::fetch(wanted_fetch what) {
 
 void fetching::ask(flight& one) {
   one.asked = true;
+  one.asked_us = clock_.now_us();
   const wire::fetch message{one.from->session, one.what.id.value, reads_memory(*one.from), one.what.request.source};
   if (!one.from->to.send(wire::fetch_id, message)) failed_.push_back(one.from->number);
 }
@@ -218,10 +219,12 @@ void fetching::finish(flight& one, core::result<void> outcome, std::optional<uin
   const auto what = std::move(one.what);
   if (one.from) {
     const auto way = one.from->way;
+    const auto now = clock_.now_us();
+    const bool may_be_torn = way == path::cma && now - one.asked_us > grant_us;
     one.from->fetches.erase(what.id.value);
     fetches_.erase(what.id.value); // `one` is gone
     if (outcome)
-      return what.done(fetched{what.request.source.length_bytes, clock_.now_us() - what.called_us, way, checksum});
+      return what.done(fetched{what.request.source.length_bytes, now - what.called_us, way, checksum, may_be_torn});
   }
   what.done(core::fail(outcome.error()));
 }

@@ -71,6 +71,7 @@ private:
     connection* from = nullptr;
     fetching* here = nullptr;
     bool asked = false;
+    core::time_us asked_us = 0;
     bool receiving = false; // bytes may be arriving in the target
   };
 

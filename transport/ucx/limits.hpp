@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "core/clock.hpp"
+#include "transport/peer_memory.hpp"
 
 namespace fastptm::transport::ucx {
 
@@ -14,9 +15,7 @@ struct serving_limits {
   size_t peers = 256;                        // connections beyond it are refused
   core::duration_us greeting_us = 2'000'000; // to prove the secret
   core::duration_us send_us = 5'000'000;     // a send that takes longer: the peer hangs and is cut off
-  // A range that an asker reads for itself stays pinned that long at most: a copy takes a millisecond, and an asker
-  // that hangs must not keep us from evicting. What it reads later fails its checksum.
-  core::duration_us grant_us = 250'000;
+  core::duration_us grant_us = transport::grant_us;
 };
 
 } // namespace fastptm::transport::ucx

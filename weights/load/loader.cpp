@@ -175,12 +175,12 @@ void loader::on_fetched(uint64_t token, core::result<transport::fetched> result)
   run(std::move(out));
 }
 
-void loader::on_checked(const policy::chunk_fetch& fetch, uint64_t checksum) {
+void loader::on_checked(const arrival& what, uint64_t checksum) {
   actions out;
   {
     const core::mutex_lock lock(mutex_);
     --checks_;
-    note_checked(fetch, checksum, out);
+    note_checked(what, checksum, out);
     drive(out);
     ++calls_out_;
   }
@@ -204,16 +204,16 @@ void loader::note_landed(const policy::chunk_fetch& fetch, const transport::fetc
   if (!first_land_us_) first_land_us_ = now;
   if (source.report.path.empty()) source.report.path = transport::to_string(got.way);
   if (fetch.hedge && got.checksum && *got.checksum != checksum_of(fetch)) {
-    if (plan_.on_failed(fetch, policy::fetch_failure::lie, now) == policy::chunk_place::queue) ++refetched_;
-    return note_wrong(fetch, out);
+    const auto failure = got.may_be_torn ? policy::fetch_failure::torn : policy::fetch_failure::lie;
+    if (plan_.on_failed(fetch, failure, now) == policy::chunk_place::queue) ++refetched_;
+    return note_wrong({fetch, got.may_be_torn}, out);
   }
   if (plan_.is_hedged(fetch)) doom_twins_of(fetch, out);
   const auto place = plan_.on_landed(fetch, now);
-  if (place == policy::chunk_place::buffer) return note_in_buffer(fetch, out);
+  if (place == policy::chunk_place::buffer) return check_later({fetch, got.may_be_torn, buffer_of(fetch)}, out);
   if (place != policy::chunk_place::target) return;
-  if (got.checksum) return note_checked(fetch, *got.checksum, out);
-  ++checks_;
-  out.checks.push_back(fetch);
+  if (got.checksum) return note_checked({fetch, got.may_be_torn}, *got.checksum, out);
+  check_later({fetch, got.may_be_torn}, out);
 }
 
 void loader::note_failed(const flight& one, policy::fetch_failure failure, const core::error& why, actions& out) {
@@ -224,22 +224,25 @@ void loader::note_failed(const flight& one, policy::fetch_failure failure, const
   const auto place = plan_.on_failed(one.fetch, failure, clock_.now_us());
   const bool was_refused = failure == fetch_failure::busy || failure == fetch_failure::busy_here;
   if (place == policy::chunk_place::queue && !was_refused) ++refetched_;
-  if (place == policy::chunk_place::buffer) note_in_buffer(plan_.hedge_of(one.fetch), out);
+  if (place == policy::chunk_place::buffer) {
+    const auto& hedge = plan_.hedge_of(one.fetch);
+    check_later({hedge, false, buffer_of(hedge)}, out);
+  }
   if (!one.doomed) last_failure_ = why.message;
   if (!was_lost && plan_.is_lost(source)) note_lost(source, why, out);
 }
 
-void loader::note_in_buffer(const policy::chunk_fetch& fetch, actions& out) {
+void loader::check_later(arrival what, actions& out) {
   ++checks_;
-  out.copies.emplace_back(fetch, buffer_of(fetch));
+  out.checks.push_back(what);
 }
 
-void loader::note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, actions& out) {
+void loader::note_checked(const arrival& what, uint64_t checksum, actions& out) {
+  const auto& fetch = what.fetch;
   if (checksum != checksum_of(fetch)) {
     ++refetched_;
-    note_wrong(fetch, out);
-    plan_.on_bad(fetch);
-    return;
+    plan_.on_bad(fetch, what.may_be_torn ? policy::fetch_failure::torn : policy::fetch_failure::lie);
+    return note_wrong(what, out);
   }
   ++verified_;
   bytes_ += fetch.length_bytes;
@@ -252,7 +255,9 @@ void loader::note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, a
   out.verified.push_back(fetch.shard);
 }
 
-void loader::note_wrong(const policy::chunk_fetch& fetch, actions& out) {
+void loader::note_wrong(const arrival& what, actions& out) {
+  const auto& fetch = what.fetch;
+  if (what.may_be_torn && plan_.state(fetch.source) != policy::source_state::liar) return; // this time
   ++bad_;
   auto& source = *sources_[fetch.source];
   if (std::exchange(source.lied, true)) return;
@@ -361,11 +366,13 @@ std::vector<loader::refusal> loader::call_out(actions what) {
     if (auto launched = launch(token); !launched) refused.push_back({token, std::move(launched.error())});
   for (const auto shard : what.verified)
     if (callbacks_.shard_verified) callbacks_.shard_verified(shard);
-  const auto checked = [this](const policy::chunk_fetch& fetch) {
-    return [self = shared_from_this(), fetch](uint64_t checksum) { self->on_checked(fetch, checksum); };
-  };
-  for (const auto& fetch : what.checks) checker_.submit(place_of(fetch), checked(fetch));
-  for (const auto& [fetch, buffer] : what.copies) checker_.submit_copy(place_of(fetch), buffer, checked(fetch));
+  for (const auto& each : what.checks) {
+    auto checked = [self = shared_from_this(), each](uint64_t checksum) { self->on_checked(each, checksum); };
+    if (each.buffer == nullptr)
+      checker_.submit(place_of(each.fetch), std::move(checked));
+    else
+      checker_.submit_copy(place_of(each.fetch), each.buffer, std::move(checked));
+  }
   for (const auto& [via, id] : what.cancels) via->cancel(id);
   for (const auto& [via, node] : what.closes) via->close_peer(node);
   for (const auto& [node, why] : what.failures)

@@ -110,13 +110,18 @@ private:
     bool accepted = false; // id is known
     bool doomed = false;   // cancelled by us: the source is not to blame
   };
+  // A chunk that is to be verified, in its place or in a buffer out of which it is copied there.
+  struct arrival {
+    policy::chunk_fetch fetch;
+    bool may_be_torn = false;
+    const std::byte* buffer = nullptr;
+  };
   // What to call once the lock is released.
   struct actions {
     std::vector<uint64_t> launches; // flights
     std::vector<std::pair<transport::fetcher*, transport::fetch_id>> cancels;
     std::vector<std::pair<transport::fetcher*, std::string>> closes; // fetcher, node
-    std::vector<policy::chunk_fetch> checks;
-    std::vector<std::pair<policy::chunk_fetch, const std::byte*>> copies; // of hedges, out of their buffers
+    std::vector<arrival> checks;
     std::vector<uint32_t> verified;
     std::vector<std::pair<std::string, core::error>> failures;
     std::vector<uint32_t> starved;
@@ -133,17 +138,17 @@ private:
 
   // -- completions ----------------------------------------------------------------------------------------------------
   void on_fetched(uint64_t token, core::result<transport::fetched> result);
-  void on_checked(const policy::chunk_fetch& fetch, uint64_t checksum);
+  void on_checked(const arrival& what, uint64_t checksum);
 
   // -- locked: change state, note what to call ------------------------------------------------------------------------
   void note_landed(const policy::chunk_fetch& fetch, const transport::fetched& got, actions& out)
       FASTPTM_REQUIRES(mutex_);
   void note_failed(const flight& one, policy::fetch_failure failure, const core::error& why, actions& out)
       FASTPTM_REQUIRES(mutex_);
-  void note_checked(const policy::chunk_fetch& fetch, uint64_t checksum, actions& out) FASTPTM_REQUIRES(mutex_);
+  void note_checked(const arrival& what, uint64_t checksum, actions& out) FASTPTM_REQUIRES(mutex_);
   flight take_flight(uint64_t token) FASTPTM_REQUIRES(mutex_);
-  void note_in_buffer(const policy::chunk_fetch& fetch, actions& out) FASTPTM_REQUIRES(mutex_);
-  void note_wrong(const policy::chunk_fetch& fetch, actions& out) FASTPTM_REQUIRES(mutex_);
+  void check_later(arrival what, actions& out) FASTPTM_REQUIRES(mutex_);
+  void note_wrong(const arrival& what, actions& out) FASTPTM_REQUIRES(mutex_);
   void note_lost(uint32_t source, const core::error& why, actions& out) FASTPTM_REQUIRES(mutex_);
   void doom(flight& one, actions& out) FASTPTM_REQUIRES(mutex_);
   void doom_flights_of(uint32_t source, actions& out) FASTPTM_REQUIRES(mutex_);

@@ -1,209 +1,17 @@
 // Loads over a breakable in-process network: order, failover, lies, starvation, memory.
 #include "weights/load/loader.hpp"
 
-#include <cstring>
-#include <set>
-
 #include <gtest/gtest.h>
 
-#include "core/random.hpp"
-#include "transport/loopback/network.hpp"
-#include "weights/format/hash.hpp"
+#include "tests/weights/load/breakable_load.hpp"
 
 namespace fastptm::weights {
 
 namespace {
 
-using transport::loopback::faults;
+using namespace tests;
 
-// Computes checksums of what has come, as transports do that copy, and lets no cancelled fetch of a node go before it is
-// told to.
-class summing_fetcher final : public transport::fetcher {
-public:
-  explicit summing_fetcher(transport::fetcher& by) : by_(by) {}
-
-  core::result<transport::fetch_id> fetch(const transport::peer_address& peer, const transport::fetch_request& request,
-                                          transport::fetch_done done) override {
-    const auto id = by_.fetch(peer, request, [request, done = std::move(done)](core::result<transport::fetched> got) {
-      if (got) got->checksum = chunk_checksum(request.target.address, request.source.length_bytes);
-      done(std::move(got));
-    });
-    if (id && peer.node == keeps_from) kept.insert(*id);
-    return id;
-  }
-  void cancel(transport::fetch_id id) override {
-    if (!kept.contains(id)) by_.cancel(id);
-  }
-  void close_peer(std::string_view node) override { by_.close_peer(node); }
-  transport::path path_to(const transport::peer_address& peer) const override { return by_.path_to(peer); }
-
-  std::string keeps_from;
-  std::set<transport::fetch_id> kept;
-
-private:
-  transport::fetcher& by_;
-};
-
-// A transport that takes a few fetches at a time.
-class narrow_fetcher final : public transport::fetcher {
-public:
-  narrow_fetcher(transport::fetcher& by, uint32_t most) : by_(by), most_(most) {}
-
-  core::result<transport::fetch_id> fetch(const transport::peer_address& peer, const transport::fetch_request& request,
-                                          transport::fetch_done done) override {
-    ++asked;
-    if (in_flight_ == most_) return core::fail(core::errc::busy, "too much is in flight");
-    ++in_flight_;
-    return by_.fetch(peer, request, [this, done = std::move(done)](core::result<transport::fetched> result) {
-      --in_flight_;
-      done(std::move(result));
-    });
-  }
-  void cancel(transport::fetch_id id) override { by_.cancel(id); }
-  void close_peer(std::string_view node) override { by_.close_peer(node); }
-  transport::path path_to(const transport::peer_address& peer) const override { return by_.path_to(peer); }
-
-  uint32_t asked = 0;
-
-private:
-  transport::fetcher& by_;
-  const uint32_t most_;
-  uint32_t in_flight_ = 0;
-};
-
-// A few shards, nodes that hold them, and one load on a clock that the test moves.
-struct Loader : testing::Test {
-  Loader() {
-    core::prng random(5);
-    for (uint64_t size : {9ull << 20, 4096ull, 5ull << 20, 12ull << 20}) {
-      auto& bytes = originals.emplace_back(size);
-      for (size_t i = 0; i + 8 <= size; i += 8) {
-        const auto value = random.next();
-        std::memcpy(bytes.data() + i, &value, 8);
-      }
-      targets.emplace_back(size, std::byte{0xee});
-    }
-  }
-
-  // A node whose exports are one region per shard.
-  void add_node(const std::string& name, const faults& wrong = {}) {
-    auto& node = nodes.emplace_back();
-    node.name = name;
-    for (auto& bytes : originals) node.regions.push_back(node.exports.add({{bytes.data(), bytes.size()}, -1}));
-    network.add_node(name, 1, node.exports);
-    network.faults_of(name) = wrong;
-  }
-
-  load_source source(const std::string& name, std::vector<uint32_t> shards = {0, 1, 2, 3},
-                     policy::source_kind kind = policy::source_kind::peer_device) {
-    load_source made;
-    made.kind = kind;
-    made.peer = {name, 1, "", "", "", 0};
-    made.via = &fetcher;
-    for (auto& node : nodes)
-      if (node.name == name)
-        for (const auto shard : shards)
-          made.holds.push_back({shard, node.regions[shard].region, node.regions[shard].generation, 0});
-    return made;
-  }
-
-  void make(bool wants_starved = false) {
-    std::vector<shard_to_load> shards;
-    for (size_t i = 0; i < originals.size(); ++i) {
-      shard_to_load shard{{targets[i].data(), targets[i].size()}, {}};
-      for (uint64_t at = 0; at < originals[i].size(); at += chunk_bytes)
-        shard.chunk_checksums.push_back(
-            chunk_checksum(originals[i].data() + at, std::min(chunk_bytes, originals[i].size() - at)));
-      shards.push_back(std::move(shard));
-    }
-    loader_callbacks callbacks;
-    callbacks.shard_verified = [this](uint32_t shard) {
-      EXPECT_FALSE(outcome) << "a shard after done";
-      EXPECT_EQ(std::memcmp(targets[shard].data(), originals[shard].data(), originals[shard].size()), 0);
-      verified.push_back(shard);
-    };
-    callbacks.source_failed = [this](const std::string& node, const core::error& why) {
-      failures.emplace_back(node, why.code);
-    };
-    if (wants_starved) callbacks.starved = [this](std::vector<uint32_t> which) { starved.push_back(std::move(which)); };
-    callbacks.look_at = [this](core::time_us at_us) { look_us = at_us; };
-    callbacks.done = [this](core::result<void> result, load_report made) {
-      EXPECT_FALSE(outcome) << "done twice";
-      outcome = std::move(result);
-      report = std::move(made);
-    };
-    loader_options options;
-    options.plan.hedges = hedges;
-    rates.calibrated("loopback", 10'000'000'000);
-    options.rates = rates;
-    load = loader::make(options, std::move(shards), checker, clock, std::move(callbacks));
-  }
-
-  // What is due now: false, nothing was.
-  bool step() {
-    if (clock.now_us() >= look_us) {
-      look_us = never_us;
-      load->look();
-      return true;
-    }
-    return network.progress() > 0;
-  }
-  // Lets time pass until the load is over or nothing can happen any more.
-  void run() {
-    while (!outcome) {
-      if (step()) continue;
-      const auto due_us = std::min(network.next_due_us().value_or(never_us), look_us);
-      if (due_us == never_us) return;
-      clock.advance(std::max<core::duration_us>(due_us - clock.now_us(), 1));
-    }
-  }
-
-  void expect_all_right() {
-    ASSERT_TRUE(outcome);
-    EXPECT_TRUE(*outcome) << outcome->error().message;
-    EXPECT_EQ(std::set(verified.begin(), verified.end()).size(), originals.size());
-    EXPECT_EQ(verified.size(), originals.size());
-    EXPECT_EQ(targets, originals);
-    EXPECT_EQ(report.bytes_moved, (26ull << 20) + 4096);
-    EXPECT_EQ(report.verified_chunks, 9u);
-    uint64_t sum = 0;
-    for (const auto& each : report.sources) sum += each.bytes;
-    EXPECT_EQ(sum, report.bytes_moved);
-  }
-  const source_report& report_of(const std::string& node) {
-    for (const auto& each : report.sources)
-      if (each.node == node) return each;
-    ADD_FAILURE() << node << " is not in the report";
-    return report.sources.front();
-  }
-
-  struct node_state {
-    std::string name;
-    transport::exporter exports;
-    std::vector<transport::exported> regions;
-  };
-
-  static constexpr auto never_us = std::numeric_limits<core::time_us>::max();
-  core::manual_clock clock;
-  core::time_us look_us = never_us; // the loader wants to look then
-  std::deque<node_state> nodes;
-  transport::loopback::network network{clock};
-  transport::loopback::backend fetcher{network};
-  verifier checker{0};
-  std::vector<std::vector<std::byte>> originals;
-  std::vector<std::vector<std::byte>> targets;
-  policy::link_rates rates;
-  uint32_t hedges = policy::fetch_plan_options().hedges;
-  std::shared_ptr<loader> load;
-
-  std::vector<uint32_t> verified;
-  std::vector<std::pair<std::string, core::errc>> failures;
-  std::vector<std::vector<uint32_t>> starved;
-  std::optional<core::result<void>> outcome;
-  load_report report;
-};
-
-constexpr uint64_t slow_bps = 1'000'000'000;
+struct Loader : breakable_load {};
 
 TEST_F(Loader, VerifiesShardsInLayerOrderFromOneSource) {
   add_node("a", {.rate_bps = slow_bps});
@@ -466,97 +274,38 @@ TEST_F(Loader, LosesNoSourceThatDeliversHoweverSlowly) {
   EXPECT_EQ(report.refetched_chunks, 0u);
 }
 
-// Both holders are asked; one of them hangs from the beginning on, with a part of the first shard.
-TEST_F(Loader, AsksAnotherHolderForWhatASlowSourceHas) {
+// As over cma on a busy machine: the source let go of a range before it was read to its end.
+TEST_F(Loader, FetchesAnewWhatMayBeTornAndBlamesNobody) {
   for (const bool sums : {false, true}) {
     SCOPED_TRACE(sums);
     nodes.clear();
     verified.clear();
     outcome.reset();
-    add_node("slow", {.hung = true});
-    add_node("other", {.rate_bps = slow_bps});
+    add_node("a", {.rate_bps = slow_bps, .corrupt_every = 4, .torn = true});
     summing_fetcher summing(fetcher);
     make();
-    for (const auto* name : {"slow", "other"}) {
-      auto from = source(name);
-      if (sums) from.via = &summing;
-      load->add_source(std::move(from));
-    }
-    const auto begin_us = clock.now_us();
-    load->start();
-    run();
-    expect_all_right();
-    EXPECT_TRUE(failures.empty());
-    EXPECT_EQ(report_of("other").chunks, 9u);
-    EXPECT_EQ(report.refetched_chunks, 0u);
-    EXPECT_LT(clock.now_us() - begin_us, 120'000) << "27 ms of bytes, and the time until it was slow";
-  }
-}
-
-TEST_F(Loader, WritesAHedgeIntoItsPlaceOnlyWhenTheOriginalHasEnded) {
-  add_node("slow", {.hung = true});
-  add_node("other", {.rate_bps = slow_bps});
-  summing_fetcher keeping(fetcher);
-  keeping.keeps_from = "slow";
-  make();
-  for (const auto* name : {"slow", "other"}) {
-    auto from = source(name);
-    from.via = &keeping;
-    load->add_source(std::move(from));
-  }
-  load->start();
-  while (clock.now_us() < 200'000) {
-    if (step()) continue;
-    const auto due_us = std::min(network.next_due_us().value_or(never_us), look_us);
-    clock.advance(std::max<core::duration_us>(due_us - clock.now_us(), 1));
-  }
-  ASSERT_FALSE(keeping.kept.empty());
-  EXPECT_FALSE(outcome) << "its fetches could still write";
-  EXPECT_TRUE(std::any_of(targets.begin(), targets.end(), [](const auto& target) {
-    return std::all_of(target.begin(), target.begin() + 4096, [](auto each) { return each == std::byte{0xee}; });
-  })) << "nothing may be written where they might write";
-  run();
-  expect_all_right();
-}
-
-TEST_F(Loader, KeepsWaitingForASlowSourceWhenWhoeverWasAskedInsteadLies) {
-  for (const bool sums : {false, true}) {
-    SCOPED_TRACE(sums);
-    nodes.clear();
-    verified.clear();
-    failures.clear();
-    outcome.reset();
-    add_node("slow", {.rate_bps = slow_bps, .latency_us = 150'000});
-    add_node("liar", {.rate_bps = slow_bps, .corrupt_every = 1});
-    summing_fetcher summing(fetcher);
-    make();
-    load->add_source(source("slow"));
-    load->start();
-    auto from = source("liar");
+    auto from = source("a");
     if (sums) from.via = &summing;
     load->add_source(std::move(from));
+    load->start();
     run();
     expect_all_right();
-    EXPECT_EQ(report_of("liar").bytes, 0u);
-    EXPECT_EQ(failures.front(), (std::pair<std::string, core::errc>{"liar", core::errc::corrupt}));
+    EXPECT_EQ(report.bad_chunks, 0u);
+    EXPECT_EQ(report.refetched_chunks, 2u);
+    EXPECT_TRUE(failures.empty());
   }
 }
 
-TEST_F(Loader, GivesUpWhileAHedgeIsUnderWay) {
-  add_node("slow", {.hung = true});
-  add_node("other", {.rate_bps = slow_bps / 1000});
+TEST_F(Loader, BlamesASourceWhoseChunksAreAlwaysTorn) {
+  add_node("a", {.rate_bps = slow_bps, .corrupt_every = 1, .torn = true});
+  add_node("honest", {.rate_bps = slow_bps / 2});
   make();
-  for (const auto* name : {"slow", "other"}) load->add_source(source(name));
+  for (const auto* name : {"a", "honest"}) load->add_source(source(name));
   load->start();
-  while (clock.now_us() < 100'000) {
-    if (step()) continue;
-    const auto due_us = std::min(network.next_due_us().value_or(never_us), look_us);
-    clock.advance(std::max<core::duration_us>(due_us - clock.now_us(), 1));
-  }
-  load->give_up({core::errc::cancelled, "not wanted any more"});
   run();
-  ASSERT_TRUE(outcome);
-  EXPECT_FALSE(network.next_due_us()) << "fetches are still under way";
+  expect_all_right();
+  EXPECT_GE(report.bad_chunks, 1u);
+  EXPECT_EQ(failures.front(), (std::pair<std::string, core::errc>{"a", core::errc::corrupt}));
 }
 
 // Random deaths, hangs, lies and slowness; one honest node stays. Always complete, always right.
