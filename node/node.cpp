@@ -193,7 +193,7 @@ actors::node_parts running_node::parts_of_actors() {
     joined_ = true;
     stop_.nudge();
   };
-  out.on_peer_lost = [this](const std::string& node, uint64_t) { ways_->forget(node); };
+  out.on_peer_lost = [this](const std::string& node, uint64_t incarnation) { ways_->forget(node, incarnation); };
   out.on_fatal = [this](const core::error& why) { stop_.fail(why); };
   return out;
 }

@@ -86,9 +86,9 @@ transport::fetcher* transports::fetcher_to(const transport::peer_address& peer) 
   return peer.data_host.empty() ? nullptr : network_.get();
 }
 
-void transports::forget(const std::string& node) {
-  mapped_->close_peer(node);
-  network_->close_peer(node);
+void transports::forget(const std::string& node, uint64_t incarnation) {
+  mapped_->close_peer(node, incarnation);
+  network_->close_peer(node, incarnation);
 }
 
 } // namespace fastptm::node

@@ -27,7 +27,7 @@ public:
 
   // Memory that can be mapped is; everything else comes over the network. Null when neither can reach the peer.
   transport::fetcher* fetcher_to(const transport::peer_address& peer);
-  void forget(const std::string& node);
+  void forget(const std::string& node, uint64_t incarnation);
 
 private:
   transports() = default;

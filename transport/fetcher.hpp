@@ -61,8 +61,8 @@ public:
   // Unknown ids are ignored.
   virtual void cancel(fetch_id id) = 0;
 
-  // Fails what is outstanding from this node and forgets it; the next fetch connects anew.
-  virtual void close_peer(std::string_view node) = 0;
+  // Fails what is outstanding from this life of a node and forgets it; the next fetch connects anew.
+  virtual void close_peer(std::string_view node, uint64_t incarnation) = 0;
 
   // The path that a fetch from this peer takes, as far as known now.
   virtual path path_to(const peer_address& peer) const = 0;

@@ -77,7 +77,7 @@ bool network_engine::carry_out_posted() {
 void network_engine::carry_out(command& what) {
   std::visit(overloaded{[this](wanted_fetch& fetch) { begin(std::move(fetch)); },
                         [this](cancel_command& cancel) { give_up(cancel.id); },
-                        [this](close_command& close) { leave(close.node); },
+                        [this](close_command& close) { leave(close.node, close.incarnation); },
                         [this](read_command& read) { on_read(read.id, read.complete, read.checksum); }},
              what);
 }

@@ -46,7 +46,7 @@ public:
   // -- any thread, as fetcher says ------------------------------------------------------------------------------------
   core::result<fetch_id> fetch(const peer_address& peer, const fetch_request& request, fetch_done done);
   void cancel(fetch_id id) { post(cancel_command{id}); }
-  void close_peer(std::string_view node) { post(close_command{std::string(node)}); }
+  void close_peer(std::string_view node, uint64_t incarnation) { post(close_command{std::string(node), incarnation}); }
   path path_to(const peer_address& peer) const;
 
   uint16_t port() const { return port_; }
@@ -55,7 +55,7 @@ protected:
   // -- the pump's -----------------------------------------------------------------------------------------------------
   virtual void begin(wanted_fetch what) = 0;
   virtual void give_up(fetch_id id) = 0;
-  virtual void leave(const std::string& node) = 0;
+  virtual void leave(const std::string& node, uint64_t incarnation) = 0;
   virtual void on_read(uint64_t id, bool complete, std::optional<uint64_t> checksum) = 0;
 
   // True: there was something.
@@ -77,6 +77,7 @@ private:
   };
   struct close_command {
     std::string node;
+    uint64_t incarnation = 0;
   };
   struct read_command {
     uint64_t id;

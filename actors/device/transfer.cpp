@@ -110,10 +110,11 @@ void transfer::add_peer(const protocol::holder_row& holder) {
   }
   if (source.holds.empty()) return;
   const auto known = peers_.find(holder.device);
-  if (known != peers_.end())
-    loader_->add_holdings(known->second, source.holds);
+  const auto incarnation = source.peer.incarnation;
+  if (known != peers_.end() && known->second.incarnation == incarnation)
+    loader_->add_holdings(known->second.number, source.holds);
   else
-    peers_[holder.device] = loader_->add_source(std::move(source));
+    peers_[holder.device] = {incarnation, loader_->add_source(std::move(source))};
 }
 
 void transfer::stage(uint32_t shard) {
@@ -199,7 +200,9 @@ void transfer::on_ended(const transfer_end& end) {
 
 void transfer::on_node_lost(const protocol::node_lost& lost) {
   // Its next life may be a source again; one that was slow or lied is not asked again by this load.
-  std::erase_if(peers_, [&](const auto& peer) { return peer.first.starts_with(lost.node + "/"); });
+  std::erase_if(peers_, [&](const auto& peer) {
+    return peer.first.starts_with(lost.node + "/") && peer.second.incarnation == lost.incarnation;
+  });
   loader_->lose_source(lost.node, lost.incarnation);
 }
 

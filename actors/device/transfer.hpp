@@ -106,7 +106,11 @@ private:
   policy::staging staging_;
   core::time_us looks_us_ = 0;                                                // the next time it will; 0: none is set
   core::time_us loader_looks_us_ = std::numeric_limits<core::time_us>::max(); // when its loader has to
-  std::map<std::string, uint32_t> peers_; // devices that are sources, and their numbers in the loader
+  struct peer_source {
+    uint64_t incarnation = 0; // of its node
+    uint32_t number = 0;      // in the loader
+  };
+  std::map<std::string, peer_source> peers_; // devices that are sources
   // Of the store: one for what was in memory, one for what it read from disk. Made anew after a failure.
   std::optional<uint32_t> cache_source_;
   std::optional<uint32_t> disk_source_;

@@ -30,8 +30,13 @@ public:
     if (static_cast<size_t>(mine) >= fetches_in_flight) return core::fail(core::errc::busy, "too much is in flight");
     return transport::fetch_id{network_.begin(name_, peer, request, std::move(done))};
   }
-  void cancel(transport::fetch_id id) override { network_.give_up(name_, id.value, {}, core::errc::cancelled); }
-  void close_peer(std::string_view node) override { network_.give_up(name_, 0, node, core::errc::unavailable); }
+  void cancel(transport::fetch_id id) override {
+    network_.give_up(name_, core::errc::cancelled, [&](const flight& one) { return one.id == id.value; });
+  }
+  void close_peer(std::string_view node, uint64_t incarnation) override {
+    network_.give_up(name_, core::errc::unavailable,
+                     [&](const flight& one) { return one.source == node && one.incarnation == incarnation; });
+  }
   transport::path path_to(const transport::peer_address&) const override { return transport::path::loopback; }
 
 private:
@@ -73,11 +78,9 @@ uint64_t virtual_network::begin(const std::string& asker, const transport::peer_
   return last_id_;
 }
 
-void virtual_network::give_up(const std::string& asker, uint64_t id, std::string_view source, core::errc why) {
-  for (auto& one : flights_) {
-    if (one.asker != asker || one.given_up || (id != 0 ? one.id != id : one.source != source)) continue;
-    one.given_up = why;
-  }
+template <class Which> void virtual_network::give_up(const std::string& asker, core::errc why, Which is_meant) {
+  for (auto& one : flights_)
+    if (one.asker == asker && !one.given_up && is_meant(one)) one.given_up = why;
 }
 
 bool virtual_network::is_silent(const flight& one) const {

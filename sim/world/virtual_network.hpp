@@ -71,7 +71,7 @@ private:
 
   uint64_t begin(const std::string& asker, const transport::peer_address& peer, const transport::fetch_request& request,
                  transport::fetch_done done);
-  void give_up(const std::string& asker, uint64_t id, std::string_view source, core::errc why);
+  template <class Which> void give_up(const std::string& asker, core::errc why, Which is_meant);
   bool is_silent(const flight& one) const;
   core::time_us end_of(const flight& one) const;
   core::result<transport::fetched> deliver(const flight& one);

@@ -33,7 +33,7 @@ public:
       return done(core::fail(core::errc::cancelled, "cancelled"));
     }
   }
-  void close_peer(std::string_view) override {}
+  void close_peer(std::string_view, uint64_t) override {}
   transport::path path_to(const transport::peer_address&) const override { return transport::path::loopback; }
 
   // The oldest one is there. Requires: something was asked for.

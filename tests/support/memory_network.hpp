@@ -53,7 +53,7 @@ public:
     return transport::fetch_id{++last_id_};
   }
   void cancel(transport::fetch_id) override {} // everything completes soon
-  void close_peer(std::string_view) override {}
+  void close_peer(std::string_view, uint64_t) override {}
   transport::path path_to(const transport::peer_address&) const override { return transport::path::loopback; }
 
 private:

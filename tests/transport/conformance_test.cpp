@@ -230,10 +230,20 @@ TEST_P(Fetcher, EndsFetchesOfAClosedPeerAndConnectsAnewAfterwards) {
   completions done(*rig_);
   for (uint64_t i = 0; i < 16; ++i)
     ASSERT_TRUE(rig_->asker().fetch(rig_->address(), into(i * 1_MiB, range(i * 1_MiB, 1_MiB)), done.next()));
-  rig_->asker().close_peer("source");
+  rig_->asker().close_peer("source", rig_->address().incarnation);
   ASSERT_TRUE(done.wait());
   EXPECT_TRUE(done.each_exactly_once());
   EXPECT_TRUE(fetch_one(into(0, range(0, 4_MiB))));
+}
+
+TEST_P(Fetcher, KeepsTheConnectionToANodeWhoseEarlierLifeIsClosedLate) {
+  open();
+  completions done(*rig_);
+  for (uint64_t i = 0; i < 16; ++i)
+    ASSERT_TRUE(rig_->asker().fetch(rig_->address(), into(i * 1_MiB, range(i * 1_MiB, 1_MiB)), done.next()));
+  rig_->asker().close_peer("source", rig_->address().incarnation + 1);
+  ASSERT_TRUE(done.wait());
+  for (size_t i = 0; i < done.size(); ++i) EXPECT_TRUE(done[i]) << done[i].error().message;
 }
 
 TEST_P(Fetcher, AnswersBusyBeyondItsBound) {

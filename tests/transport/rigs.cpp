@@ -47,7 +47,7 @@ public:
   fetcher& asker() override { return *asker_; }
   peer_address address() const override { return {"source", options_.incarnation, "", "", "", 0}; }
   void stop_source() override { network_.faults_of("source").dead = true; }
-  void stop_asker() override { asker_->close_peer("source"); }
+  void stop_asker() override { asker_->close_peer("source", options_.incarnation); }
   void turn() override { network_.progress(); }
 
 private:

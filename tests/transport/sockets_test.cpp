@@ -262,8 +262,8 @@ TEST_F(SocketsSource, TakesARangeBackAtOnceFromANodeThatWasLost) {
   ASSERT_TRUE(who.readable(raw_peer::patience_ms));
   std::atomic<bool> withdrawn = false;
   exports.withdraw(name, [&] { withdrawn = true; });
-  source->close_peer("another");
-  source->close_peer("lost");
+  source->close_peer("another", 1);
+  source->close_peer("lost", 1);
   EXPECT_TRUE(tests::until([&] { return withdrawn.load(); }));
 }
 

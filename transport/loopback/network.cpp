@@ -115,9 +115,9 @@ void backend::cancel(fetch_id id) {
     }
 }
 
-void backend::close_peer(std::string_view node) {
+void backend::close_peer(std::string_view node, uint64_t incarnation) {
   for (auto& one : network_.flights_)
-    if (one.from == node) {
+    if (one.from == node && one.incarnation == incarnation) {
       one.ended = true;
       one.ends_as = core::errc::unavailable;
       one.due_us = network_.clock_.now_us();

@@ -39,7 +39,7 @@ public:
 
   core::result<fetch_id> fetch(const peer_address& peer, const fetch_request& request, fetch_done done) override;
   void cancel(fetch_id id) override;
-  void close_peer(std::string_view node) override;
+  void close_peer(std::string_view node, uint64_t incarnation) override;
   path path_to(const peer_address&) const override { return path::map; }
 
 private:

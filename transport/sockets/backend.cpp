@@ -38,8 +38,8 @@ private:
     fetching_.fetch(std::move(what));
   }
   void give_up(transport::fetch_id id) override { fetching_.cancel(id); }
-  void leave(const std::string& node) override {
-    fetching_.close_peer(node);
+  void leave(const std::string& node, uint64_t incarnation) override {
+    fetching_.close_peer(node, incarnation);
     serving_.close_peer(node);
   }
   void on_read(uint64_t id, bool complete, std::optional<uint64_t> checksum) override {
@@ -113,8 +113,8 @@ core::result<transport::fetch_id> backend::fetch(const peer_address& peer, const
 void backend::cancel(transport::fetch_id id) {
   engine_->cancel(id);
 }
-void backend::close_peer(std::string_view node) {
-  engine_->close_peer(node);
+void backend::close_peer(std::string_view node, uint64_t incarnation) {
+  engine_->close_peer(node, incarnation);
 }
 path backend::path_to(const peer_address& peer) const {
   return engine_->path_to(peer);

@@ -43,7 +43,7 @@ public:
                                           fetch_done done) override;
   void cancel(transport::fetch_id id) override;
   // Also cuts off what that node fetches from here.
-  void close_peer(std::string_view node) override;
+  void close_peer(std::string_view node, uint64_t incarnation) override;
   path path_to(const peer_address& peer) const override;
 
   // Goes into this node's peer_address.

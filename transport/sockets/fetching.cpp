@@ -306,8 +306,9 @@ void fetching::end(connection& which, const core::error& why) {
   }
 }
 
-void fetching::close_peer(const std::string& node) {
-  if (const auto found = by_node_.find(node); found != by_node_.end())
+void fetching::close_peer(const std::string& node, uint64_t incarnation) {
+  const auto found = by_node_.find(node);
+  if (found != by_node_.end() && found->second->peer.incarnation == incarnation)
     end(*found->second, {core::errc::unavailable, fmt::format("{} was declared lost", node)});
 }
 

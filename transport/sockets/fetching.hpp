@@ -32,7 +32,7 @@ public:
 
   void fetch(wanted_fetch what);
   void cancel(transport::fetch_id id);
-  void close_peer(const std::string& node);
+  void close_peer(const std::string& node, uint64_t incarnation);
   // A read of a peer's memory is over.
   void on_read(uint64_t id, bool complete, std::optional<uint64_t> checksum);
 

@@ -37,7 +37,7 @@ public:
   core::result<transport::fetch_id> fetch(const peer_address& peer, const fetch_request& request,
                                           fetch_done done) override;
   void cancel(transport::fetch_id id) override;
-  void close_peer(std::string_view node) override;
+  void close_peer(std::string_view node, uint64_t incarnation) override;
   path path_to(const peer_address& peer) const override;
 
   // Goes into this node's peer_address.

@@ -252,8 +252,9 @@ void fetching::fail(connection& which, core::error why) {
     if (auto& one = *fetches_.at(id); !one.receiving) finish(one, core::fail(closing.why));
 }
 
-void fetching::close_peer(const std::string& node) {
-  if (const auto found = connections_.find(node); found != connections_.end())
+void fetching::close_peer(const std::string& node, uint64_t incarnation) {
+  const auto found = connections_.find(node);
+  if (found != connections_.end() && found->second->peer.incarnation == incarnation)
     fail(*found->second, {core::errc::unavailable, fmt::format("{} was declared lost", node)});
 }
 

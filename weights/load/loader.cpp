@@ -127,7 +127,7 @@ void loader::lose_source(const std::string& node, uint64_t incarnation) {
       if (!plan_.is_lost(i)) note_lost(i, {core::errc::unavailable, fmt::format("{} was declared lost", node)}, out);
       plan_.lose_source(i);
       // A cancelled fetch may wait for bytes that a hung peer has begun to send; a closed peer's does not.
-      out.closes.emplace_back(what.via, node);
+      out.closes.emplace_back(what.via, what.peer);
     }
     drive(out);
     ++calls_out_;
@@ -306,7 +306,7 @@ void loader::leave_crawling(core::time_us now, actions& out) {
     const auto& what = sources_[source]->what;
     auto text = fmt::format("{} crawls: no chunk in {} s", what.peer.node, options_.plan.crawl_us / 1'000'000);
     note_lost(source, {core::errc::deadline_exceeded, std::move(text)}, out);
-    out.closes.emplace_back(what.via, what.peer.node); // as of one that hangs
+    out.closes.emplace_back(what.via, what.peer); // as of one that hangs
   }
 }
 
@@ -374,7 +374,7 @@ std::vector<loader::refusal> loader::call_out(actions what) {
       checker_.submit_copy(place_of(each.fetch), each.buffer, std::move(checked));
   }
   for (const auto& [via, id] : what.cancels) via->cancel(id);
-  for (const auto& [via, node] : what.closes) via->close_peer(node);
+  for (const auto& [via, peer] : what.closes) via->close_peer(peer.node, peer.incarnation);
   for (const auto& [node, why] : what.failures)
     if (callbacks_.source_failed) callbacks_.source_failed(node, why);
   if (!what.starved.empty()) callbacks_.starved(std::move(what.starved));

@@ -120,7 +120,7 @@ private:
   struct actions {
     std::vector<uint64_t> launches; // flights
     std::vector<std::pair<transport::fetcher*, transport::fetch_id>> cancels;
-    std::vector<std::pair<transport::fetcher*, std::string>> closes; // fetcher, node
+    std::vector<std::pair<transport::fetcher*, transport::peer_address>> closes;
     std::vector<arrival> checks;
     std::vector<uint32_t> verified;
     std::vector<std::pair<std::string, core::error>> failures;

@@ -27,10 +27,14 @@ protected:
       return {[this](registration_id, const locate_request&) { return holders_; },
               [this](registration_id, const running_load& running) { told_.push_back(running.peers); }};
     });
-    store_ = world_.system().spawn([this](caf::event_based_actor*) -> caf::behavior {
-      return {[this](const stage_request& request) {
+    store_ = world_.system().spawn([this](caf::event_based_actor* self) -> caf::behavior {
+      return {[this, self](const stage_request& request) -> caf::result<stage_reply> {
                 staged_.push_back(request.shard);
-                return stage_reply_;
+                if (!store_waits_) return stage_reply_;
+                return waiting_.emplace_back(self->make_response_promise<stage_reply>());
+              },
+              [this](const stage_reply& late) {
+                for (auto& one : std::exchange(waiting_, {})) one.deliver(late);
               },
               [this](release_atom, const core::digest& shard) { released_.push_back(shard); }};
     });
@@ -46,10 +50,11 @@ protected:
     return named;
   }
   // A peer that has the first shards.
-  void let_a_peer_hold(uint8_t shards) {
+  void let_a_peer_hold(uint8_t shards, uint64_t incarnation = 1) {
     holder_row row;
     row.device = "worker-1/host0";
     row.peer.node = "worker-1";
+    row.peer.incarnation = incarnation;
     for (uint8_t i = 0; i < shards; ++i) row.shards.push_back({shard(i), 7, 1, 0, chunk});
     holders_.rows = {row};
   }
@@ -69,7 +74,7 @@ protected:
     }
     options.verified = [this](uint32_t number) { verified_.push_back(number); };
     options.ended = [this](transfer_end end) { ended_.push_back(std::move(end)); };
-    world_.system().spawn<actor_from_state<transfer>>(std::move(options));
+    transfer_ = caf::actor_cast<transfer_actor>(world_.system().spawn<actor_from_state<transfer>>(std::move(options)));
     world_.run();
   }
   void land(uint64_t checksum = 0) {
@@ -84,7 +89,10 @@ protected:
   loading_environment environment_;
   caf::actor directory_, store_;
   holder_list holders_;
+  transfer_actor transfer_;
   stage_reply stage_reply_;
+  bool store_waits_ = false;
+  std::vector<caf::typed_response_promise<stage_reply>> waiting_;
   std::vector<std::vector<std::string>> told_; // the peers, as the directory heard of them
   std::vector<core::digest> staged_, released_;
   std::vector<uint32_t> verified_;
@@ -175,6 +183,57 @@ TEST_F(Transfer, AwaitsAnotherDevicesLoadForAWhileAndThenAsksTheStore) {
 TEST_F(Transfer, SaysWhyTheStoreCouldNotHelp) {
   stage_reply_.error = "its object is damaged";
   begin({1});
+  ASSERT_EQ(ended_.size(), 1u);
+  ASSERT_FALSE(ended_[0].outcome);
+  EXPECT_THAT(ended_[0].outcome.error().message, HasSubstr("its object is damaged"));
+}
+
+TEST_F(Transfer, KeepsASourceWhoseEarlierLifeIsDeclaredLostLate) {
+  let_a_peer_hold(1, 2);
+  begin({1});
+  caf::anon_send(transfer_, node_lost{"worker-1", 1});
+  world_.run();
+  EXPECT_TRUE(staged_.empty());
+  land();
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_TRUE(ended_[0].outcome);
+  EXPECT_EQ(ended_[0].report.refetched_chunks, 0u);
+}
+
+TEST_F(Transfer, TakesFromTheNextLifeOfANodeThatWasLost) {
+  for (const bool heard_of_the_end : {true, false}) {
+    SCOPED_TRACE(heard_of_the_end);
+    stage_reply_.error = "its object is damaged";
+    let_a_peer_hold(1, 1);
+    begin({2});
+    store_waits_ = true;
+    if (heard_of_the_end) caf::anon_send(transfer_, node_lost{"worker-1", 1});
+    let_a_peer_hold(1, 2);
+    caf::anon_send(transfer_, holders_);
+    if (!heard_of_the_end) caf::anon_send(transfer_, node_lost{"worker-1", 1});
+    world_.run();
+    land();
+    land();
+    ASSERT_EQ(ended_.size(), 1u);
+    EXPECT_TRUE(ended_[0].outcome) << ended_[0].outcome.error().message;
+    EXPECT_EQ(ended_[0].report.sources.back().chunks, 2u) << "of its next life";
+    ended_.clear();
+    waiting_.clear();
+    store_waits_ = false;
+  }
+}
+
+TEST_F(Transfer, SaysAtOnceThatTheStoreCouldNotHelpAlthoughAPeerThatLiedIsListedAgain) {
+  let_a_peer_hold(1);
+  store_waits_ = true;
+  begin({1});
+  land(99);
+  ASSERT_EQ(waiting_.size(), 1u);
+  caf::anon_send(transfer_, holders_);
+  world_.run();
+  stage_reply_.error = "its object is damaged";
+  caf::anon_send(store_, stage_reply_);
+  world_.run();
   ASSERT_EQ(ended_.size(), 1u);
   ASSERT_FALSE(ended_[0].outcome);
   EXPECT_THAT(ended_[0].outcome.error().message, HasSubstr("its object is damaged"));

@@ -41,7 +41,7 @@ public:
   void cancel(transport::fetch_id id) override {
     if (!kept.contains(id)) by_.cancel(id);
   }
-  void close_peer(std::string_view node) override { by_.close_peer(node); }
+  void close_peer(std::string_view node, uint64_t incarnation) override { by_.close_peer(node, incarnation); }
   transport::path path_to(const transport::peer_address& peer) const override { return by_.path_to(peer); }
 
   std::string keeps_from;
@@ -67,7 +67,7 @@ public:
     });
   }
   void cancel(transport::fetch_id id) override { by_.cancel(id); }
-  void close_peer(std::string_view node) override { by_.close_peer(node); }
+  void close_peer(std::string_view node, uint64_t incarnation) override { by_.close_peer(node, incarnation); }
   transport::path path_to(const transport::peer_address& peer) const override { return by_.path_to(peer); }
 
   uint32_t asked = 0;

@@ -180,6 +180,18 @@ TEST_F(Loader, LeavesASourceThatTheDirectoryDeclaresLost) {
   EXPECT_EQ(clock.now_us(), 0) << "no deadline was needed";
 }
 
+TEST_F(Loader, KeepsASourceWhoseEarlierLifeIsDeclaredLostLate) {
+  add_node("a", {.rate_bps = slow_bps});
+  make();
+  load->add_source(source("a")); // its incarnation is 1
+  load->start();
+  load->lose_source("a", 7);
+  run();
+  expect_all_right();
+  EXPECT_TRUE(failures.empty());
+  EXPECT_EQ(report.refetched_chunks, 0u);
+}
+
 TEST_F(Loader, WritesNothingAfterGivingUpIsDone) {
   add_node("a", {.rate_bps = slow_bps});
   make();
