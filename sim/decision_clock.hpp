@@ -22,8 +22,10 @@ public:
   uint64_t percentile_ns(double share) const {
     const auto wanted = static_cast<uint64_t>(share * static_cast<double>(total_));
     uint64_t seen = 0;
-    for (uint32_t i = 0; i < counts_.size(); ++i)
-      if ((seen += counts_[i]) > wanted) return upper(i);
+    for (uint32_t i = 0; i < counts_.size(); ++i) {
+      seen += counts_[i];
+      if (seen > wanted) return upper(i);
+    }
     return 0;
   }
   decision_times summary(uint64_t decisions) const { return {decisions, percentile_ns(0.5), percentile_ns(0.99)}; }

@@ -45,7 +45,8 @@ std::string open_svg(double width, double height) {
 std::string y_axis(const frame& f, double most, std::string_view name) {
   std::string out;
   const double step = round_step(most, 4);
-  for (double v = 0; v <= most * 1.001; v += step) {
+  for (int line = 0; line * step <= most * 1.001; ++line) {
+    const double v = line * step;
     const double y = f.bottom() - f.height * v / most;
     out += fmt::format(
         "<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/><text class=\"dim\" x=\"{}\" "
@@ -58,7 +59,8 @@ std::string y_axis(const frame& f, double most, std::string_view name) {
 std::string time_axis(const frame& f, double seconds, double labels_per_px) {
   std::string out;
   const double step = round_step(seconds, std::max(2, static_cast<int>(f.width * labels_per_px)));
-  for (double s = 0; s <= seconds; s += step) {
+  for (int line = 0; line * step <= seconds * 1.001; ++line) {
+    const double s = line * step;
     const double x = f.left + f.width * s / seconds;
     out += fmt::format("<line class=\"grid\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/><text class=\"dim\" "
                        "x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4:g} s</text>",
@@ -76,6 +78,7 @@ std::string legend(const std::vector<std::pair<std::string, std::string>>& entri
 
 std::string legend_of(const std::vector<report_run>& runs) {
   std::vector<std::pair<std::string, std::string>> entries;
+  entries.reserve(runs.size());
   for (size_t i = 0; i < runs.size(); ++i) entries.emplace_back(line_colours[i % line_colours.size()], runs[i].policy);
   return legend(entries);
 }
@@ -202,7 +205,7 @@ std::string latency_chart(const trace& t, const std::vector<report_run>& runs) {
   const auto x_of = [&](double ms) { return f.left + f.width * (std::log10(ms) - low) / (high - low); };
   std::string out = "<div class=\"scroll\">" + open_svg(f.right() + 20, f.bottom() + 30) +
                     y_axis(f, 100, "% of requests answered within");
-  for (double power = std::floor(low); power <= high; ++power)
+  for (int power = static_cast<int>(std::floor(low)); power <= high; ++power)
     for (const double lead : {1.0, 3.0})
       if (const double ms = lead * std::pow(10.0, power); std::log10(ms) >= low && std::log10(ms) <= high)
         out +=

@@ -45,6 +45,7 @@ std::string to_text(const target_table& t) {
 
 std::string to_json(const target_table& t) {
   std::vector<std::string> rows;
+  rows.reserve(t.rows.size());
   for (const target_row& r : t.rows)
     rows.push_back(fmt::format("{{\"what\":{},\"measured\":{},\"limit\":{},\"met\":{}}}", quoted(r.what),
                                quoted(r.measured), quoted(r.limit), r.met));

@@ -53,7 +53,7 @@ private:
   void draw_popularity() {
     std::vector<uint32_t> order(o_.models);
     for (uint32_t i = 0; i < o_.models; ++i) order[i] = i;
-    for (uint32_t i = o_.models - 1; i > 0; --i) std::swap(order[i], order[random_.next() % (i + 1)]);
+    for (uint32_t i = o_.models; i > 1; --i) std::swap(order[i - 1], order[random_.next() % i]);
     models_.resize(o_.models);
     double sum = 0;
     for (uint32_t i = 0; i < o_.models; ++i) sum += std::pow(i + 1, -o_.alpha);

@@ -144,7 +144,7 @@ void tenant_client::infer(const std::string& model, core::task_kind task, const 
   }));
 }
 
-kj::Promise<void> tenant_client::state::ask(asked_pointer of) {
+kj::Promise<void> tenant_client::state::ask(const asked_pointer& of) {
   const auto left_us = std::max<core::duration_us>(of->until_us() - core::monotonic_now_us(), 1);
   auto opened = sessions.timer().timeoutAfter(left_us * kj::MICROSECONDS, sessions.open());
   auto tried = opened.then(
@@ -163,7 +163,7 @@ kj::Promise<void> tenant_client::state::ask(asked_pointer of) {
   return tried.then([this, of] { return come_again(of); });
 }
 
-kj::Promise<void> tenant_client::state::send(asked_pointer of, session_pointer on) {
+kj::Promise<void> tenant_client::state::send(const asked_pointer& of, const session_pointer& on) {
   if (of->deadline_us == 0)
     of->deadline_us = of->called_us + (on->default_deadline_us > 0 ? on->default_deadline_us : assumed_deadline_us);
   const auto left_us = std::max<core::duration_us>(of->deadline_us - core::monotonic_now_us(), 1);
@@ -178,8 +178,8 @@ kj::Promise<void> tenant_client::state::send(asked_pointer of, session_pointer o
       .catch_([=, this](kj::Exception&& exception) { note_trouble(*of, on, exception); });
 }
 
-kj::Promise<void> tenant_client::state::send_to(asked_pointer of, session_pointer on,
-                                                std::shared_ptr<found_model> model) {
+kj::Promise<void> tenant_client::state::send_to(const asked_pointer& of, const session_pointer& on,
+                                                const std::shared_ptr<found_model>& model) {
   const auto left_us = of->deadline_us - core::monotonic_now_us();
   if (left_us <= 0) {
     of->got = not_answered("deadline_exceeded", "the deadline passed before the request could be sent");
@@ -202,7 +202,7 @@ kj::Promise<void> tenant_client::state::send_to(asked_pointer of, session_pointe
   });
 }
 
-kj::Promise<void> tenant_client::state::take(asked_pointer of, session_pointer on, answer got) {
+kj::Promise<void> tenant_client::state::take(const asked_pointer& of, const session_pointer& on, answer got) {
   of->got = std::move(got);
   // The way here counts too: the cluster cannot see it.
   if (of->got.status == "ok" && core::monotonic_now_us() > of->deadline_us) of->got.status = "late";
@@ -231,7 +231,7 @@ void tenant_client::state::note_trouble(asked_request& of, const session_pointer
   }
 }
 
-kj::Promise<void> tenant_client::state::come_again(asked_pointer of) {
+kj::Promise<void> tenant_client::state::come_again(const asked_pointer& of) {
   if (of->is_final) return kj::READY_NOW;
   const failed_try last{of->got.status, static_cast<core::duration_us>(of->got.retry_after_us)};
   const auto pause_us = of->again.pause_after(last, core::monotonic_now_us(), of->until_us());

@@ -52,12 +52,13 @@ struct tenant_client::state final : private kj::TaskSet::ErrorHandler {
   }
 
   // -- asking (client_asking.cpp) -------------------------------------------------------------------------------------
-  kj::Promise<void> ask(asked_pointer of);
-  kj::Promise<void> send(asked_pointer of, session_pointer on);
-  kj::Promise<void> send_to(asked_pointer of, session_pointer on, std::shared_ptr<found_model> model);
-  kj::Promise<void> take(asked_pointer of, session_pointer on, answer got);
+  kj::Promise<void> ask(const asked_pointer& of);
+  kj::Promise<void> send(const asked_pointer& of, const session_pointer& on);
+  kj::Promise<void> send_to(const asked_pointer& of, const session_pointer& on,
+                            const std::shared_ptr<found_model>& model);
+  kj::Promise<void> take(const asked_pointer& of, const session_pointer& on, answer got);
   void note_trouble(asked_request& of, const session_pointer& on, const kj::Exception& exception);
-  kj::Promise<void> come_again(asked_pointer of);
+  kj::Promise<void> come_again(const asked_pointer& of);
   void ended();
 
   tenant_sessions sessions;

@@ -74,7 +74,7 @@ kj::Promise<void> tenant_sessions::try_once() {
       });
 }
 
-kj::Promise<void> tenant_sessions::log_in(session_pointer to) {
+kj::Promise<void> tenant_sessions::log_in(const session_pointer& to) {
   auto request = to->link.bootstrap<schema::Gateway>().loginRequest();
   request.setToken({options_.token.data(), options_.token.size()});
   return request.send().then([this, to](capnp::Response<schema::Gateway::LoginResults>&& response) {

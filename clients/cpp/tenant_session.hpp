@@ -58,7 +58,7 @@ public:
 
 private:
   kj::Promise<void> try_once();
-  kj::Promise<void> log_in(session_pointer to);
+  kj::Promise<void> log_in(const session_pointer& to);
 
   const connect_options options_;
   const std::shared_ptr<event_loop> loop_;
