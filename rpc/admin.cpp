@@ -110,25 +110,25 @@ protected:
     context.allowCancellation();
     const auto params = context.getParams();
     return bounded(shared_.actors.cordon(copied(params.getDevice()), params.getOn())
-                       .then([context](core::result<bool> done) mutable { finish(context, done); }));
+                       .then([context](const core::result<bool>& done) mutable { finish(context, done); }));
   }
 
   kj::Promise<void> evict(EvictContext context) override {
     context.allowCancellation();
     const auto params = context.getParams();
     return bounded(shared_.actors.evict(copied(params.getDevice()), copied(params.getFullName()))
-                       .then([context](core::result<uint64_t> done) mutable { finish_freeing(context, done); }));
+                       .then([context](const core::result<uint64_t>& done) mutable { finish_freeing(context, done); }));
   }
 
   kj::Promise<void> dropCache(DropCacheContext context) override {
     context.allowCancellation();
     return bounded(shared_.actors.drop_cache().then(
-        [context](core::result<uint64_t> done) mutable { finish_freeing(context, done); }));
+        [context](const core::result<uint64_t>& done) mutable { finish_freeing(context, done); }));
   }
 
   kj::Promise<void> readTokensAgain(ReadTokensAgainContext context) override {
     return bounded(
-        shared_.read_tokens_again().then([context](core::result<void> done) mutable { finish(context, done); }));
+        shared_.read_tokens_again().then([context](const core::result<void>& done) mutable { finish(context, done); }));
   }
 
 private:

@@ -53,7 +53,7 @@ kj::Promise<void> model_server::ask(AskContext context) {
   auto reply = answer(parameters.getRequest(), task, parts);
   context.releaseParams();
   return shared_.bounded(kj::mv(reply))
-      .then([context, task, parts](told_answer got) mutable {
+      .then([context, task, parts](const told_answer& got) mutable {
         set_answer(context.getResults().initAnswer(), got, task == protocol::task_kind::classify);
         return parts != nullptr ? parts->sent() : kj::READY_NOW;
       })
@@ -82,7 +82,7 @@ kj::Promise<told_answer> model_server::answer(schema::Request::Reader request, p
     text_tokens tokens;
     tokens.read.ids = copied(input.getTokens().getIds());
     tokens.read.token_types = copied(input.getTokens().getTypes());
-    return send(std::move(tokens), std::move(asked), parts);
+    return send(tokens, std::move(asked), parts);
   }
   auto text = text_of(request, task);
   if (!text) return refused(text.error());
@@ -113,16 +113,17 @@ kj::Promise<told_answer> model_server::answer_text(text_input input, protocol::i
   const auto began_us = core::monotonic_now_us();
   return shared_.tokenizers.encode(row_, std::move(input), began_us + asked.deadline_us)
       .then([this, asked = std::move(asked), parts,
-             began_us](core::result<text_tokens> tokens) mutable -> kj::Promise<told_answer> {
+             began_us](const core::result<text_tokens>& tokens) mutable -> kj::Promise<told_answer> {
         if (!tokens) return refused(tokens.error());
         if (tokens->read.truncated) shared_.cut_texts.add();
         const auto took_us = core::monotonic_now_us() - began_us;
         asked.deadline_us = std::max<core::duration_us>(asked.deadline_us - took_us, 1);
-        return send(std::move(*tokens), std::move(asked), parts);
+        return send(*tokens, std::move(asked), parts);
       });
 }
 
-kj::Promise<told_answer> model_server::send(text_tokens tokens, protocol::infer_request asked, part_sender* parts) {
+kj::Promise<told_answer> model_server::send(const text_tokens& tokens, protocol::infer_request asked,
+                                            part_sender* parts) {
   const auto& read = tokens.read;
   const core::input_limits limits{row_.name, row_.max_tokens, row_.vocabulary, row_.token_types};
   if (auto good = core::check_input(limits, read.ids, read.token_types, tokens.unpooled); !good)

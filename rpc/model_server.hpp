@@ -22,7 +22,7 @@ protected:
 private:
   kj::Promise<told_answer> answer(schema::Request::Reader request, protocol::task_kind task, part_sender* parts);
   kj::Promise<told_answer> answer_text(text_input input, protocol::infer_request asked, part_sender* parts);
-  kj::Promise<told_answer> send(text_tokens tokens, protocol::infer_request asked, part_sender* parts);
+  kj::Promise<told_answer> send(const text_tokens& tokens, protocol::infer_request asked, part_sender* parts);
   // Adds what a classifier's publisher said of its labels.
   kj::Promise<told_answer> with_labels(told_answer told);
   core::result<text_input> text_of(schema::Request::Reader request, protocol::task_kind task) const;

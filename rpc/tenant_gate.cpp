@@ -105,7 +105,7 @@ tenant_account& tenant_gate::of(const std::string& tenant) {
   return *known;
 }
 
-kj::Promise<void> tenant_gate::turn(tenant_account& of, std::shared_ptr<gate_visitor> connection) {
+kj::Promise<void> tenant_gate::turn(tenant_account& of, const std::shared_ptr<gate_visitor>& connection) {
   auto again = [this, &of, connection] { return turn(of, connection); };
   if (connection->unread_bytes() > bounds_.unread_bytes) {
     of.waits_.add();

@@ -93,7 +93,7 @@ public:
 
   // When the next message of this connection may be read; beyond its tenant's bounds it stays in the socket.
   // Bounds are soft by as many messages as there are connections: each reads one.
-  kj::Promise<void> turn(tenant_account& of, std::shared_ptr<gate_visitor> connection);
+  kj::Promise<void> turn(tenant_account& of, const std::shared_ptr<gate_visitor>& connection);
   // A message of so many bytes was read.
   void took(tenant_account& of, uint64_t bytes);
   // A call came, or its client has finished with it. false: too many that it has not.

@@ -16,6 +16,7 @@ const token_book::entry* token_book::find(capnp::Text::Reader sent) const {
 
 void token_book::replace(std::vector<tenant_token> good) {
   std::vector<entry> fresh;
+  fresh.reserve(good.size());
   for (auto& token : good) fresh.push_back(known_or_new(std::move(token)));
   std::swap(good_, fresh);
   ends_.clear();
