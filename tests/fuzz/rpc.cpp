@@ -39,7 +39,10 @@ public:
     to.sin_family = AF_INET;
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
-    core::check(::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0, "the port still accepts");
+    int outcome = 0;
+    do outcome = ::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+    while (outcome != 0 && errno == EINTR); // libFuzzer's clock
+    core::check(outcome == 0, "the port still accepts");
     const timeval patience{20, 0};
     setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
@@ -51,7 +54,8 @@ public:
   void say(std::string_view all) {
     while (!all.empty()) {
       const auto sent = ::send(socket_, all.data(), all.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return; // hung up on
+      if (sent < 0 && errno == EINTR) continue; // libFuzzer's clock
+      if (sent <= 0) return;                    // hung up on
       all.remove_prefix(static_cast<size_t>(sent));
     }
     ::shutdown(socket_, SHUT_WR);
