@@ -44,9 +44,11 @@ protocol::tenant_actor spawn_tenant(caf::actor_system& system, const node_parts&
   return system.spawn<actor_from_state<tenant>>(std::move(options));
 }
 
-protocol::weight_store_actor spawn_weight_store(caf::actor_system& system, const head_parts& head,
+protocol::weight_store_actor spawn_weight_store(caf::actor_system& system, const node_parts& parts,
                                                 const head_actors& known) {
+  const auto& head = *parts.head;
   auto options = head.store;
+  options.metrics = parts.metrics;
   options.scheduler = known.scheduler;
   for (size_t i = 0; i < head.tenants.size(); ++i)
     options.tenants.push_back({head.tenants[i].name, known.tenants[i].second, head.tenants[i].max_models});
@@ -111,7 +113,7 @@ head_actors spawn_head(caf::actor_system& system, const node_parts& parts, const
   head.scheduler = spawn_scheduler(system, parts);
   for (uint32_t i = 0; i < parts.head->tenants.size(); ++i)
     head.tenants.emplace_back(parts.head->tenants[i].name, spawn_tenant(system, parts, i, head.scheduler));
-  head.weight_store = spawn_weight_store(system, *parts.head, head);
+  head.weight_store = spawn_weight_store(system, parts, head);
   head.ledger = system.spawn<actor_from_state<ledger>>(ledger_options{.metrics = parts.metrics});
   head.directory = spawn_directory(system, parts, head, admission);
   head.entrance =

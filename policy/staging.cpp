@@ -55,6 +55,11 @@ void staging::staged(uint32_t shard) {
   of.starved = false;
 }
 
+void staging::doubted(uint32_t shard) {
+  for (uint32_t i = 0; i < shards_.size(); ++i)
+    if (auto& other = shards_[i]; i != shard && other.at == state::staged && other.attempts > 0) --other.attempts;
+}
+
 std::optional<std::string> staging::refused(uint32_t shard, std::string why) {
   auto& of = shards_[shard];
   core::check(of.at == state::asked, "the store answers what it was asked");

@@ -37,6 +37,9 @@ public:
 
   // -- what is heard of the store -------------------------------------------------------------------------------------
   void staged(uint32_t shard);
+  // Its bytes from the store were wrong, and all that the store gave goes out with them: that the others are asked for
+  // again does not count against them.
+  void doubted(uint32_t shard);
   // The reason to give the load up, if the shard waits for nothing else.
   std::optional<std::string> refused(uint32_t shard, std::string why);
 

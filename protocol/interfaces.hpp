@@ -162,6 +162,9 @@ using weight_store_actor = caf::typed_actor<
     asked<stage_request>::with<stage_reply>,
     // From a transfer: this shard has been taken.
     takes<release_atom, core::digest>,
+    // From a transfer: the host cache gave it wrong bytes, and it reads that copy no more. The copy is looked at; whoever
+    // asks for the shard meanwhile waits. A damaged one is given to nobody any more: the disk is read again.
+    takes<suspect>,
     // From administrators: empty the host cache; answers the bytes that became free.
     asked<drop_atom>::with<uint64_t>,
     // From the supervisor: see above.

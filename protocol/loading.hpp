@@ -114,4 +114,14 @@ struct stage_reply {
 };
 FASTPTM_FIELDS(stage_reply, staged, error, location, was_cached, bad_chunks, read_us, disk_path)
 
+// From whoever has met wrong bytes of a shard to whoever holds that copy and lets others read it: look at it again.
+struct suspect {
+  shard_location copy;
+  std::string noticed_by; // a device
+  uint32_t chunk = 0;
+  uint64_t expected = 0; // its checksum
+  uint64_t found = 0;
+};
+FASTPTM_FIELDS(suspect, copy, noticed_by, chunk, expected, found)
+
 } // namespace fastptm::protocol

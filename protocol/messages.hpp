@@ -65,6 +65,7 @@ CAF_ADD_TYPE_ID(fastptm, (fastptm::protocol::running_load))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::protocol::schedule_request))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::protocol::stage_reply))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::protocol::stage_request))
+CAF_ADD_TYPE_ID(fastptm, (fastptm::protocol::suspect))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::protocol::unpublish_reply))
 CAF_ADD_TYPE_ID(fastptm, (fastptm::protocol::unpublish_request))
 

@@ -67,7 +67,7 @@ public:
   struct shard_damaged {
     core::digest shard;
     uint64_t region = 0; // under which it was exported
-    weights::damage what;
+    weights::wrong_chunk what;
   };
   struct reader_left {
     repair_pointer of;

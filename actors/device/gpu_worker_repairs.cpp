@@ -31,9 +31,8 @@ bool has(const gpu_worker::set& of, const core::digest& shard) {
 void gpu_worker::on_shard_damaged(const shard_damaged& damaged) {
   const auto exported = exported_.find(damaged.shard);
   if (exported == exported_.end() || exported->second.region != damaged.region) return; // it has left meanwhile
-  core::log::error("gpu_worker", "shard-damaged", "{}: shard {} chunk {}: checksum {:016x} instead of {:016x}",
-                   options_.name, damaged.shard.short_hex(), damaged.what.chunk, damaged.what.found,
-                   damaged.what.expected);
+  core::log::error("gpu_worker", "shard-damaged", "{}: shard {}: {}", options_.name, damaged.shard.short_hex(),
+                   to_text(damaged.what));
   ++damaged_shards_;
   const auto through = set_with(damaged.shard);
   if (!through) return; // what has it is leaving

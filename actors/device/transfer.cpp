@@ -142,6 +142,27 @@ void transfer::on_stage_failed(uint32_t shard, std::string error) {
   if (const auto why = staging_.refused(shard, std::move(error))) loader_->give_up({core::errc::unavailable, *why});
 }
 
+// The store looks at a doubted copy before it answers a staging of the shard that comes behind this. What it gives then
+// is a source anew, with a number of its own: the one that lied gets no more of this load.
+void transfer::tell_of_wrong_bytes() {
+  for (const auto& [source, kind, from, what] : loader_->take_wrong_bytes()) {
+    const auto& shard = options_.shards[from.shard].entry;
+    core::log::warn("transfer", "wrong-bytes", "load {}: shard {} from {}: {}", options_.load.value,
+                    shard.digest.short_hex(), to_string(kind), to_text(what));
+    if (kind == policy::source_kind::peer_device) continue;
+    self_->send(options_.weight_store,
+                protocol::suspect{{shard.digest, from.region, from.generation, from.offset_bytes, shard.size_bytes},
+                                  options_.device,
+                                  what.chunk,
+                                  what.expected,
+                                  what.found});
+    if (source != cache_source_ && source != disk_source_) continue; // it is out already
+    staging_.doubted(from.shard);
+    cache_source_.reset();
+    disk_source_.reset();
+  }
+}
+
 uint32_t transfer::store_source(policy::source_kind kind) {
   auto& source = kind == policy::source_kind::disk ? disk_source_ : cache_source_;
   if (source) return *source;
@@ -163,7 +184,9 @@ policy::source_kind transfer::cache_kind() const {
 
 void transfer::on_starved() {
   using answer = policy::staging::answer;
-  for (const auto shard : loader_->starved_shards()) { // a source may have come before this message did
+  const auto hungry = loader_->starved_shards(); // a source may have come before this message did
+  tell_of_wrong_bytes();
+  for (const auto shard : hungry) {
     const auto then = staging_.starved(shard);
     if (then == answer::ask) stage(shard);
     if (then != answer::give_up) continue;
@@ -175,6 +198,7 @@ void transfer::on_starved() {
 }
 
 void transfer::on_source_failed(const source_failed& failed) {
+  tell_of_wrong_bytes();
   core::log::warn("transfer", "source-failed", "load {}: node {}: {}", options_.load.value, failed.node,
                   failed.why.message);
   if (failed.node == options_.store.node) {
@@ -190,6 +214,7 @@ void transfer::on_shard_taken(uint32_t shard) {
 
 // A timer that is set keeps the actor, up to its patience, but no longer what the actor has kept.
 void transfer::on_ended(const transfer_end& end) {
+  tell_of_wrong_bytes();
   options_.ended(end);
   self_->quit();
   loader_ = nullptr;

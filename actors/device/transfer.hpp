@@ -90,6 +90,7 @@ private:
   void stage(uint32_t shard);
   void on_staged(uint32_t shard, const protocol::stage_reply& reply);
   void on_stage_failed(uint32_t shard, std::string error);
+  void tell_of_wrong_bytes();
   uint32_t store_source(policy::source_kind kind);
   policy::source_kind cache_kind() const;
 

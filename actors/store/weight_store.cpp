@@ -41,12 +41,17 @@ protocol::model_row to_row(const weights::catalogue_entry& entry, const weights:
 } // namespace
 
 weight_store::weight_store(interface::pointer self, weight_store_options options)
-    : self_(self), options_(std::move(options)) {}
+    : self_(self), options_(std::move(options)) {
+  if (options_.metrics != nullptr) metrics_.emplace(*options_.metrics);
+}
 
 weight_store::interface::behavior_type weight_store::make_behavior() {
   self_->set_down_handler([this](caf::down_msg& down) { on_down(down.source); });
   load_catalogue();
   options_.cache->when_grown([notify = notifier<interface>(self_)] { notify(make_local(cache_grew{})); });
+  options_.cache->when_found([notify = notifier<interface>(self_)](weights::cache_finding finding) {
+    notify(make_local(std::move(finding)));
+  });
   publisher_ = self_->spawn<actor_from_state<publisher>, caf::detached>(
       publisher_options{options_.store, options_.catalogue, options_.largest_arena_bytes});
   return {
@@ -56,10 +61,12 @@ weight_store::interface::behavior_type weight_store::make_behavior() {
       [this](protocol::card_atom, core::model_id model) { return on_card(model); },
       [this](const protocol::stage_request& request) { return on_stage(request); },
       [this](protocol::release_atom, const core::digest& shard) { on_release(shard); },
+      [this](const protocol::suspect& doubted) { on_suspect(doubted); },
       [this](protocol::drop_atom) { return on_drop(); },
       [this](protocol::stop_atom) { on_stop(); },
       [this](const local<staging_ended>& ended) { on_staging_ended(*ended.value); },
       [this](const local<cache_grew>&) { on_room(); },
+      [this](const local<weights::cache_finding>& finding) { on_found(*finding.value); },
   };
 }
 
@@ -203,7 +210,10 @@ void weight_store::on_staging_ended(staging_ended& ended) {
   if (!ended.result.lease) {
     const auto& why = ended.result.lease.error();
     reply.error = why.message;
-    core::log::error("weight_store", "staging-failed", "shard {}: {}", shard.digest.short_hex(), why.message);
+    if (why.code == core::errc::corrupt || why.code == core::errc::not_found) // the log has it; tenants read this
+      reply.error = "it is damaged in the store: publish the model's folder again";
+    else
+      core::log::error("weight_store", "staging-failed", "shard {}: {}", shard.digest.short_hex(), why.message);
     promise.deliver(std::move(reply));
     return on_room(); // what it was to be read into
   }
@@ -219,7 +229,7 @@ void weight_store::on_staging_ended(staging_ended& ended) {
 void weight_store::on_release(const core::digest& shard) {
   const auto held = leases_.find(caf::actor_cast<caf::actor_addr>(self_->current_sender()));
   if (held == leases_.end()) return;
-  if (const auto lease = held->second.find(shard); lease != held->second.end()) held->second.erase(lease);
+  held->second.erase(shard);
   on_room();
 }
 

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -10,6 +11,7 @@
 
 #include "actors/local.hpp"
 #include "actors/store/publisher.hpp"
+#include "core/metrics.hpp"
 #include "protocol/interfaces.hpp"
 #include "transport/exporter.hpp"
 #include "weights/format/manifest.hpp"
@@ -27,11 +29,20 @@ struct weight_store_options {
   weights::content_store* store = nullptr; // all outlive the actor
   weights::catalogue* catalogue = nullptr;
   weights::host_cache* cache = nullptr;
-  transport::exported slab; // of the cache
+  transport::exported slab;                  // of the cache
+  core::metrics_registry* metrics = nullptr; // may be null
   uint64_t largest_arena_bytes = 0;
   uint32_t waiting_publications = 16; // more are refused: each holds an upload in the spool
   protocol::scheduler_actor scheduler;
   std::vector<named_tenant> tenants;
+};
+
+// Shards that were found damaged.
+struct weight_store_metrics {
+  explicit weight_store_metrics(core::metrics_registry& registry);
+  core::counter& objects;
+  core::counter& copies;
+  core::gauge& unreadable_models;
 };
 
 class weight_store {
@@ -42,7 +53,8 @@ public:
   };
   struct cache_grew {};
   using interface =
-      protocol::weight_store_actor::extend<protocol::takes<local<staging_ended>>, protocol::takes<local<cache_grew>>>;
+      protocol::weight_store_actor::extend<protocol::takes<local<staging_ended>>, protocol::takes<local<cache_grew>>,
+                                           protocol::takes<local<weights::cache_finding>>>;
   static constexpr const char* actor_name = "fastptm.weight_store";
 
   weight_store(interface::pointer self, weight_store_options options);
@@ -89,6 +101,7 @@ private:
   void wait_for_room(uint64_t staging);
   void on_room();
   void on_release(const core::digest& shard);
+  void on_suspect(const protocol::suspect& doubted);
   void on_down(const caf::actor_addr& holder);
 
   uint64_t on_drop();
@@ -102,9 +115,12 @@ private:
   weights::leftovers let_go(const std::vector<model_entry>& models);
 
   // -- damage ---------------------------------------------------------------------------------------------------------
+  void on_found(const weights::cache_finding& finding);
+  std::string users_of(const core::digest& shard) const;
   void note_unreadable(const weights::catalogue_entry& entry, const core::error& why);
   void revive(const core::digest& manifest, const weights::manifest& set);
   model_entry unreadable_row(core::model_id id) const;
+  void count_unreadable();
 
   void load_catalogue();
   protocol::model_row add_model(const weights::catalogue_entry& entry, const weights::manifest& set);
@@ -112,6 +128,7 @@ private:
 
   interface::pointer self_;
   const weight_store_options options_;
+  std::optional<weight_store_metrics> metrics_;
   publisher_actor publisher_;
   uint32_t publications_ = 0; // waiting or running
   std::map<core::model_id, model_entry> models_;

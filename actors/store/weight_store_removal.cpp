@@ -74,6 +74,7 @@ void weight_store::on_rows_removed(const removal_pointer& of) {
   for (const auto& model : of->models) {
     models_.erase(model.row.id);
     unreadable_.erase(model.row.id);
+    count_unreadable();
     leaving_.erase(model.row.id);
     const protocol::model_removed removed{model.row.id, model.row.name};
     for (const auto& tenant : options_.tenants)

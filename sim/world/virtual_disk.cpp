@@ -25,6 +25,11 @@ core::result<void> virtual_disk::submit(weights::disk_read what, std::function<v
   return queue({std::move(what.file), what.target, std::move(what.chunk_checksums), std::move(done), 0, 0});
 }
 
+core::result<void> virtual_disk::check_again(core::memory_region target, std::vector<uint64_t> chunk_checksums,
+                                             std::function<void(weights::disk_read_result)> done) {
+  return queue({std::nullopt, target, std::move(chunk_checksums), std::move(done), 0, 0});
+}
+
 core::result<void> virtual_disk::queue(read what) {
   what.start_us = reads_.empty() ? clock_.now_us() : std::max(clock_.now_us(), reads_.back().due_us);
   what.due_us = what.start_us + seek_us + static_cast<core::duration_us>(what.target.size_bytes * 1'000'000 / rate_bps);
@@ -48,7 +53,8 @@ bool virtual_disk::progress() {
     const uint64_t at = chunk * weights::chunk_bytes;
     const auto size = std::min(weights::chunk_bytes, one.target.size_bytes - at);
     const auto found = weights::chunk_checksum(one.target.address + at, size);
-    if (found != one.chunk_checksums[chunk]) ++result.bad_chunks;
+    if (found == one.chunk_checksums[chunk]) continue;
+    if (result.bad_chunks++ == 0) result.first_wrong = {chunk, one.chunk_checksums[chunk], found};
   }
   if (result.bad_chunks > 0) result.outcome = core::fail(core::errc::corrupt, "chunks with a wrong checksum");
   one.done(std::move(result));

@@ -31,6 +31,8 @@ public:
   virtual_disk(const core::clock& clock, object_shelf& shelf) : clock_(clock), shelf_(shelf) {}
 
   core::result<void> submit(weights::disk_read what, std::function<void(weights::disk_read_result)> done) override;
+  core::result<void> check_again(core::memory_region target, std::vector<uint64_t> chunk_checksums,
+                                 std::function<void(weights::disk_read_result)> done) override;
   std::string_view path() const override { return "virtual"; }
 
   uint64_t rate_bps = 500'000'000;

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "core/random.hpp"
 #include "tests/support/in_process_cluster.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/until.hpp"
@@ -108,6 +109,33 @@ TEST_F(Cluster, TakesNoByteFromASourceThatLies) {
   EXPECT_TRUE(report.ok()) << report.error;
   EXPECT_GT(report.bad_chunks, 0u);
   EXPECT_EQ(cluster_.embed("acme/m@1", {4, 5}).output.bytes, first.output.bytes);
+}
+
+TEST_F(Cluster, LoadsOnWhenTheHostCacheIsDamagedAndTheDiskIsNot) {
+  constexpr uint64_t seed = 7;
+  RecordProperty("seed", std::to_string(seed));
+  core::prng random(seed);
+  cluster_.start_head();
+  cluster_.start_worker("worker-0");
+  ASSERT_TRUE(cluster_.ready({"head", "worker-0"}));
+  const auto published = cluster_.publish("m", 1);
+  ASSERT_TRUE(published.has_value());
+  const auto first = cluster_.embed("acme/m@1", {4, 5});
+  uint32_t bad_chunks = 0;
+  for (size_t round = 1; round <= 5; ++round) {
+    SCOPED_TRACE(round);
+    ASSERT_TRUE(cluster_.loads(round).back().ok());
+    ASSERT_TRUE(cluster_.ask<uint64_t>(cluster_.head().scheduler, protocol::evict_atom_v, std::string("worker-0/host0"),
+                                       std::string("acme/m@1")));
+    for (int each = 0; each < 3; ++each) cluster_.flip_a_byte_of_the_cache(random.below(published->bytes));
+    const auto reply = cluster_.embed("acme/m@1", {4, 5});
+    ASSERT_EQ(reply.end, protocol::status::ok) << "seed " << seed << ": " << reply.error;
+    EXPECT_EQ(reply.output.bytes, first.output.bytes);
+    const auto report = cluster_.loads(round + 1).back();
+    EXPECT_TRUE(report.ok()) << report.error;
+    bad_chunks += report.bad_chunks;
+  }
+  EXPECT_GT(bad_chunks, 0u);
 }
 
 TEST_F(Cluster, SaysWhyWhenNoSourceIsLeft) {

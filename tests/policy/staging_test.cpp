@@ -63,6 +63,31 @@ TEST(Staging, AsksAgainAFewTimesWhenSourcesAreLost) {
   EXPECT_EQ(s.starved(0), answer::give_up);
 }
 
+// Every one of them may be damaged in the store's cache, and takes the others with it.
+TEST(Staging, CountsWrongBytesAgainstTheShardAloneThatTheyWereOf) {
+  constexpr uint32_t shards = 8;
+  staging s(options, shards, start_us);
+  ASSERT_EQ(s.located().size(), shards);
+  for (uint32_t i = 0; i < shards; ++i) s.staged(i);
+  for (uint32_t wrong = 0; wrong < shards; ++wrong) {
+    s.doubted(wrong);
+    for (uint32_t i = 0; i < shards; ++i) {
+      ASSERT_EQ(s.starved(i), answer::ask) << i << " after " << wrong;
+      s.staged(i);
+    }
+  }
+  for (uint32_t i = 2; i < options.most_attempts; ++i) {
+    s.doubted(3);
+    for (uint32_t each = 0; each < shards; ++each) {
+      ASSERT_EQ(s.starved(each), answer::ask);
+      s.staged(each);
+    }
+  }
+  s.doubted(3);
+  EXPECT_EQ(s.starved(3), answer::give_up);
+  EXPECT_EQ(s.starved(4), answer::ask);
+}
+
 TEST(Staging, GivesUpWhenTheStoreRefusesWhatNobodyElseHas) {
   staging s(options, 2, start_us);
   s.offered(1, start_us);

@@ -89,6 +89,7 @@ weight_store_actor::behavior_type fake_store(weight_store_actor::pointer self, s
       },
       [](const stage_request&) { return stage_reply(); },
       [](release_atom, const core::digest&) {},
+      [](const suspect&) {},
       [](drop_atom) { return uint64_t{8192}; },
       [=](stop_atom) { self->quit(); },
   };

@@ -62,6 +62,11 @@ public:
     port_ = node.actors.head->door->port(); // the next life listens there, too
   }
 
+  // As a fault of the head's memory would: in whatever the host cache has there. The slab is filled from its start.
+  void flip_a_byte_of_the_cache(uint64_t offset_bytes) {
+    nodes_.at("head")->cache->slab().memory.address[offset_bytes] ^= std::byte{1};
+  }
+
   void start_worker(const std::string& name, const std::string& secret = "secret") {
     auto& node = make(name);
     node.device = gpu::make_device("host", {.name = "host0", .arena_bytes = arena_bytes, .threads = 1}).value();

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstring>
 
+#include <fmt/format.h>
 #include <openssl/evp.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -56,6 +57,10 @@ uint64_t chunk_checksum(const std::byte* data, uint64_t size_bytes) {
   block_hashes blocks;
   blocks.add(data, size_bytes);
   return blocks.combined();
+}
+
+std::string to_text(const wrong_chunk& wrong) {
+  return fmt::format("chunk {} has the checksum {:016x} instead of {:016x}", wrong.chunk, wrong.found, wrong.expected);
 }
 
 uint64_t copy_and_checksum(std::byte* target, const std::byte* source, uint64_t size_bytes) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "core/digest.hpp"
@@ -23,6 +24,15 @@ inline constexpr uint64_t checksum_block_bytes = 16 << 10;
 
 // Requires: size_bytes <= chunk_bytes. At memory speed; any thread.
 uint64_t chunk_checksum(const std::byte* data, uint64_t size_bytes);
+
+// A chunk whose bytes are not those that its checksum was made of.
+struct wrong_chunk {
+  uint32_t chunk = 0; // of its shard
+  uint64_t expected = 0;
+  uint64_t found = 0;
+};
+// "chunk 3 has the checksum … instead of …"
+std::string to_text(const wrong_chunk& wrong);
 
 // Copies and returns the checksum of what now lies at the target: in one pass past the caches where the processor can,
 // else in steps that stay in the cache. Requires: size_bytes <= chunk_bytes; the ranges do not overlap.

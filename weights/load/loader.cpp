@@ -141,6 +141,11 @@ std::vector<uint32_t> loader::starved_shards() {
   return plan_.starved_shards();
 }
 
+std::vector<wrong_bytes> loader::take_wrong_bytes() {
+  const core::mutex_lock lock(mutex_);
+  return std::exchange(wrong_, {});
+}
+
 core::time_us loader::progress_us() {
   const core::mutex_lock lock(mutex_);
   return progress_us_;
@@ -206,7 +211,7 @@ void loader::note_landed(const policy::chunk_fetch& fetch, const transport::fetc
   if (fetch.hedge && got.checksum && *got.checksum != checksum_of(fetch)) {
     const auto failure = got.may_be_torn ? policy::fetch_failure::torn : policy::fetch_failure::lie;
     if (plan_.on_failed(fetch, failure, now) == policy::chunk_place::queue) ++refetched_;
-    return note_wrong({fetch, got.may_be_torn}, out);
+    return note_wrong({fetch, got.may_be_torn}, *got.checksum, out);
   }
   if (plan_.is_hedged(fetch)) doom_twins_of(fetch, out);
   const auto place = plan_.on_landed(fetch, now);
@@ -242,7 +247,7 @@ void loader::note_checked(const arrival& what, uint64_t checksum, actions& out) 
   if (checksum != checksum_of(fetch)) {
     ++refetched_;
     plan_.on_bad(fetch, what.may_be_torn ? policy::fetch_failure::torn : policy::fetch_failure::lie);
-    return note_wrong(what, out);
+    return note_wrong(what, checksum, out);
   }
   ++verified_;
   bytes_ += fetch.length_bytes;
@@ -255,14 +260,15 @@ void loader::note_checked(const arrival& what, uint64_t checksum, actions& out) 
   out.verified.push_back(fetch.shard);
 }
 
-void loader::note_wrong(const arrival& what, actions& out) {
+void loader::note_wrong(const arrival& what, uint64_t found, actions& out) {
   const auto& fetch = what.fetch;
   if (what.may_be_torn && plan_.state(fetch.source) != policy::source_state::liar) return; // this time
   ++bad_;
   auto& source = *sources_[fetch.source];
+  const wrong_chunk wrong{fetch.chunk, checksum_of(fetch), found};
+  wrong_.push_back({fetch.source, source.what.kind, source.holds.at(fetch.shard), wrong});
   if (std::exchange(source.lied, true)) return;
-  auto text =
-      fmt::format("chunk {} of shard {} from {} has a wrong checksum", fetch.chunk, fetch.shard, source.what.peer.node);
+  auto text = fmt::format("shard {} from {}: {}", fetch.shard, source.what.peer.node, to_text(wrong));
   note_lost(fetch.source, {core::errc::corrupt, std::move(text)}, out);
 }
 

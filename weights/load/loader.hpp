@@ -19,6 +19,7 @@
 #include "policy/fetch_plan.hpp"
 #include "policy/link_rates.hpp"
 #include "transport/fetcher.hpp"
+#include "weights/format/hash.hpp"
 #include "weights/load/load_report.hpp"
 #include "weights/load/verifier.hpp"
 
@@ -43,6 +44,14 @@ struct load_source {
   transport::fetcher* via = nullptr; // outlives the loader
   std::string reported_path;         // instead of the fetcher's, e.g. "io_uring" for what a store just read from disk
   std::vector<shard_location> holds; // more may follow by add_holdings
+};
+
+// What a source gave instead of a chunk.
+struct wrong_bytes {
+  uint32_t source = 0;
+  policy::source_kind kind{};
+  shard_location from;
+  wrong_chunk what;
 };
 
 struct loader_options {
@@ -88,6 +97,8 @@ public:
   void lose_source(const std::string& node, uint64_t incarnation);
   // Those that have no usable source just now: whoever heard `starved` some time ago may have been overtaken.
   std::vector<uint32_t> starved_shards();
+  // What came since the last call. Asked for after starved_shards, it has all that these starve for.
+  std::vector<wrong_bytes> take_wrong_bytes();
   // When a chunk was last found right; 0: none was.
   core::time_us progress_us();
   // Ends the load with `why` as soon as nothing can write any more.
@@ -148,7 +159,7 @@ private:
   void note_checked(const arrival& what, uint64_t checksum, actions& out) FASTPTM_REQUIRES(mutex_);
   flight take_flight(uint64_t token) FASTPTM_REQUIRES(mutex_);
   void check_later(arrival what, actions& out) FASTPTM_REQUIRES(mutex_);
-  void note_wrong(const arrival& what, actions& out) FASTPTM_REQUIRES(mutex_);
+  void note_wrong(const arrival& what, uint64_t found, actions& out) FASTPTM_REQUIRES(mutex_);
   void note_lost(uint32_t source, const core::error& why, actions& out) FASTPTM_REQUIRES(mutex_);
   void doom(flight& one, actions& out) FASTPTM_REQUIRES(mutex_);
   void doom_flights_of(uint32_t source, actions& out) FASTPTM_REQUIRES(mutex_);
@@ -194,6 +205,7 @@ private:
   bool finished_ FASTPTM_GUARDED_BY(mutex_) = false;
   std::optional<core::error> giving_up_ FASTPTM_GUARDED_BY(mutex_);
   std::vector<uint32_t> last_starved_ FASTPTM_GUARDED_BY(mutex_);
+  std::vector<wrong_bytes> wrong_ FASTPTM_GUARDED_BY(mutex_); // a window of every source at most
   std::string last_failure_ FASTPTM_GUARDED_BY(mutex_);
   core::time_us look_us_ FASTPTM_GUARDED_BY(mutex_) = never_us; // that the owner was told
 

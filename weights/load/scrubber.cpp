@@ -42,7 +42,7 @@ scrubber::~scrubber() {
 }
 
 void scrubber::watch(transport::exported shard, uint64_t size_bytes, std::vector<uint64_t> chunk_checksums,
-                     std::function<void(const damage&)> damaged) {
+                     std::function<void(const wrong_chunk&)> damaged) {
   core::check(chunk_checksums.size() == chunk_count(size_bytes), "every chunk has a checksum");
   const core::mutex_lock lock(mutex_);
   plan_.add(shard.region, size_bytes);

@@ -13,15 +13,9 @@
 #include "core/mutex.hpp"
 #include "policy/scrubbing.hpp"
 #include "transport/exporter.hpp"
+#include "weights/format/hash.hpp"
 
 namespace fastptm::weights {
-
-// A chunk that does not hold what was verified.
-struct damage {
-  uint32_t chunk = 0;
-  uint64_t expected = 0; // checksums
-  uint64_t found = 0;
-};
 
 struct scrubber_options {
   uint64_t bytes_per_s = 0; // about 1 % of a core for 100 MB; 0: only what is suspected
@@ -39,7 +33,7 @@ public:
   // From now on until the name is withdrawn or a chunk is found different, of which `damaged` hears once, on the
   // scrubber's thread or inside check(). Requires: the region is a whole shard, verified.
   void watch(transport::exported shard, uint64_t size_bytes, std::vector<uint64_t> chunk_checksums,
-             std::function<void(const damage&)> damaged);
+             std::function<void(const wrong_chunk&)> damaged);
   // Before everything else: somebody has read something different there.
   void suspect(transport::exported shard);
 
@@ -55,7 +49,7 @@ private:
     transport::exported name;
     uint64_t size_bytes = 0;
     std::vector<uint64_t> chunk_checksums;
-    std::function<void(const damage&)> damaged;
+    std::function<void(const wrong_chunk&)> damaged;
   };
   void run();
   std::optional<uint64_t> checksum_of(const watched& shard, uint32_t chunk) const;

@@ -25,6 +25,7 @@ constexpr uint64_t block_bytes = 4096; // what O_DIRECT asks of offsets, sizes a
 // One shard being read.
 struct disk_reader::job {
   disk_read what;
+  bool in_memory = false; // to be checked where it lies
   std::function<void(disk_read_result)> done;
   disk_read_result result;
   int file = -1;
@@ -40,6 +41,8 @@ struct disk_reader::job {
   void fail(core::error why) {
     if (result.outcome) result.outcome = core::fail(std::move(why));
   }
+
+  std::string name() const { return in_memory ? "the copy in the host cache" : what.file.string(); }
 
   // A regular file of exactly the expected size, read past the page cache where the file system can.
   void open_file() {
@@ -57,14 +60,22 @@ struct disk_reader::job {
   }
 
   void check(size_t chunk) {
-    const auto* data = what.target.address + offset_of(chunk);
-    if (chunk_checksum(data, length_of(chunk)) != what.chunk_checksums[chunk]) ++result.bad_chunks;
+    const auto found = chunk_checksum(what.target.address + offset_of(chunk), length_of(chunk));
+    if (found == what.chunk_checksums[chunk]) return;
+    ++result.bad_chunks;
+    if (!result.first_wrong || chunk < result.first_wrong->chunk)
+      result.first_wrong = {static_cast<uint32_t>(chunk), what.chunk_checksums[chunk], found};
+  }
+
+  void check_all() {
+    result.start_us = core::monotonic_now_us();
+    while (!all_asked()) check(next_chunk++);
   }
 
   void finish() {
     if (result.bad_chunks > 0)
-      fail({core::errc::corrupt, fmt::format("{}: {} of {} chunks are damaged", what.file.string(), result.bad_chunks,
-                                             what.chunk_checksums.size())});
+      fail({core::errc::corrupt, fmt::format("{}: {} of {} chunks are damaged: {}", name(), result.bad_chunks,
+                                             what.chunk_checksums.size(), to_text(*result.first_wrong))});
     result.end_us = core::monotonic_now_us();
     done(std::move(result));
   }
@@ -187,6 +198,19 @@ core::result<void> disk_reader::submit(disk_read what, std::function<void(disk_r
   auto made = std::make_shared<job>();
   made->what = std::move(what);
   made->done = std::move(done);
+  return queue(std::move(made));
+}
+
+core::result<void> disk_reader::check_again(core::memory_region target, std::vector<uint64_t> chunk_checksums,
+                                            std::function<void(disk_read_result)> done) {
+  auto made = std::make_shared<job>();
+  made->what = {{}, target, std::move(chunk_checksums)};
+  made->in_memory = true;
+  made->done = std::move(done);
+  return queue(std::move(made));
+}
+
+core::result<void> disk_reader::queue(std::shared_ptr<job> made) {
   {
     core::mutex_lock lock(mutex_);
     if (stopping_ || jobs_.size() >= bounds_.queued_shards)
@@ -216,7 +240,9 @@ void disk_reader::run() {
     const bool idle = !current && (!ring_ || ring_->in_flight() == 0);
     if (!current) current = take_job(idle);
     if (!current && idle) return; // stopping
-    if (current && current->file < 0) current->open_file();
+    // A gigabyte takes a tenth of a second, and what is being read meanwhile lands without this thread.
+    if (current && current->in_memory) current->check_all();
+    if (current && !current->in_memory && current->file < 0) current->open_file();
     if (current && !ring_) read_blocking(*current);
     while (current && ring_ && ring_->has_room() && !current->all_asked()) ring_->ask(current, current->next_chunk++);
     if (current && current->all_asked()) {

@@ -1,4 +1,6 @@
 // Reads shards from disk with io_uring and O_DIRECT, several chunks in flight, each verified as it lands.
+//
+// What it has read before it looks at once more when it is asked to.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -34,6 +37,8 @@ public:
 
   // `done` is called on the reader's thread.
   core::result<void> submit(disk_read what, std::function<void(disk_read_result)> done) override;
+  core::result<void> check_again(core::memory_region target, std::vector<uint64_t> chunk_checksums,
+                                 std::function<void(disk_read_result)> done) override;
 
   // "io_uring", or "pread" where the kernel or a container refuses io_uring.
   std::string_view path() const override;
@@ -42,6 +47,7 @@ private:
   class ring;
   struct job;
 
+  core::result<void> queue(std::shared_ptr<job> made);
   void run();
   void read_blocking(job& what);
   std::shared_ptr<job> take_job(bool may_wait);

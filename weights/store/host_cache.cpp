@@ -28,18 +28,27 @@ constexpr int grower_niceness = 5;                   // a third of the weight of
 cache_lease& cache_lease::operator=(cache_lease&& other) noexcept {
   std::swap(cache_, other.cache_);
   std::swap(shard_, other.shard_);
+  std::swap(offset_bytes_, other.offset_bytes_);
   return *this;
 }
 
 void cache_lease::release() {
-  if (auto* cache = std::exchange(cache_, nullptr)) cache->release(shard_);
+  if (auto* cache = std::exchange(cache_, nullptr)) cache->release(shard_, offset_bytes_);
 }
 
-void host_cache::release(const core::digest& shard) {
+void host_cache::release(const core::digest& shard, uint64_t offset_bytes) {
   core::mutex_lock lock(mutex_);
+  if (const auto found = condemned_.find(offset_bytes); found != condemned_.end()) {
+    auto& [offset, copy] = *found;
+    if (--copy.leases > 0) return;
+    places_.give_back(offset, copy.size_bytes);
+    condemned_.erase(found);
+    return;
+  }
   auto& leased = entries_.at(shard);
-  core::check(leased.leases > 0, "a lease is released once");
-  if (--leased.leases == 0 && leased.unneeded) forget(shard);
+  core::check(leased.leases > 0 && leased.offset_bytes == offset_bytes, "a lease is released once");
+  --leased.leases;
+  if (leased.is_idle() && leased.unneeded) forget(shard);
 }
 
 // -- life -------------------------------------------------------------------------------------------------------------
@@ -127,7 +136,7 @@ void host_cache::stage(stage_request request, std::function<void(staged)> done) 
   if (const auto found = entries_.find(request.shard); found != entries_.end()) {
     auto& entry = found->second;
     entry.unneeded = false;
-    if (entry.reading) {
+    if (entry.at != state::verified) {
       entry.waiters.push_back(std::move(done));
       return;
     }
@@ -135,7 +144,7 @@ void host_cache::stage(stage_request request, std::function<void(staged)> done) 
     recency_.splice(recency_.end(), recency_, entry.place);
     const auto offset = entry.offset_bytes;
     lock.unlock();
-    return done({cache_lease(this, request.shard), offset, false, 0, 0, 0});
+    return hand_out(request.shard, offset, {std::move(done)}, nullptr);
   }
   const auto offset = make_room(request.size_bytes);
   if (!offset) {
@@ -143,9 +152,8 @@ void host_cache::stage(stage_request request, std::function<void(staged)> done) 
     return done({core::fail(offset.error()), 0, false, 0, 0, 0});
   }
   auto& entry = entries_[request.shard];
+  entry.what = request;
   entry.offset_bytes = *offset;
-  entry.size_bytes = request.size_bytes;
-  entry.reading = true;
   entry.place = recency_.insert(recency_.end(), request.shard);
   entry.waiters.push_back(std::move(done));
   const auto target = memory_.region().slice(*offset, request.size_bytes);
@@ -153,7 +161,7 @@ void host_cache::stage(stage_request request, std::function<void(staged)> done) 
   const auto asked =
       disk_.submit({std::move(request.file), target, std::move(request.chunk_checksums)},
                    [this, shard = request.shard](disk_read_result result) { on_read(shard, std::move(result)); });
-  if (!asked) on_read(request.shard, {core::fail(asked.error()), 0, 0, 0});
+  if (!asked) on_read(request.shard, {core::fail(asked.error()), 0, {}, 0, 0});
 }
 
 void host_cache::on_read(const core::digest& shard, disk_read_result result) {
@@ -161,28 +169,101 @@ void host_cache::on_read(const core::digest& shard, disk_read_result result) {
   auto& entry = entries_.at(shard);
   const auto waiters = std::exchange(entry.waiters, {});
   const auto offset = entry.offset_bytes;
-  entry.reading = false;
+  entry.at = state::verified;
   if (result.outcome)
     entry.leases = static_cast<uint32_t>(waiters.size());
   else
     forget(shard);
   lock.unlock();
-  for (const auto& done : waiters) {
-    core::result<cache_lease> lease = core::fail(core::errc::internal, "");
-    if (result.outcome)
-      lease = cache_lease(this, shard);
+  if (!result.outcome) {
+    const auto& why = result.outcome.error();
+    if (why.code == core::errc::corrupt || why.code == core::errc::not_found)
+      tell({cache_finding::kind::damaged_object, shard, why.message});
+  }
+  hand_out(shard, offset, waiters, &result);
+}
+
+// Their leases are counted already. `read` is how it came from the disk for them; null: it was here.
+void host_cache::hand_out(const core::digest& shard, uint64_t offset_bytes, const std::vector<waiter>& to,
+                          const disk_read_result* read) {
+  for (const auto& done : to) {
+    staged out{cache_lease(), offset_bytes, read != nullptr, 0, 0, 0};
+    if (read != nullptr) {
+      out.bad_chunks = read->bad_chunks;
+      out.start_us = read->start_us;
+      out.end_us = read->end_us;
+    }
+    if (read != nullptr && !read->outcome)
+      out.lease = core::fail(read->outcome.error());
     else
-      lease = core::fail(result.outcome.error());
-    done({std::move(lease), offset, true, result.bad_chunks, result.start_us, result.end_us});
+      out.lease = cache_lease(this, shard, offset_bytes);
+    done(std::move(out));
   }
 }
+
+// -- doubts -----------------------------------------------------------------------------------------------------------
+
+void host_cache::check_again(const core::digest& shard, uint64_t offset_bytes) {
+  core::mutex_lock lock(mutex_);
+  const auto found = entries_.find(shard);
+  if (found == entries_.end() || found->second.offset_bytes != offset_bytes || found->second.at != state::verified)
+    return;
+  auto& entry = found->second;
+  entry.at = state::checking;
+  const auto bytes = memory_.region().slice(offset_bytes, entry.what.size_bytes);
+  auto checksums = entry.what.chunk_checksums;
+  lock.unlock();
+  const auto asked = disk_.check_again(bytes, std::move(checksums),
+                                       [this, shard](const disk_read_result& result) { on_checked(shard, result); });
+  if (!asked) on_checked(shard, {core::fail(asked.error()), 0, {}, 0, 0});
+}
+
+// Where it could not be looked at, it stays: whoever takes its bytes checks them, and doubts again.
+void host_cache::on_checked(const core::digest& shard, const disk_read_result& result) {
+  core::mutex_lock lock(mutex_);
+  auto& entry = entries_.at(shard);
+  const auto waiters = std::exchange(entry.waiters, {});
+  const auto offset = entry.offset_bytes;
+  const auto what = entry.what;
+  entry.at = state::verified;
+  const bool is_damaged = result.bad_chunks > 0;
+  if (is_damaged) {
+    condemn(shard);
+  } else {
+    entry.leases += static_cast<uint32_t>(waiters.size());
+    if (entry.is_idle() && entry.unneeded) forget(shard);
+  }
+  lock.unlock();
+  if (is_damaged)
+    tell({cache_finding::kind::damaged_copy, shard, result.outcome.error().message});
+  else if (result.outcome)
+    tell({cache_finding::kind::good_copy, shard, {}});
+  if (!is_damaged) return hand_out(shard, offset, waiters, nullptr);
+  for (const auto& done : waiters) stage(what, done); // from the disk: the first of them reads
+}
+
+void host_cache::when_found(std::function<void(cache_finding)> found) {
+  const core::mutex_lock lock(mutex_);
+  found_ = std::move(found);
+}
+
+void host_cache::tell(cache_finding finding) {
+  std::function<void(cache_finding)> found;
+  {
+    const core::mutex_lock lock(mutex_);
+    found = found_;
+  }
+  if (found) found(std::move(finding));
+}
+
+// -- what is there ----------------------------------------------------------------------------------------------------
 
 uint64_t host_cache::drop_unleased() {
   core::mutex_lock lock(mutex_);
   const auto before = places_.used_bytes();
   const auto all = recency_;
   for (const auto& shard : all)
-    if (const auto& entry = entries_.at(shard); entry.leases == 0 && !entry.reading) forget(shard);
+    if (entries_.at(shard).is_idle()) forget(shard);
   return before - places_.used_bytes();
 }
 
@@ -190,7 +271,7 @@ void host_cache::forget_unneeded(const core::digest& shard) {
   core::mutex_lock lock(mutex_);
   const auto found = entries_.find(shard);
   if (found == entries_.end()) return;
-  if (found->second.leases == 0 && !found->second.reading)
+  if (found->second.is_idle())
     forget(shard);
   else
     found->second.unneeded = true;
@@ -204,7 +285,7 @@ uint64_t host_cache::used_bytes() const {
 bool host_cache::holds(const core::digest& shard) const {
   core::mutex_lock lock(mutex_);
   const auto found = entries_.find(shard);
-  return found != entries_.end() && !found->second.reading;
+  return found != entries_.end() && found->second.at != state::reading;
 }
 
 // -- space (locked) ---------------------------------------------------------------------------------------------------
@@ -223,7 +304,7 @@ core::result<uint64_t> host_cache::make_room(uint64_t size_bytes) {
       return core::fail(core::errc::busy, fmt::format("{} of {} bytes of the host cache have come into memory",
                                                       places_.size_bytes(), memory_.region().size_bytes));
     }
-    while (next != recency_.end() && (entries_.at(*next).leases > 0 || entries_.at(*next).reading)) ++next;
+    while (next != recency_.end() && !entries_.at(*next).is_idle()) ++next;
     if (next == recency_.end())
       return core::fail(core::errc::busy, fmt::format("no room for {} bytes in the host cache: {} of {} are in use",
                                                       size_bytes, places_.used_bytes(), memory_.region().size_bytes));
@@ -234,8 +315,17 @@ core::result<uint64_t> host_cache::make_room(uint64_t size_bytes) {
 
 void host_cache::forget(const core::digest& shard) {
   const auto found = entries_.find(shard);
-  core::check(found->second.leases == 0 && !found->second.reading, "what is in use is not forgotten");
-  places_.give_back(found->second.offset_bytes, found->second.size_bytes);
+  core::check(found->second.is_idle(), "what is in use is not forgotten");
+  places_.give_back(found->second.offset_bytes, found->second.what.size_bytes);
+  recency_.erase(found->second.place);
+  entries_.erase(found);
+}
+
+// Nobody gets this copy any more; whoever leases it keeps its place from being used.
+void host_cache::condemn(const core::digest& shard) {
+  const auto found = entries_.find(shard);
+  if (found->second.is_idle()) return forget(shard);
+  condemned_[found->second.offset_bytes] = {found->second.what.size_bytes, found->second.leases};
   recency_.erase(found->second.place);
   entries_.erase(found);
 }

@@ -7,6 +7,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <unordered_map>
@@ -29,16 +30,20 @@ class host_cache;
 class cache_lease {
 public:
   cache_lease() = default;
-  cache_lease(cache_lease&& other) noexcept : cache_(std::exchange(other.cache_, nullptr)), shard_(other.shard_) {}
+  cache_lease(cache_lease&& other) noexcept
+      : cache_(std::exchange(other.cache_, nullptr)), shard_(other.shard_), offset_bytes_(other.offset_bytes_) {}
   cache_lease& operator=(cache_lease&& other) noexcept;
   ~cache_lease() { release(); }
   void release();
+  uint64_t offset_bytes() const { return offset_bytes_; } // in the slab: tells copies of one shard apart
 
 private:
   friend class host_cache;
-  cache_lease(host_cache* cache, const core::digest& shard) : cache_(cache), shard_(shard) {}
+  cache_lease(host_cache* cache, const core::digest& shard, uint64_t offset_bytes)
+      : cache_(cache), shard_(shard), offset_bytes_(offset_bytes) {}
   host_cache* cache_ = nullptr;
   core::digest shard_;
+  uint64_t offset_bytes_ = 0;
 };
 
 struct stage_request {
@@ -58,9 +63,22 @@ struct staged {
   core::time_us end_us = 0;
 };
 
+// What looking at bytes of the store has shown.
+struct cache_finding {
+  enum class kind : uint8_t {
+    damaged_object, // on the disk: nothing was cached. Also one that is not there
+    damaged_copy,   // in the cache: nobody gets it any more, and the next staging reads the disk
+    good_copy       // in the cache, and somebody had doubts
+  };
+  kind what{};
+  core::digest shard;
+  std::string text; // which bytes
+};
+
 // Every shard is in entries_ and in recency_, and its bytes are taken in places_, from its first stage until it is
-// forgotten; what is being read or leased is never forgotten. Any thread; callbacks run inside stage() for what is
-// cached or refused, else on the disk reader's thread.
+// forgotten; what is being read, looked at or leased is never forgotten. A copy that was found damaged while it was
+// leased is none of them: it lies in condemned_ until its last lease ends. Any thread; callbacks run inside stage() for
+// what is cached or refused, else on the disk reader's thread.
 class host_cache {
 public:
   ~host_cache();
@@ -73,6 +91,13 @@ public:
 
   // Called after every step by which the slab has grown, until it is all there; on a thread of its own.
   void when_grown(std::function<void()> grown);
+
+  // Looks at the copy at this offset once more, on the disk reader's thread; whoever stages the shard meanwhile waits for
+  // the outcome, and gets another copy if this one is damaged. Nothing, where there is none any more or it is being
+  // looked at already.
+  void check_again(const core::digest& shard, uint64_t offset_bytes);
+  // Called with every finding, once for all who wait for it; on the disk reader's thread.
+  void when_found(std::function<void(cache_finding)> found);
 
   // Forgets every shard that nobody leases; returns how many bytes that freed.
   uint64_t drop_unleased();
@@ -92,23 +117,35 @@ public:
 
 private:
   friend class cache_lease;
+  using waiter = std::function<void(staged)>;
+  enum class state : uint8_t { reading, checking, verified };
   struct cached_shard {
+    stage_request what; // as it was staged, to be looked at and read again
     uint64_t offset_bytes = 0;
+    uint32_t leases = 0;
+    state at = state::reading;
+    bool unneeded = false;                   // goes with its last lease
+    std::vector<waiter> waiters;             // until it is verified
+    std::list<core::digest>::iterator place; // in recency_
+    bool is_idle() const { return leases == 0 && at == state::verified; }
+  };
+  struct condemned_copy {
     uint64_t size_bytes = 0;
     uint32_t leases = 0;
-    bool reading = false;
-    bool unneeded = false;                            // goes with its last lease
-    std::vector<std::function<void(staged)>> waiters; // while it is being read
-    std::list<core::digest>::iterator place;          // in recency_
   };
 
   host_cache(transport::sealed_memory memory, uint64_t present_bytes, object_reader& disk);
   void grow();
   bool add_step();
-  void release(const core::digest& shard);
+  void release(const core::digest& shard, uint64_t offset_bytes);
   core::result<uint64_t> make_room(uint64_t size_bytes) FASTPTM_REQUIRES(mutex_);
   void forget(const core::digest& shard) FASTPTM_REQUIRES(mutex_);
+  void condemn(const core::digest& shard) FASTPTM_REQUIRES(mutex_);
   void on_read(const core::digest& shard, disk_read_result result);
+  void on_checked(const core::digest& shard, const disk_read_result& result);
+  void hand_out(const core::digest& shard, uint64_t offset_bytes, const std::vector<waiter>& to,
+                const disk_read_result* read);
+  void tell(cache_finding finding);
 
   transport::sealed_memory memory_;
   object_reader& disk_;
@@ -116,12 +153,14 @@ private:
   // The store actor stages, the disk thread finishes, leases end anywhere: table updates only, never a call-out.
   mutable core::mutex mutex_;
   std::unordered_map<core::digest, cached_shard> entries_ FASTPTM_GUARDED_BY(mutex_);
-  std::list<core::digest> recency_ FASTPTM_GUARDED_BY(mutex_); // least recently used first
-  core::slab places_ FASTPTM_GUARDED_BY(mutex_);               // of what has come into memory
-  bool growing_ FASTPTM_GUARDED_BY(mutex_) = false;            // until all is present, or no more can be had
-  bool in_need_ FASTPTM_GUARDED_BY(mutex_) = false;            // a staging found no room
+  std::unordered_map<uint64_t, condemned_copy> condemned_ FASTPTM_GUARDED_BY(mutex_); // by offset
+  std::list<core::digest> recency_ FASTPTM_GUARDED_BY(mutex_);                        // least recently used first
+  core::slab places_ FASTPTM_GUARDED_BY(mutex_);                                      // of what has come into memory
+  bool growing_ FASTPTM_GUARDED_BY(mutex_) = false; // until all is present, or no more can be had
+  bool in_need_ FASTPTM_GUARDED_BY(mutex_) = false; // a staging found no room
   bool stopping_ FASTPTM_GUARDED_BY(mutex_) = false;
   std::function<void()> grown_ FASTPTM_GUARDED_BY(mutex_);
+  std::function<void(cache_finding)> found_ FASTPTM_GUARDED_BY(mutex_);
   core::condition grow_now_; // in_need_ or stopping_
   std::thread grower_;       // last: uses the others
 };

@@ -1,6 +1,8 @@
 // One load's search for sources, in virtual time: bytes arrive when the test says so.
 #include "actors/device/transfer.hpp"
 
+#include <set>
+
 #include <gmock/gmock.h>
 
 #include "actors/actor_from_state.hpp"
@@ -30,13 +32,19 @@ protected:
     store_ = world_.system().spawn([this](caf::event_based_actor* self) -> caf::behavior {
       return {[this, self](const stage_request& request) -> caf::result<stage_reply> {
                 staged_.push_back(request.shard);
-                if (!store_waits_) return stage_reply_;
+                auto reply = stage_reply_;
+                reply.location.region = request.shard.bytes[0]; // so that a test can tell what is fetched
+                if (!store_waits_) return reply;
                 return waiting_.emplace_back(self->make_response_promise<stage_reply>());
               },
               [this](const stage_reply& late) {
                 for (auto& one : std::exchange(waiting_, {})) one.deliver(late);
               },
-              [this](release_atom, const core::digest& shard) { released_.push_back(shard); }};
+              [this](release_atom, const core::digest& shard) { released_.push_back(shard); },
+              [this](const suspect& doubted) {
+                doubted_.push_back(doubted);
+                staged_before_doubts_.push_back(staged_.size());
+              }};
     });
   }
   ~Transfer() override {
@@ -63,6 +71,7 @@ protected:
     transfer_options options;
     options.environment = &environment_;
     options.load = {1};
+    options.device = "worker-0/host0";
     options.timeout_us = timeout_us;
     options.directory = caf::actor_cast<directory_actor>(directory_);
     options.weight_store = caf::actor_cast<weight_store_actor>(store_);
@@ -95,6 +104,8 @@ protected:
   std::vector<caf::typed_response_promise<stage_reply>> waiting_;
   std::vector<std::vector<std::string>> told_; // the peers, as the directory heard of them
   std::vector<core::digest> staged_, released_;
+  std::vector<suspect> doubted_;
+  std::vector<size_t> staged_before_doubts_;
   std::vector<uint32_t> verified_;
   std::vector<transfer_end> ended_;
 };
@@ -250,6 +261,49 @@ TEST_F(Transfer, AsksTheStoreWhenAPeerLies) {
   ASSERT_EQ(ended_.size(), 1u);
   EXPECT_TRUE(ended_[0].outcome);
   EXPECT_EQ(ended_[0].report.bad_chunks, 1u);
+}
+
+TEST_F(Transfer, TellsTheStoreOfWrongBytesAheadOfAskingItAgain) {
+  stage_reply_.staged = stage_reply_.was_cached = true;
+  stage_reply_.location = {shard(0), 0, 4, 8192, chunk};
+  begin({1});
+  land(99);
+  ASSERT_EQ(doubted_.size(), 1u);
+  EXPECT_EQ(doubted_[0].copy.shard, shard(0));
+  EXPECT_EQ(doubted_[0].copy.region, 1u);
+  EXPECT_EQ(doubted_[0].copy.generation, 4u);
+  EXPECT_EQ(doubted_[0].copy.offset_bytes, 8192u);
+  EXPECT_EQ(doubted_[0].noticed_by, "worker-0/host0");
+  EXPECT_EQ(doubted_[0].found, 99u);
+  EXPECT_EQ(doubted_[0].expected, 0u);
+  EXPECT_EQ(staged_before_doubts_, std::vector<size_t>{1}) << "the store looks at it before it is asked again";
+  EXPECT_EQ(staged_.size(), 2u);
+  land();
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_TRUE(ended_[0].outcome) << ended_[0].outcome.error().message;
+  EXPECT_EQ(ended_[0].report.bad_chunks, 1u);
+}
+
+TEST_F(Transfer, SurvivesACacheInWhichEveryShardIsDamaged) {
+  stage_reply_.staged = stage_reply_.was_cached = true;
+  begin({1, 1, 1, 1, 1, 1, 1, 1});
+  std::set<uint64_t> damaged = {1, 2, 3, 4, 5, 6, 7, 8};
+  size_t most_chunks = 100;
+  while (ended_.empty() && most_chunks-- > 0)
+    land(damaged.erase(fetcher_.asked.front().request.source.region) > 0 ? 99 : 0);
+  EXPECT_EQ(doubted_.size(), 8u);
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_TRUE(ended_[0].outcome) << ended_[0].outcome.error().message;
+}
+
+TEST_F(Transfer, GivesUpOnAStoreWhoseBytesStayWrong) {
+  stage_reply_.staged = stage_reply_.was_cached = true;
+  begin({1});
+  size_t most_chunks = 100;
+  while (ended_.empty() && most_chunks-- > 0) land(99);
+  ASSERT_EQ(ended_.size(), 1u);
+  ASSERT_FALSE(ended_[0].outcome);
+  EXPECT_EQ(doubted_.size(), policy::staging_options().most_attempts);
 }
 
 } // namespace

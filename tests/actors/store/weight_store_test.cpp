@@ -17,6 +17,7 @@ namespace {
 using namespace protocol;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr auto patience = std::chrono::seconds(30);
 constexpr uint64_t cache_bytes = 8 << 20;
@@ -35,6 +36,8 @@ protected:
     options.store = &objects_;
     options.catalogue = &catalogue_;
     options.cache = cache_.get();
+    options.slab = {3, 4};
+    options.metrics = &metrics_;
     options.scheduler = scheduler_;
     options.tenants = {{"acme", {}, 2}, {"globex", {}, 2}};
     store_ = system_.spawn<actor_from_state<weight_store>>(options);
@@ -74,6 +77,14 @@ protected:
     bytes[std::min<size_t>(5000, bytes.size() / 2)] ^= 1;
     tests::write_file(file, bytes);
   }
+  // As a transfer says it that has read this copy.
+  static suspect doubt_of(const stage_reply& copy) { return {copy.location, "worker-0/host0", 0, 1, 2}; }
+  std::byte& byte_of(const stage_reply& copy) {
+    return cache_->slab().memory.address[copy.location.offset_bytes + copy.location.size_bytes / 2];
+  }
+  uint64_t damaged(const std::string& where) {
+    return metrics_.make_counter("fastptm_store_damaged_shards_total", "", "where=\"" + where + "\"").value();
+  }
   // What the scheduler was told before the last answer of the store.
   std::vector<std::string> announced() {
     client_->request(scheduler_, patience, plans_atom_v)
@@ -86,6 +97,7 @@ protected:
   weights::catalogue catalogue_ = weights::catalogue::open(folder_ / "catalogue.sqlite").value();
   std::unique_ptr<weights::host_cache> cache_;
   std::unique_ptr<weights::disk_reader> disk_; // ends before the cache
+  core::metrics_registry metrics_;
   tests::scheduler_record told_;
   system_config settings_{2};
   caf::actor_system system_{settings_}; // waits for its actors, so that what they use ends after it
@@ -190,7 +202,56 @@ TEST_F(WeightStore, SaysThatAnObjectIsDamagedAndKeepsNothingOfIt) {
   ASSERT_TRUE(reply);
   EXPECT_FALSE(reply->staged);
   EXPECT_EQ(reply->bad_chunks, 1u);
+  EXPECT_THAT(reply->error, HasSubstr("publish the model's folder again"));
+  EXPECT_THAT(reply->error, Not(HasSubstr(folder_.path().string()))) << "tenants read it";
   EXPECT_FALSE(cache_->holds(wanted.shard));
+  EXPECT_EQ(damaged("object"), 1u);
+  EXPECT_EQ(damaged("cache"), 0u);
+}
+
+TEST_F(WeightStore, ReadsTheDiskAgainWhenACopyInItsCacheIsDamaged) {
+  ASSERT_TRUE(publish("m", 1));
+  const auto wanted = staging_of("acme/m@1");
+  const auto first = ask<stage_reply>(client_, wanted);
+  ASSERT_TRUE(first && first->staged);
+  const auto right = byte_of(*first);
+  byte_of(*first) ^= std::byte{1};
+  client_->send(store_, doubt_of(*first));
+  const auto again = ask<stage_reply>(client_, wanted);
+  ASSERT_TRUE(again && again->staged) << again->error;
+  EXPECT_FALSE(again->was_cached);
+  EXPECT_EQ(byte_of(*again), right);
+  EXPECT_EQ(damaged("cache"), 1u);
+  EXPECT_EQ(damaged("object"), 0u);
+}
+
+TEST_F(WeightStore, KeepsACopyThatIsRightWhateverIsSaidOfIt) {
+  ASSERT_TRUE(publish("m", 1));
+  const auto wanted = staging_of("acme/m@1");
+  const auto first = ask<stage_reply>(client_, wanted);
+  ASSERT_TRUE(first && first->staged);
+  auto of_an_earlier_life = doubt_of(*first);
+  of_an_earlier_life.copy.generation = 9;
+  for (const auto& doubted : {doubt_of(*first), of_an_earlier_life}) {
+    client_->send(store_, doubted);
+    const auto again = ask<stage_reply>(client_, wanted);
+    ASSERT_TRUE(again && again->staged);
+    EXPECT_TRUE(again->was_cached);
+    EXPECT_EQ(again->location.offset_bytes, first->location.offset_bytes);
+  }
+  EXPECT_EQ(damaged("cache"), 0u);
+}
+
+// Either set's embeddings take more than half of the cache: the second copy needs the room of the first.
+TEST_F(WeightStore, TakesTheRoomOfADamagedCopyFromWhoHasFoundIt) {
+  ASSERT_TRUE(publish("a", 1, large_vocabulary));
+  const auto first = ask<stage_reply>(client_, staging_of("acme/a@1"));
+  ASSERT_TRUE(first && first->staged);
+  byte_of(*first) ^= std::byte{1};
+  client_->send(store_, doubt_of(*first));
+  const auto again = ask<stage_reply>(client_, staging_of("acme/a@1"));
+  ASSERT_TRUE(again && again->staged) << again->error;
+  EXPECT_FALSE(again->was_cached);
 }
 
 TEST_F(WeightStore, StagesADamagedObjectAgainWhenItsFolderIsPublishedAgain) {

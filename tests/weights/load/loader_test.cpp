@@ -87,6 +87,17 @@ TEST_F(Loader, RefetchesABadChunkElsewhereAndAsksTheLiarNothingMore) {
   EXPECT_EQ(report.bad_chunks, 1u);
   EXPECT_GE(report.refetched_chunks, 1u);
   EXPECT_EQ(failures.front(), (std::pair<std::string, core::errc>{"liar", core::errc::corrupt}));
+  const auto lies = load->take_wrong_bytes();
+  EXPECT_TRUE(load->take_wrong_bytes().empty());
+  ASSERT_EQ(lies.size(), 1u);
+  const auto& lie = lies[0];
+  EXPECT_EQ(lie.source, 0u);
+  EXPECT_EQ(lie.kind, policy::source_kind::peer_device);
+  EXPECT_EQ(lie.from.region, nodes[0].regions[lie.from.shard].region);
+  const auto& original = originals[lie.from.shard];
+  const auto begin = lie.what.chunk * chunk_bytes;
+  EXPECT_EQ(lie.what.expected, chunk_checksum(original.data() + begin, std::min(chunk_bytes, original.size() - begin)));
+  EXPECT_NE(lie.what.found, lie.what.expected);
 }
 
 TEST_F(Loader, AsksLateSourcesAgainBeforeItGivesUp) {

@@ -23,13 +23,13 @@ protected:
 
   transport::exported watch(scrubber& by) {
     const auto name = exports_.add({{memory_.data(), size_bytes, core::memory_kind::host}, -1});
-    by.watch(name, size_bytes, checksums_, [this](const damage& of) {
+    by.watch(name, size_bytes, checksums_, [this](const wrong_chunk& of) {
       const core::mutex_lock lock(mutex_);
       damages_.push_back(of);
     });
     return name;
   }
-  std::vector<damage> damages() {
+  std::vector<wrong_chunk> damages() {
     const core::mutex_lock lock(mutex_);
     return damages_;
   }
@@ -47,7 +47,7 @@ protected:
   transport::exporter exports_;
   core::manual_clock clock_;
   core::mutex mutex_; // the scrubber's thread tells
-  std::vector<damage> damages_;
+  std::vector<wrong_chunk> damages_;
 };
 
 TEST_F(Scrubber, FindsEveryFlippedBitOnce) {

@@ -55,6 +55,26 @@ struct HostCache : testing::Test {
         .write(reinterpret_cast<const char*>(shard.bytes.data()), static_cast<std::streamsize>(shard.bytes.size()));
   }
 
+  // As a fault of this machine's memory would.
+  void flip_a_byte_at(uint64_t offset_bytes) { cache->slab().memory.address[offset_bytes] ^= std::byte{16}; }
+
+  // Has the copy looked at, and waits for the finding.
+  cache_finding check_again(const staged& copy, const stored_shard& of) {
+    core::mutex mutex;
+    core::condition came;
+    std::optional<cache_finding> finding;
+    cache->when_found([&](cache_finding found) {
+      core::mutex_lock lock(mutex);
+      finding = std::move(found);
+      came.notify_one();
+    });
+    cache->check_again(of.request.shard, copy.offset_bytes);
+    core::mutex_lock lock(mutex);
+    while (!finding) came.wait(lock);
+    cache->when_found({});
+    return *finding;
+  }
+
   // Stages and waits.
   staged stage(const stored_shard& shard) {
     core::mutex mutex;
@@ -207,7 +227,119 @@ TEST_F(HostCache, DropsEverythingButLeases) {
   EXPECT_FALSE(cache->holds(b.request.shard));
 }
 
-// Random sizes, leases and requests in a small slab: what is leased keeps its bytes, space is never lost.
+TEST_F(HostCache, TellsOnceOfADamagedObjectWhicheverChunkAndHoweverManyWait) {
+  open(32 * mebibyte);
+  auto shard = store(10 * mebibyte, 1);
+  shard.bytes[5 * mebibyte] ^= std::byte{1};
+  write(shard);
+  core::mutex mutex;
+  std::vector<cache_finding> findings;
+  cache->when_found([&](cache_finding found) {
+    const core::mutex_lock lock(mutex);
+    findings.push_back(std::move(found));
+  });
+  size_t refused = 0;
+  {
+    const core::mutex_lock all_asked(mutex); // until then the reader's thread tells nobody
+    for (int i = 0; i < 3; ++i)
+      cache->stage(shard.request, [&](const staged& got) {
+        const core::mutex_lock lock(mutex);
+        refused += !got.lease;
+      });
+  }
+  ASSERT_TRUE(tests::until([&] {
+    const core::mutex_lock lock(mutex);
+    return refused == 3;
+  }));
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].what, cache_finding::kind::damaged_object);
+  const wrong_chunk second{1, shard.request.chunk_checksums[1],
+                           chunk_checksum(shard.bytes.data() + chunk_bytes, chunk_bytes)};
+  EXPECT_NE(findings[0].text.find(to_text(second)), std::string::npos) << findings[0].text;
+}
+
+TEST_F(HostCache, DropsACopyThatIsDamagedAndReadsTheDiskAgain) {
+  open(32 * mebibyte);
+  const auto shard = store(10 * mebibyte, 1);
+  auto copy = stage(shard);
+  copy.lease->release();
+  flip_a_byte_at(copy.offset_bytes + 9 * mebibyte);
+  const auto finding = check_again(copy, shard);
+  EXPECT_EQ(finding.what, cache_finding::kind::damaged_copy);
+  EXPECT_EQ(finding.shard, shard.request.shard);
+  EXPECT_NE(finding.text.find("chunk 2 has the checksum"), std::string::npos) << finding.text;
+  EXPECT_EQ(cache->used_bytes(), 0u);
+  const auto fresh = stage(shard);
+  ASSERT_TRUE(fresh.lease);
+  EXPECT_TRUE(fresh.from_disk);
+  EXPECT_TRUE(holds_right_bytes(fresh, shard));
+}
+
+TEST_F(HostCache, GivesALeasedCopyThatIsDamagedToNobodyElseAndItsPlaceBackAtTheEnd) {
+  open(32 * mebibyte);
+  const auto shard = store(10 * mebibyte, 1);
+  auto first = stage(shard), second = stage(shard);
+  flip_a_byte_at(first.offset_bytes);
+  EXPECT_EQ(check_again(first, shard).what, cache_finding::kind::damaged_copy);
+  auto fresh = stage(shard);
+  ASSERT_TRUE(fresh.lease) << fresh.lease.error().message;
+  EXPECT_NE(fresh.offset_bytes, first.offset_bytes);
+  EXPECT_TRUE(holds_right_bytes(fresh, shard));
+  EXPECT_EQ(cache->used_bytes(), 20 * mebibyte);
+  cache->check_again(shard.request.shard, first.offset_bytes); // of a copy that is known: nothing happens
+  first.lease->release();
+  EXPECT_EQ(cache->used_bytes(), 20 * mebibyte);
+  second.lease->release();
+  EXPECT_EQ(cache->used_bytes(), 10 * mebibyte);
+  fresh.lease->release();
+  EXPECT_FALSE(stage(shard).from_disk) << "the fresh copy stays";
+  EXPECT_EQ(cache->drop_unleased(), 10 * mebibyte);
+}
+
+TEST_F(HostCache, KeepsACopyThatIsRight) {
+  open(32 * mebibyte);
+  const auto shard = store(10 * mebibyte, 1);
+  const auto copy = stage(shard);
+  EXPECT_EQ(check_again(copy, shard).what, cache_finding::kind::good_copy);
+  const auto again = stage(shard);
+  EXPECT_FALSE(again.from_disk);
+  EXPECT_EQ(again.offset_bytes, copy.offset_bytes);
+}
+
+// What is asked while a copy is looked at waits for the outcome: nobody gets the damaged one in between.
+TEST_F(HostCache, GivesRightBytesToWhoeverStagesWhileACopyIsLookedAt) {
+  constexpr uint64_t seed = 11;
+  RecordProperty("seed", std::to_string(seed));
+  open(24 * mebibyte);
+  core::prng random(seed);
+  const auto shard = store(7 * mebibyte + 4096, 1);
+  for (int round = 0; round < 40; ++round) {
+    auto copy = stage(shard);
+    ASSERT_TRUE(copy.lease);
+    ASSERT_TRUE(holds_right_bytes(copy, shard));
+    const bool is_damaged = random.below(2) == 0, is_leased = random.below(2) == 0;
+    if (is_damaged) flip_a_byte_at(copy.offset_bytes + random.below(shard.bytes.size()));
+    cache->check_again(shard.request.shard, copy.offset_bytes);
+    if (!is_leased) copy.lease->release();
+    const auto next = stage(shard);
+    ASSERT_TRUE(next.lease) << next.lease.error().message;
+    EXPECT_EQ(next.from_disk, is_damaged) << "seed " << seed << ", round " << round;
+    ASSERT_TRUE(holds_right_bytes(next, shard));
+  }
+  EXPECT_EQ(cache->drop_unleased(), shard.bytes.size());
+  EXPECT_EQ(cache->used_bytes(), 0u);
+}
+
+TEST_F(HostCache, ForgetsWhatNoModelNeedsAfterItWasLookedAt) {
+  open(32 * mebibyte);
+  const auto shard = store(4 * mebibyte, 1);
+  auto copy = stage(shard);
+  copy.lease->release();
+  cache->check_again(shard.request.shard, copy.offset_bytes);
+  cache->forget_unneeded(shard.request.shard);
+  EXPECT_TRUE(tests::until([&] { return cache->used_bytes() == 0; }));
+}
+
 TEST_F(HostCache, ForgetsWhatNoModelNeedsWithItsLastLease) {
   open(32 * mebibyte);
   const auto idle = store(4 * mebibyte, 1), leased = store(4 * mebibyte, 2), wanted = store(4 * mebibyte, 3);
@@ -225,6 +357,7 @@ TEST_F(HostCache, ForgetsWhatNoModelNeedsWithItsLastLease) {
   EXPECT_EQ(cache->used_bytes(), 4 * mebibyte);
 }
 
+// Random sizes, leases and requests in a small slab: what is leased keeps its bytes, space is never lost.
 TEST_F(HostCache, KeepsLeasedBytesUnderRandomUse) {
   open(24 * mebibyte);
   core::prng random(3);
