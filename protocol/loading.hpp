@@ -41,12 +41,14 @@ struct load_order {
   core::load_id load;
   core::model_id model;
   std::string name;
-  payload manifest; // weights::encode
+  payload manifest;             // weights::encode
+  core::digest manifest_digest; // as the catalogue has it: what came is compared with it
   load_reason reason = load_reason::request;
   int64_t timeout_us = 0;
   std::vector<uint64_t> offsets_bytes; // where its shards are planned to lie in the arena, as in the manifest
 };
-FASTPTM_FIELDS(load_order, registration, load, model, name, manifest, reason, timeout_us, offsets_bytes)
+FASTPTM_FIELDS(load_order, registration, load, model, name, manifest, manifest_digest, reason, timeout_us,
+               offsets_bytes)
 
 struct load_reply {
   uint64_t bytes_moved = 0;

@@ -21,6 +21,15 @@ core::error stale_error() {
   return {core::errc::unavailable, "the order belongs to an earlier registration of this node"};
 }
 
+// Its numbers (heads, epsilon, pooling) are computed with as much as the shards are, which have checksums of their own.
+core::error other_manifest_error(const protocol::load_order& order, const core::digest& came) {
+  return {
+      core::errc::corrupt,
+      fmt::format("{}: the manifest that came with the order has the digest {}, and {} was published: the memory of "
+                  "the head or the way from there has damaged it; if it comes again, restart the head",
+                  order.name, came.short_hex(), order.manifest_digest.short_hex())};
+}
+
 } // namespace
 
 gpu_worker::gpu_worker(interface::pointer self, gpu_worker_options options)
@@ -285,6 +294,8 @@ void gpu_worker::start_next_load() {
 }
 
 void gpu_worker::start_load(queued_load next) {
+  const auto digest = weights::digest_of(as_bytes(next.order.manifest));
+  if (digest != next.order.manifest_digest) return drop(next, other_manifest_error(next.order, digest));
   auto manifest = weights::decode(as_bytes(next.order.manifest));
   if (!manifest) return drop(next, manifest.error());
   if (next.order.offsets_bytes.size() != manifest->shards.size())
@@ -295,7 +306,7 @@ void gpu_worker::start_load(queued_load next) {
   of->key = {next.order.model, next.order.name};
   of->manifest = std::move(*manifest);
   of->facts = *models::describe(of->manifest.arch); // decoded, so it is there
-  of->digest = weights::digest_of(as_bytes(next.order.manifest));
+  of->digest = digest;
   of->order = std::move(next.order);
   of->ordered_us = next.ordered_us;
   of->started_us = options_.environment->clock->now_us();

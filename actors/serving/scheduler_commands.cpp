@@ -74,6 +74,7 @@ void scheduler::carry_out(const scheduling::load& command) {
                              model.row.id,
                              model.row.name,
                              model.manifest,
+                             model.row.manifest,
                              to_reason(command.reason),
                              options_.load_timeout_us,
                              planned_places(command.device.value, command.model.value)};

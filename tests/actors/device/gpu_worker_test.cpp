@@ -99,6 +99,7 @@ protected:
     order.model = {model};
     order.name = tenant + "/m@" + std::to_string(model);
     order.manifest = to_payload(weights::encode(set));
+    order.manifest_digest = published_ == core::digest() ? weights::digest_of(set) : published_;
     order.timeout_us = 1'000'000;
     order.offsets_bytes = std::move(places);
     world_.system().spawn([this, load, order](caf::event_based_actor* self) {
@@ -163,6 +164,7 @@ protected:
   std::vector<core::digest> dropped_;
   std::map<uint64_t, load_answer> answers_;
   std::vector<uint64_t> freed_;
+  core::digest published_; // that orders name; none: the right one
 };
 
 TEST_F(GpuWorker, LoadsASetToThePlacesOfItsOrder) {
@@ -232,6 +234,18 @@ TEST_F(GpuWorker, RefusesAnOrderWithoutAPlaceForEveryShard) {
   ASSERT_TRUE(answers_.contains(1));
   ASSERT_FALSE(*answers_[1]);
   EXPECT_THAT(answers_[1]->error().message, HasSubstr("one place for every shard"));
+}
+
+TEST_F(GpuWorker, LoadsNothingByAManifestThatIsNotTheOneThatWasPublished) {
+  published_ = weights::digest_of(b_);
+  order_load(1, 5, a_, places_from(0, a_));
+  EXPECT_EQ(code_of(1), core::errc::corrupt);
+  EXPECT_THAT(answers_[1]->error().message, HasSubstr("acme/m@5: the manifest that came"));
+  EXPECT_TRUE(fetcher_.asked.empty());
+  EXPECT_EQ(used_bytes(), 0u);
+  published_ = weights::digest_of(a_);
+  load(2, 5, a_, places_from(0, a_));
+  EXPECT_THAT(resident(), ElementsAre("acme/m@5"));
 }
 
 // The scheduler orders both at once and needs no answer in between.
