@@ -36,6 +36,7 @@ caf::result<local<weights::publication>> publisher::on_publish(const protocol::p
   work.tenant = request.tenant;
   work.name = request.name;
   work.largest_arena_bytes = options_.largest_arena_bytes;
+  work.host_cache_bytes = options_.host_cache_bytes;
   work.check_tokenizer = check_tokenizer;
   const auto spelled_out = request.special_is_text ? engine::special_tokens::text : engine::special_tokens::library;
   work.pack_card = [spelled_out](const std::filesystem::path& folder) {

@@ -16,6 +16,7 @@ struct publisher_options {
   weights::content_store* store = nullptr; // both outlive the actor
   weights::catalogue* catalogue = nullptr;
   uint64_t largest_arena_bytes = 0; // 0: not checked
+  uint64_t host_cache_bytes = 0;    // 0: not checked
 };
 
 // Rows to take out of the catalogue.

@@ -52,8 +52,8 @@ weight_store::interface::behavior_type weight_store::make_behavior() {
   options_.cache->when_found([notify = notifier<interface>(self_)](weights::cache_finding finding) {
     notify(make_local(std::move(finding)));
   });
-  publisher_ = self_->spawn<actor_from_state<publisher>, caf::detached>(
-      publisher_options{options_.store, options_.catalogue, options_.largest_arena_bytes});
+  publisher_ = self_->spawn<actor_from_state<publisher>, caf::detached>(publisher_options{
+      options_.store, options_.catalogue, options_.largest_arena_bytes, options_.cache->size_bytes()});
   return {
       [this](const protocol::publish_request& request) { return on_publish(request); },
       [this](const protocol::unpublish_request& request) { return on_unpublish(request); },

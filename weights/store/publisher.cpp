@@ -199,11 +199,19 @@ private:
   publication result_;
 };
 
-core::result<void> check_fits(const import_plan& plan, uint64_t largest_arena_bytes) {
-  if (largest_arena_bytes == 0 || plan.total_bytes() <= largest_arena_bytes) return {};
-  return core::fail(core::errc::does_not_fit,
-                    fmt::format("the model has {} bytes, and the largest device's arena {}: enlarge the arena",
-                                plan.total_bytes(), largest_arena_bytes));
+core::result<void> check_fits(const import_plan& plan, const publish_request& request) {
+  if (request.largest_arena_bytes > 0 && plan.total_bytes() > request.largest_arena_bytes)
+    return core::fail(core::errc::does_not_fit,
+                      fmt::format("the model has {} bytes, and the largest device's arena {}: enlarge the arena",
+                                  plan.total_bytes(), request.largest_arena_bytes));
+  uint64_t largest_shard_bytes = 0;
+  for (const auto& shard : plan.shards) largest_shard_bytes = std::max(largest_shard_bytes, shard.layout.size_bytes);
+  if (request.host_cache_bytes > 0 && largest_shard_bytes > request.host_cache_bytes)
+    return core::fail(core::errc::does_not_fit,
+                      fmt::format("the model has a shard of {} bytes, and the host cache, which every shard comes "
+                                  "through, has {}: set hostCacheMib of the store's node to {} or more",
+                                  largest_shard_bytes, request.host_cache_bytes, (largest_shard_bytes >> 20) + 1));
+  return {};
 }
 
 } // namespace
@@ -214,7 +222,7 @@ core::result<publication> publish(const publish_request& request, content_store&
   if (auto ok = core::check_name("model", request.name); !ok) return core::fail(ok.error());
   const auto plan = inspect(request.folder, request.check_tokenizer);
   if (!plan) return core::fail(plan.error());
-  if (auto ok = check_fits(*plan, request.largest_arena_bytes); !ok) return core::fail(ok.error());
+  if (auto ok = check_fits(*plan, request); !ok) return core::fail(ok.error());
   const core::mutex_lock turn(store.publishing());
   return publication_run(request, store, models, observe).run(*plan);
 }

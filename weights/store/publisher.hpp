@@ -21,6 +21,7 @@ struct publish_request {
   std::string tenant;
   std::string name;
   uint64_t largest_arena_bytes = 0; // of the cluster's devices; 0: not known, so not checked
+  uint64_t host_cache_bytes = 0;    // through which every shard goes; likewise
 
   tokenizer_check check_tokenizer; // none: not checked
   // Of the folder with the tokenizer's files; none, or empty text: there are none.
@@ -47,7 +48,8 @@ struct publication {
 // replaced where it is damaged: publishing again restores whatever consists of it. `observe` is called after every
 // chunk and every later step, never twice at a time, on any of these threads. When it fails, store and catalogue are as
 // before, but for what it restored; after a crash, what it left is garbage that content_store::collect_garbage removes.
-// errc::invalid names what is wrong with the folder; does_not_fit: no device could hold the model; disk_full.
+// errc::invalid names what is wrong with the folder; does_not_fit: no device could hold the model, or the
+// host cache a shard of it; disk_full.
 core::result<publication> publish(const publish_request& request, content_store& store, catalogue& models,
                                   const publish_observer& observe = {});
 

@@ -18,9 +18,14 @@ constexpr core::duration_us patience_us = 1'000'000;
 // The test lets it run, so that it blocks the test instead of a thread of its own.
 class Publisher : public testing::Test {
 protected:
-  ~Publisher() override {
+  ~Publisher() override { stop(); }
+  void stop() {
     caf::anon_send(publisher_, protocol::stop_atom_v);
     world_.run();
+  }
+  void start(const publisher_options& options) {
+    stop();
+    publisher_ = world_.system().spawn<actor_from_state<publisher>>(options);
   }
 
   core::result<local<weights::publication>> publish(const std::string& folder) {
@@ -54,6 +59,21 @@ TEST_F(Publisher, SaysWhatIsWrongWithAFolderAndPublishesNothing) {
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message, HasSubstr("nothing: cannot open the model folder"));
   EXPECT_TRUE(catalogue_.all()->empty());
+}
+
+TEST_F(Publisher, RefusesAShardThatTheHostCacheCannotHold) {
+  const auto plan = weights::inspect(model());
+  ASSERT_TRUE(plan) << plan.error().message;
+  uint64_t largest_bytes = 0;
+  for (const auto& shard : plan->shards) largest_bytes = std::max(largest_bytes, shard.layout.size_bytes);
+  start({&store_, &catalogue_, 0, largest_bytes - 1});
+  const auto refused = publish(model());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::errc::does_not_fit);
+  EXPECT_THAT(refused.error().message, HasSubstr("set hostCacheMib of the store's node to 1 or more"));
+  EXPECT_TRUE(catalogue_.all()->empty());
+  start({&store_, &catalogue_, 0, largest_bytes});
+  EXPECT_TRUE(publish(model()));
 }
 
 TEST_F(Publisher, TakesRowsOutFirstAndBytesWhenItIsTold) {
