@@ -50,6 +50,7 @@ public:
           return run_reply{order.batch, order.inputs, 10, 0};
         },
         [](const node_lost&) {},
+        [](const suspect&) {},
         [this](stop_atom) { self_->quit(); },
     };
   }

@@ -29,6 +29,8 @@ using gpu_worker_actor = caf::typed_actor<
     asked<run_order>::with<run_reply>,
     // From its supervisor: a node is dead; running transfers stop reading from it.
     takes<node_lost>,
+    // From the directory: whoever read this copy got wrong bytes. It is looked at before anything else.
+    takes<suspect>,
     // From its supervisor: see above.
     takes<stop_atom>>;
 
@@ -117,6 +119,8 @@ using directory_actor = caf::typed_actor<
     takes<registration_id, running_load>,
     // From a gpu_worker: how the load went; once more when its set has left the device.
     takes<registration_id, load_report>,
+    // From a transfer: this device gave it wrong bytes. It is told.
+    takes<registration_id, std::string, suspect>,
     // From administrators: a cordoned device gets no new work; what it holds stays a source for others. not_found.
     asked<cordon_atom, std::string, bool>::with<bool>,
     // From the supervisor: see above.

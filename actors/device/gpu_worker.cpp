@@ -44,6 +44,7 @@ gpu_worker::interface::behavior_type gpu_worker::make_behavior() {
       [this](const protocol::batch_inputs& part) { on_inputs(part); },
       [this](const protocol::run_order& order) { return on_run(order); },
       [this](const protocol::node_lost& lost) { on_node_lost(lost); },
+      [this](const protocol::suspect& doubted) { on_suspect(doubted); },
       [this](protocol::stop_atom) { on_stop(); },
       [this](const local<load_ended>& ended) { on_load_ended(*ended.value); },
       [this](const local<shard_verified>& verified) { on_shard_verified(*verified.value); },

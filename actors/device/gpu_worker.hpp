@@ -175,6 +175,7 @@ private:
   void quit_if_empty();
 
   // -- repairing (gpu_worker_repairs.cpp) -------------------------------------------------------------------------------
+  void on_suspect(const protocol::suspect& doubted);
   void on_shard_damaged(const shard_damaged& damaged);
   void on_reader_left(const reader_left& left);
   void on_shard_repaired(const shard_repaired& repaired);

@@ -28,6 +28,15 @@ bool has(const gpu_worker::set& of, const core::digest& shard) {
 
 // -- out of service ---------------------------------------------------------------------------------------------------
 
+void gpu_worker::on_suspect(const protocol::suspect& doubted) {
+  const auto held = exported_.find(doubted.copy.shard);
+  if (held == exported_.end() || held->second.region != doubted.copy.region) return; // it has left meanwhile
+  core::log::warn("gpu_worker", "suspect", "{}: shard {}: {} has read: {}", options_.name,
+                  doubted.copy.shard.short_hex(), doubted.noticed_by,
+                  weights::to_text({doubted.chunk, doubted.expected, doubted.found}));
+  options_.environment->scrubber->suspect({held->second.region, held->second.generation});
+}
+
 void gpu_worker::on_shard_damaged(const shard_damaged& damaged) {
   const auto exported = exported_.find(damaged.shard);
   if (exported == exported_.end() || exported->second.region != damaged.region) return; // it has left meanwhile

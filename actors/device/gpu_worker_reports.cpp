@@ -117,11 +117,11 @@ void gpu_worker::report_left(set& of) {
 void gpu_worker::export_shard(const gpu::held_shard& shard, const weights::shard_entry& entry) {
   const auto name = options_.environment->exporter->add({shard.region, -1});
   exported_[entry.digest] = {entry.digest, name.region, name.generation, 0, entry.size_bytes};
-  options_.environment->scrubber->watch(
-      name, entry.size_bytes, entry.chunk_checksums,
-      [notify = notifier<interface>(self_), digest = entry.digest, region = name.region](const weights::wrong_chunk& what) {
-        notify(make_local(shard_damaged{digest, region, what}));
-      });
+  options_.environment->scrubber->watch(name, entry.size_bytes, entry.chunk_checksums,
+                                        [notify = notifier<interface>(self_), digest = entry.digest,
+                                         region = name.region](const weights::wrong_chunk& what) {
+                                          notify(make_local(shard_damaged{digest, region, what}));
+                                        });
 }
 
 } // namespace fastptm::actors

@@ -149,18 +149,27 @@ void transfer::tell_of_wrong_bytes() {
     const auto& shard = options_.shards[from.shard].entry;
     core::log::warn("transfer", "wrong-bytes", "load {}: shard {} from {}: {}", options_.load.value,
                     shard.digest.short_hex(), to_string(kind), to_text(what));
-    if (kind == policy::source_kind::peer_device) continue;
-    self_->send(options_.weight_store,
-                protocol::suspect{{shard.digest, from.region, from.generation, from.offset_bytes, shard.size_bytes},
-                                  options_.device,
-                                  what.chunk,
-                                  what.expected,
-                                  what.found});
+    const protocol::suspect doubted{{shard.digest, from.region, from.generation, from.offset_bytes, shard.size_bytes},
+                                    options_.device,
+                                    what.chunk,
+                                    what.expected,
+                                    what.found};
+    if (kind == policy::source_kind::peer_device) {
+      tell_peer(source, doubted);
+      continue;
+    }
+    self_->send(options_.weight_store, doubted);
     if (source != cache_source_ && source != disk_source_) continue; // it is out already
     staging_.doubted(from.shard);
     cache_source_.reset();
     disk_source_.reset();
   }
+}
+
+// It may be the way from there: who holds the copy knows when it has looked.
+void transfer::tell_peer(uint32_t source, const protocol::suspect& doubted) {
+  for (const auto& [device, known] : peers_)
+    if (known.number == source) self_->send(options_.directory, options_.registration, device, doubted);
 }
 
 uint32_t transfer::store_source(policy::source_kind kind) {

@@ -91,6 +91,7 @@ private:
   void on_staged(uint32_t shard, const protocol::stage_reply& reply);
   void on_stage_failed(uint32_t shard, std::string error);
   void tell_of_wrong_bytes();
+  void tell_peer(uint32_t source, const protocol::suspect& doubted);
   uint32_t store_source(policy::source_kind kind);
   policy::source_kind cache_kind() const;
 

@@ -52,6 +52,9 @@ directory::interface::behavior_type directory::make_behavior() {
       [this](protocol::registration_id registration, const protocol::load_report& report) {
         on_report(registration, report);
       },
+      [this](protocol::registration_id registration, const std::string& device, const protocol::suspect& doubted) {
+        on_suspect(registration, device, doubted);
+      },
       [this](protocol::cordon_atom, const std::string& device, bool on) { return on_cordon(device, on); },
       [this](protocol::stop_atom) { on_stop(); },
       [this](protocol::tick_atom) { on_tick(); },
@@ -264,6 +267,14 @@ void directory::on_running(protocol::registration_id registration, const protoco
 
 void directory::on_report(protocol::registration_id registration, const protocol::load_report& report) {
   if (find(registration, report.device) != nullptr) self_->send(options_.ledger, report);
+}
+
+void directory::on_suspect(protocol::registration_id registration, const std::string& device,
+                           const protocol::suspect& doubted) {
+  if (find(registration) == nullptr) return;
+  for (const auto& [name, node] : nodes_)
+    if (const auto found = node.devices.find(device); found != node.devices.end() && found->second.worker)
+      self_->send(found->second.worker, doubted);
 }
 
 // -- for and from administrators --------------------------------------------------------------------------------------

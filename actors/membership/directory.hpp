@@ -74,6 +74,7 @@ private:
   protocol::holder_list on_locate(protocol::registration_id registration, const protocol::locate_request& request);
   void on_running(protocol::registration_id registration, const protocol::running_load& load);
   void on_report(protocol::registration_id registration, const protocol::load_report& report);
+  void on_suspect(protocol::registration_id registration, const std::string& device, const protocol::suspect& doubted);
 
   // -- for and from administrators ------------------------------------------------------------------------------------
   void show_nodes();

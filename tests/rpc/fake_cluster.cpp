@@ -160,6 +160,7 @@ directory_actor::behavior_type fake_directory(directory_actor::pointer self) {
       [](registration_id, const locate_request&) { return holder_list(); },
       [](registration_id, const running_load&) {},
       [](registration_id, const load_report&) {},
+      [](registration_id, const std::string&, const suspect&) {},
       [](cordon_atom, const std::string&, bool) { return true; },
       [=](stop_atom) { self->quit(); },
   };

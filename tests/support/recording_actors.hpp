@@ -100,6 +100,7 @@ private:
 struct worker_record {
   std::vector<protocol::attach_order> attached;
   std::vector<protocol::node_lost> lost;
+  std::vector<protocol::suspect> doubted;
   std::deque<std::pair<protocol::load_order, caf::typed_response_promise<protocol::load_reply>>> loads;
   std::deque<std::pair<protocol::run_order, caf::typed_response_promise<protocol::run_reply>>> runs;
   std::vector<protocol::batch_inputs> inputs;
@@ -135,6 +136,7 @@ public:
           return record_->runs.back().second;
         },
         [this](const node_lost& lost) { record_->lost.push_back(lost); },
+        [this](const suspect& doubted) { record_->doubted.push_back(doubted); },
         [this](stop_atom) {
           if (record_->stopped != nullptr) record_->stopped->push_back(record_->name);
           self_->quit();

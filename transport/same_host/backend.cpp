@@ -108,9 +108,7 @@ void backend::close_peer(std::string_view node, uint64_t incarnation) {
   std::vector<job> left;
   {
     const core::mutex_lock lock(mutex_);
-    left = forget([&](const place& where) {
-      return std::get<0>(where) == node && std::get<1>(where) == incarnation;
-    });
+    left = forget([&](const place& where) { return std::get<0>(where) == node && std::get<1>(where) == incarnation; });
   }
   for (auto& one : left) finish(one, core::fail(core::errc::unavailable, fmt::format("{} was declared lost", node)));
 }

@@ -372,6 +372,24 @@ TEST_F(GpuWorker, LoadsADamagedShardAnewToItsPlace) {
   EXPECT_EQ(used_bytes(), 0u);
 }
 
+TEST_F(GpuWorker, LooksAtACopyThatAPeerDoubts) {
+  load(1, 5, a_, places_from(0, a_));
+  suspect doubted;
+  doubted.copy = held_[0];
+  ++doubted.copy.region;
+  caf::anon_send(worker_, doubted);
+  world_.run();
+  scrubber_.check();
+  world_.run();
+  EXPECT_THAT(dropped_, IsEmpty()) << "it was another copy";
+  --doubted.copy.region;
+  caf::anon_send(worker_, doubted);
+  world_.run();
+  scrubber_.check();
+  world_.run();
+  EXPECT_THAT(dropped_, ElementsAre(doubted.copy.shard));
+}
+
 TEST_F(GpuWorker, WritesNothingWhereAPeerStillReads) {
   load(1, 5, a_, places_from(0, a_));
   const transport::remote_range range{held_[0].region, held_[0].generation, 0, 4096};

@@ -27,7 +27,11 @@ protected:
     // All that a transfer says to them: what they had no handler for would come back as an error, and end it.
     directory_ = world_.system().spawn([this](caf::event_based_actor*) -> caf::behavior {
       return {[this](registration_id, const locate_request&) { return holders_; },
-              [this](registration_id, const running_load& running) { told_.push_back(running.peers); }};
+              [this](registration_id, const running_load& running) { told_.push_back(running.peers); },
+              [this](registration_id, const std::string& device, const suspect& doubted) {
+                doubted_devices_.push_back(device);
+                doubted_.push_back(doubted);
+              }};
     });
     store_ = world_.system().spawn([this](caf::event_based_actor* self) -> caf::behavior {
       return {[this, self](const stage_request& request) -> caf::result<stage_reply> {
@@ -104,6 +108,7 @@ protected:
   std::vector<caf::typed_response_promise<stage_reply>> waiting_;
   std::vector<std::vector<std::string>> told_; // the peers, as the directory heard of them
   std::vector<core::digest> staged_, released_;
+  std::vector<std::string> doubted_devices_;
   std::vector<suspect> doubted_;
   std::vector<size_t> staged_before_doubts_;
   std::vector<uint32_t> verified_;
@@ -282,6 +287,20 @@ TEST_F(Transfer, TellsTheStoreOfWrongBytesAheadOfAskingItAgain) {
   ASSERT_EQ(ended_.size(), 1u);
   EXPECT_TRUE(ended_[0].outcome) << ended_[0].outcome.error().message;
   EXPECT_EQ(ended_[0].report.bad_chunks, 1u);
+}
+
+TEST_F(Transfer, TellsADeviceThatGaveWrongBytes) {
+  let_a_peer_hold(1);
+  stage_reply_.staged = true;
+  begin({1});
+  land(99);
+  EXPECT_EQ(doubted_devices_, std::vector<std::string>{"worker-1/host0"});
+  ASSERT_EQ(doubted_.size(), 1u);
+  EXPECT_EQ(doubted_[0].copy.shard, shard(0));
+  EXPECT_EQ(doubted_[0].found, 99u);
+  land();
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_TRUE(ended_[0].outcome) << ended_[0].outcome.error().message;
 }
 
 TEST_F(Transfer, SurvivesACacheInWhichEveryShardIsDamaged) {

@@ -280,6 +280,19 @@ TEST_F(Directory, HearsOfADeviceFromItsOwnNodeInItsPresentRegistrationOnly) {
   EXPECT_EQ(nodes->rows[1].devices.at(0).used_bytes, 0u);
 }
 
+TEST_F(Directory, TellsADeviceThatItsCopyIsDoubted) {
+  const auto holder = ready("worker-0", 7), asker = ready("worker-1", 8);
+  protocol::suspect doubted;
+  doubted.copy.region = 3;
+  doubted.noticed_by = "worker-1/host0";
+  caf::anon_send(directory_, asker, std::string("worker-0/host0"), doubted);
+  caf::anon_send(directory_, protocol::registration_id{holder.value + 1}, std::string("worker-0/host0"), doubted);
+  caf::anon_send(directory_, asker, std::string("of nobody"), doubted);
+  world_.run();
+  ASSERT_EQ(worker_record_.doubted.size(), 1u) << "strangers are not passed on";
+  EXPECT_EQ(worker_record_.doubted[0].copy.region, 3u);
+}
+
 TEST_F(Directory, RemembersThatADeviceIsCordoned) {
   ready("worker-0", 7);
   EXPECT_TRUE(world_.ask<bool>(directory_, second_us, protocol::cordon_atom_v, std::string("worker-0/host0"), true)
