@@ -48,7 +48,8 @@ Options filled(Options options, const cluster_config& config, const node_config&
   options.incarnation = incarnation;
   options.secret = secret;
   options.fill = weights::fill_and_checksum;
-  options.connect_us = config.liveness.connect_timeout_us;
+  // What is lost of a connection's beginning is sent again after a second.
+  options.connect_us = 2 * config.liveness.connect_timeout_us;
   return options;
 }
 

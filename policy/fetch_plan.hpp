@@ -48,10 +48,11 @@ struct fetch_plan_options {
   uint32_t most_sources = 8;       // each is a connection; more of them share the same links
 
   // A fetch has time for as long as bytes come from its source. Without any it is given up after late_factor x what was
-  // expected of it, within these bounds.
-  core::duration_us late_us = 250'000;
+  // expected of it, within these bounds. TCP is silent for 0.2 s after a loss, for 0.6 s after two of the same bytes, and
+  // on a link that many share both are usual; whoever is waited for is hedged long before.
+  core::duration_us late_us = 1'000'000;
   core::duration_us lone_late_us = 2'000'000; // instead of late_us where nobody else could deliver it
-  core::duration_us longest_us = 4'000'000;   // a connection that recovers from losses is silent for two seconds
+  core::duration_us longest_us = 4'000'000;
   uint32_t late_factor = 8;
 
   core::duration_us slow_us = 50'000; // at least; a busy machine is that late now and then

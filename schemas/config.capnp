@@ -286,7 +286,8 @@ struct Liveness {
   # Without renewal for this long a node counts as lost and its requests go elsewhere: four missed heartbeats.
 
   connectTimeoutMs @2 :UInt32 = 1000;
-  # Of one attempt to reach the head.
+  # Of one attempt to reach the head. One to reach a source of weights has twice as long: what is lost of a connection's
+  # beginning is sent again after a second.
 
   shutdownMs @3 :UInt32 = 5000
     $bound(atLeast = 500, because = "what runs needs time to end");

@@ -312,9 +312,10 @@ void fetching::close_peer(const std::string& node, uint64_t incarnation) {
     end(*found->second, {core::errc::unavailable, fmt::format("{} was declared lost", node)});
 }
 
-// While its memory is read the peer waits for us.
+// While its memory is read the peer waits for us, and connecting has a bound of its own.
 core::time_us fetching::deadline_us(const flight& one) const {
-  if (!one.from || one.from->reading > 0) return std::numeric_limits<core::time_us>::max();
+  if (!one.from || one.from->at != stage::ready || one.from->reading > 0)
+    return std::numeric_limits<core::time_us>::max();
   return std::max(one.what.called_us, one.from->heard_us) + one.what.request.timeout_us;
 }
 

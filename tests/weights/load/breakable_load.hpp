@@ -140,7 +140,7 @@ struct breakable_load : testing::Test {
       report = std::move(made);
     };
     loader_options options;
-    options.plan.hedges = hedges;
+    options.plan = plan;
     rates.calibrated("loopback", 10'000'000'000);
     options.rates = rates;
     load = loader::make(options, std::move(shards), checker, clock, std::move(callbacks));
@@ -200,7 +200,7 @@ struct breakable_load : testing::Test {
   std::vector<std::vector<std::byte>> originals;
   std::vector<std::vector<std::byte>> targets;
   policy::link_rates rates;
-  uint32_t hedges = policy::fetch_plan_options().hedges;
+  policy::fetch_plan_options plan;
   std::shared_ptr<loader> load;
 
   std::vector<uint32_t> verified;

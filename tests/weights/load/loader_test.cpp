@@ -61,7 +61,8 @@ TEST_F(Loader, FinishesFromAnotherSourceWhenOneDiesAndKeepsWhatItHas) {
 }
 
 TEST_F(Loader, LeavesAHungSourceAfterTheChunkDeadline) {
-  hedges = 0; // else nothing of it is left by then
+  plan.hedges = 0; // else nothing of it is left by then
+  plan.late_us = 250'000;
   add_node("hung", {.hung = true});
   add_node("other", {.rate_bps = slow_bps});
   rates.seen(policy::source_kind::peer_device, "hung", "loopback", {weights::chunk_bytes, 100 * slow_bps, 0});
