@@ -9,8 +9,7 @@
 namespace fastptm::engine {
 
 // Thread-safe. Owns the skeletons of its device, a bounded number of them. Must not outlive the device; its destructor
-// waits for what was submitted. The clock is core::monotonic_now_us()'s, `done` is called on the device's executor
-// thread.
+// waits for what was submitted. The clock is core::monotonic_now_us()'s; `done` is called on the executor's thread.
 class runner final : public batch_runner {
 public:
   explicit runner(gpu::device& on);

@@ -174,7 +174,7 @@ private:
   void release_shard(const set_pointer& of, const core::digest& shard);
   void quit_if_empty();
 
-  // -- repairing (gpu_worker_repairs.cpp) -------------------------------------------------------------------------------
+  // -- repairing (gpu_worker_repairs.cpp) -----------------------------------------------------------------------------
   void on_suspect(const protocol::suspect& doubted);
   void on_shard_damaged(const shard_damaged& damaged);
   void on_reader_left(const reader_left& left);

@@ -1,5 +1,5 @@
-// The data plane between the nodes of a world: fetches that take virtual time, over links that can be slow, late, cut, or
-// turn bits; from nodes that may be dead, frozen or liars.
+// The data plane between the nodes of a world, in virtual time.
+// Links can be slow, late, cut, or turn bits; nodes may be dead, frozen or liars.
 #pragma once
 
 #include <cstdint>

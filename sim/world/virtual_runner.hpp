@@ -1,5 +1,5 @@
-// Stands for the engine in a world: waits for shards as it does, takes virtual time, and answers with a checksum of the
-// weights that it read, so that an answer from wrong bytes shows.
+// A double of the engine: waits for shards as that does, and takes virtual time.
+// It answers with a checksum of the weights that it read, so that an answer from wrong bytes shows.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,11 @@ namespace fastptm::sim::world {
 std::vector<float> answer_of(std::span<const models::shard_address> shards);
 std::vector<float> answer_of(std::span<const core::memory_region> shards);
 
-// A double of the engine. One batch at a time, in order. One thread; nothing completes but inside progress().
+// One batch at a time, in order. One thread; nothing completes but inside progress().
 class virtual_runner final : public engine::batch_runner {
 public:
-  virtual_runner(const core::clock& clock, core::duration_us run_us) : clock_(clock), run_us_(run_us) {}
+  virtual_runner(const core::clock& clock, core::duration_us run_us, bool waits_for_shards = true)
+      : clock_(clock), run_us_(run_us), waits_(waits_for_shards) {}
 
   core::result<void> submit(engine::run_request request, engine::run_done done) override;
 
@@ -41,6 +42,7 @@ private:
 
   const core::clock& clock_;
   const core::duration_us run_us_;
+  const bool waits_;
   std::deque<run> runs_; // the first one is on the device
 };
 

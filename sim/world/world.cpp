@@ -192,8 +192,9 @@ world_node& cluster::make_node(const std::string& name) {
   made->name = name;
   const auto incarnation = ++last_incarnation_;
   auto& way = network_.add_node(name, incarnation, made->exports);
-  made->scrubber = std::make_unique<weights::scrubber>(weights::scrubber_options{.bytes_per_s = 110 << 20},
-                                                       made->exports, virtual_.clock());
+  const uint64_t scrub_bps = what_.lacks.nobody_scrubs ? 0 : 110 << 20;
+  made->scrubber =
+      std::make_unique<weights::scrubber>(weights::scrubber_options{scrub_bps}, made->exports, virtual_.clock());
   auto& environment = made->environment;
   environment.boot_id = name == "head" ? "head's" : "others'"; // bytes go over the network
   environment.fetcher_to = [&way](const transport::peer_address&) { return &way; };
@@ -245,7 +246,7 @@ void cluster::start_head() {
 void cluster::start_worker(const std::string& name) {
   auto& node = make_node(name);
   node.device = gpu::make_device("host", {.name = "host0", .arena_bytes = what_.arena_bytes, .threads = 1}).value();
-  node.runner = std::make_unique<virtual_runner>(virtual_.clock(), 4'000);
+  node.runner = std::make_unique<virtual_runner>(virtual_.clock(), 4'000, !what_.lacks.runs_do_not_wait);
   node.parts.devices = {{name + "/host0", node.device.get(), node.runner.get()}};
   virtual_.on_node(
       name, [&] { node.actors = actors::spawn_node(virtual_.system(), node.parts, std::nullopt, way_to_head(name)); });

@@ -1,5 +1,6 @@
-// A whole cluster in virtual time on one thread: the production actors, scheduling core, fetch plan, loader, exporter
-// tables and host cache, with a network, disks, nodes and memory that fail by seed, and what must hold all the while.
+// A whole cluster in virtual time on one thread, with faults by seed, and what must hold all the while.
+// The actors, scheduling core, fetch plan, loader, exporter tables, scrubber and host cache are those of production; network,
+// disk and runner are virtual.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,12 @@ struct fault_counts {
   uint32_t cache_flips = 0; // a bit of the host cache
 };
 
+// What a world can be made to lack, for tests that it notices: planted faults.
+struct planted {
+  bool nobody_scrubs = false;
+  bool runs_do_not_wait = false; // a batch computes with whatever is in memory when it comes
+};
+
 struct scenario {
   std::string name;
   uint32_t workers = 7;
@@ -34,6 +41,7 @@ struct scenario {
   uint64_t arena_bytes = 4 << 20;
   uint64_t cache_bytes = 8 << 20;
   fault_counts faults;
+  planted lacks;
 };
 
 // steady, rolling_kill, slow_link, partition, head_pause, liar, bit_rain, everything: the names of scenarios.

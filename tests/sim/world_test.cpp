@@ -82,6 +82,28 @@ TEST_P(Scenario, HoldsForEverySeed) {
 INSTANTIATE_TEST_SUITE_P(Every, Scenario, testing::ValuesIn(scenarios()),
                          [](const auto& tested) { return tested.param.name; });
 
+// Whether a world that lacks something fails within so many seeds, and with which words.
+class Planted : public World {
+protected:
+  static std::string first_violation(scenario what) {
+    for (uint64_t seed = 1; seed <= 50; ++seed)
+      if (const auto got = world::run(what, seed, *models_); !got.violations.empty()) return got.violations[0];
+    return {};
+  }
+};
+
+TEST_F(Planted, MemoryThatNobodyChecksAgainIsNoticed) {
+  auto what = scenario_named("bit_rain").value();
+  what.lacks.nobody_scrubs = true;
+  EXPECT_THAT(first_violation(what), testing::HasSubstr("wrong answer"));
+}
+
+TEST_F(Planted, ABatchThatDoesNotWaitForItsShardsIsNoticed) {
+  auto what = scenario_named("steady").value();
+  what.lacks.runs_do_not_wait = true;
+  EXPECT_THAT(first_violation(what), testing::HasSubstr("wrong answer"));
+}
+
 TEST(FaultPlan, IsInOrderOfTimeWithinTheRun) {
   const auto what = scenario_named("everything").value();
   const auto planned = plan_faults(what, 1);
