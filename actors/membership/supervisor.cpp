@@ -122,9 +122,10 @@ void supervisor::on_attempt_failed(const core::error& why) {
   if (phase_ != phase::apart) return;
   core::log::warn("supervisor", "join-failed", "{}", why.message);
   if (is_final(why.code)) return fail(why);
-  if (why.code == core::errc::already_exists && (refused_us_ += longest_pause_us) > longest_refusal_us)
-    return fail(why);
-  retry(why.code == core::errc::already_exists ? longest_pause_us : pause_us_);
+  if (why.code != core::errc::already_exists) return retry(pause_us_);
+  refused_us_ += longest_pause_us;
+  if (refused_us_ > longest_refusal_us) return fail(why);
+  retry(longest_pause_us);
 }
 
 void supervisor::retry(core::duration_us pause_us) {
