@@ -48,6 +48,7 @@ void enter_environment(const cluster_config& config, const node_config& self) {
   if (std::getenv(environment_variable) != nullptr) return;
   auto texts = own_arguments();
   std::vector<char*> arguments;
+  arguments.reserve(texts.size() + 1);
   for (auto& text : texts) arguments.push_back(text.data());
   arguments.push_back(nullptr);
   for (const auto& [name, value] : missing_environment(config, self)) ::setenv(name.c_str(), value.c_str(), 0);

@@ -24,6 +24,7 @@ core::result<void> check_fits(const std::vector<weights::catalogue_entry>& model
 
 core::result<void> clean(weights::content_store& objects, const std::vector<weights::catalogue_entry>& models) {
   std::vector<weights::live_model> live;
+  live.reserve(models.size());
   for (const auto& model : models) live.push_back({model.manifest, model.card});
   const auto done = objects.collect_garbage(live);
   if (!done) return core::fail(done.error());

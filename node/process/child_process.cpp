@@ -41,7 +41,7 @@ image make_image(const child_options& options, int ready_descriptor) {
   out.arguments.emplace_back("fastptm");
   out.arguments.insert(out.arguments.end(), options.arguments.begin(), options.arguments.end());
   for (char** each = environ; *each != nullptr; ++each) out.environment.emplace_back(*each);
-  for (const auto& [name, value] : options.environment) out.environment.push_back(name + "=" + value);
+  for (const auto& [name, value] : options.environment) out.environment.push_back(fmt::format("{}={}", name, value));
   out.environment.push_back(fmt::format("{}={}", readiness_variable, ready_descriptor));
   out.environment.push_back(fmt::format("{}={}", log_file_variable, options.log_file.string()));
   for (auto& text : out.arguments) out.argument_pointers.push_back(text.data());
@@ -61,7 +61,7 @@ image make_image(const child_options& options, int ready_descriptor) {
   sigaddset(&only_hang_up, SIGHUP);
   ::sigprocmask(SIG_SETMASK, &only_hang_up, nullptr);
   const int empty = ::open("/dev/null", O_RDONLY);
-  ::dup2(empty, STDIN_FILENO);
+  if (empty >= 0) ::dup2(empty, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
   ::fcntl(ready_descriptor, F_SETFD, 0);

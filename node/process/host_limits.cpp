@@ -121,7 +121,7 @@ core::result<void> try_threads(unsigned wanted) {
     if (const auto current = std::current_exception()) std::rethrow_exception(current);
   } catch (const std::exception& cause) {
     why = plain_reason(cause);
-  } catch (...) {
+  } catch (...) { // NOLINT(bugprone-empty-catch): it has no text, `why` stays as it is
   }
   const auto line = "fastptm: " + core::printable(why, 400) + "\n";
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());

@@ -23,6 +23,7 @@ core::result<void> temporary_cluster::run(std::string_view config_text) {
   if (!config) return core::fail(config.error());
   config_ = std::move(*config);
   std::vector<std::string> tenants;
+  tenants.reserve(config_.tenants.size());
   for (const auto& tenant : config_.tenants) tenants.push_back(tenant.name);
   auto state = state_folder::create(folder_ / "state", tenants);
   if (!state) return core::fail(state.error());
