@@ -77,6 +77,7 @@ core::duration_us cpu_us(const scene& on) {
 
 core::result<void> fetch_verified(scene& on) {
   std::vector<weights::shard_to_load> shards;
+  shards.reserve(on.shard_count());
   for (uint64_t i = 0; i < on.shard_count(); ++i) shards.push_back({on.shard(on.target->region(), i), on.checksums[i]});
   finish_line end;
   weights::loader_callbacks callbacks;

@@ -143,6 +143,7 @@ core::result<std::unique_ptr<fetch_source>> fetch_source::execute(const fetch_so
     words[7] = std::to_string(commands);
     words[8] = std::to_string(answers);
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (auto& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     execv("/proc/self/exe", arguments.data());

@@ -134,6 +134,7 @@ clients::input text_input(std::string text) {
 
 core::result<std::vector<clients::input>> read_inputs(const input_options& from) {
   std::vector<clients::input> out;
+  out.reserve(from.texts.size());
   for (const auto& text : from.texts) out.push_back(text_input(text));
   if (!from.lines_file.empty()) {
     auto text = read_whole(from.lines_file);

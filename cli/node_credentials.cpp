@@ -27,6 +27,7 @@ core::result<void> write(const options& from) {
                                                          from.config, core::printable(from.node)));
   }
   std::vector<std::string> tenants;
+  tenants.reserve(config->tenants.size());
   for (const auto& tenant : config->tenants) tenants.push_back(tenant.name);
   const auto folder = node::state_folder::create(from.state, tenants);
   if (!folder) return core::fail(folder.error());

@@ -34,6 +34,7 @@ void block_signals() {
 
 std::vector<std::string> names_of(const std::vector<node::tenant_config>& tenants) {
   std::vector<std::string> out;
+  out.reserve(tenants.size());
   for (const auto& tenant : tenants) out.push_back(tenant.name);
   return out;
 }

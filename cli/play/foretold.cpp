@@ -39,6 +39,7 @@ std::vector<batch_time> batch_times(const std::vector<ran_request>& requests) {
     batch.run_us = static_cast<double>(one.run_us);
   }
   std::vector<batch_time> all;
+  all.reserve(by_batch.size());
   for (const auto& [id, batch] : by_batch) all.push_back(batch);
   return all;
 }
@@ -108,6 +109,7 @@ std::vector<std::vector<uint32_t>> sets_at_start(const sim::schedule& log, uint3
     if (row.what == sim::schedule_row::kind::evict) sets[row.pool].erase(row.model);
   }
   std::vector<std::vector<uint32_t>> all;
+  all.reserve(sets.size());
   for (const auto& one : sets) all.emplace_back(one.begin(), one.end());
   return all;
 }

@@ -37,6 +37,7 @@ constexpr std::array<const char*, 4> tenants{"acme", "globex", "initech", "umbre
 
 core::result<void> run_command(std::vector<std::string> words) {
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (auto& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   pid_t child = 0;
