@@ -26,7 +26,7 @@ core::result<std::filesystem::path> bench_model(const std::string& model, const 
   if (!model.starts_with(prefix)) return std::filesystem::path(model);
   const auto shape = weights::synthetic_shape_named(model.substr(prefix.size()));
   if (!shape) return core::fail(shape.error());
-  const auto folder = scratch / "model";
+  auto folder = scratch / "model";
   if (auto written = weights::write_synthetic_model(folder, *shape, 1); !written) return core::fail(written.error());
   return folder;
 }

@@ -80,7 +80,7 @@ uint64_t size_of(const std::filesystem::path& folder) {
 
 class switch_bench {
 public:
-  switch_bench(plan how, std::string device)
+  switch_bench(plan how, const std::string& device)
       : how_(std::move(how)), taker_("taker/" + device), holder_("holder/" + device) {}
 
   core::result<void> start(const std::filesystem::path& model, const std::string& device) {
