@@ -85,7 +85,8 @@ std::function<core::result<std::string>()> address_finder(const node::state_fold
 
 // Client: tenant_client or admin_client.
 template <class Client>
-core::result<std::unique_ptr<Client>> connect_local(const node::state_folder& folder, clients::connect_options access) {
+core::result<std::unique_ptr<Client>> connect_local(const node::state_folder& folder,
+                                                    const clients::connect_options& access) {
   const auto give_up_us = core::monotonic_now_us() + patience_us;
   for (;;) {
     auto client = Client::connect(access); // asks for the address itself, at every try
