@@ -20,7 +20,9 @@ struct staging_options {
 };
 
 // The shards of one load by their numbers. A shard that no device has or brings is asked of the store at once; one that
-// another device is loading is awaited; one that ran out of sources is asked of the store again, a few times.
+// another device is loading is awaited. One that ran out of devices, or is awaited in vain, is looked for again, for the
+// directory names a few holders only; then it is asked of the store, a few times. Before a load is given up it is looked
+// for once more.
 //
 // Every shard is in exactly one state until it is verified; what happens to a verified one changes nothing.
 class staging {
@@ -30,8 +32,11 @@ public:
   // -- what is heard of devices ---------------------------------------------------------------------------------------
   // One is a source of it now; false: it is here already.
   bool offered(uint32_t shard, core::time_us now);
-  // Some device is loading it, or none is any more: what is awaited no longer is staged like what nobody has.
-  void expected(uint32_t shard, bool is_expected);
+  // Some device is loading it, and gets on with it if it is told anew; or none is any more: what is awaited no longer is
+  // staged like what nobody has. What was awaited in vain is not awaited once more.
+  void expected(uint32_t shard, bool is_expected, core::time_us now);
+  // The directory has been asked for it again: what it knows is told, with all of the above.
+  void looked(uint32_t shard, core::time_us now);
   // All of the above have been told; the shards to ask the store for now.
   std::vector<uint32_t> located();
 
@@ -40,19 +45,19 @@ public:
   // Its bytes from the store were wrong, and all that the store gave goes out with them: that the others are asked for
   // again does not count against them.
   void doubted(uint32_t shard);
-  // The reason to give the load up, if the shard waits for nothing else.
+  // The reason to give the load up, if nothing else is left to try: starved() says what is.
   std::optional<std::string> refused(uint32_t shard, std::string why);
 
   // -- what is heard of the load --------------------------------------------------------------------------------------
-  // Nobody who has it can be asked. Ask the store, wait, or give up for a reason.
-  enum class answer : uint8_t { ask, wait, give_up };
+  // Nobody who has it can be asked. Look for others, ask the store, wait, or give up for a reason.
+  enum class answer : uint8_t { look, ask, wait, give_up };
   answer starved(uint32_t shard);
   const std::string& why(uint32_t shard) const { return shards_[shard].why; } // The last refusal.
   // True: the store has it in memory for this load, and may let it go.
   bool verified(uint32_t shard);
 
   // -- time -----------------------------------------------------------------------------------------------------------
-  // The shards to ask the store for now: no load that is awaited has brought anything.
+  // The shards to look for now: no load that is awaited has brought anything.
   std::vector<uint32_t> overdue(core::time_us now);
   // No chunk was verified since `progress_us`, the last time that one was.
   bool timed_out(core::time_us progress_us, core::time_us now) const;
@@ -65,11 +70,17 @@ private:
     state at = state::unknown;
     uint32_t attempts = 0;
     bool offered = false;
+    bool untried = false; // offered since it was looked for
+    bool looking = false;
+    bool looked_last = false; // the store cannot help, and it was looked for since
+    bool awaited_in_vain = false;
     bool starved = false;
     bool verified = false;
     std::string why;
   };
   void ask(shard_state& shard);
+  static answer look(shard_state& shard);
+  static bool waits_for_a_load(const shard_state& shard);
 
   const staging_options options_;
   const core::time_us start_us_;

@@ -11,7 +11,7 @@
 namespace fastptm::protocol {
 
 // Raised with every change of anything in protocol/messages or interfaces.hpp: two builds that differ do not join.
-constexpr uint32_t protocol_version = 11;
+constexpr uint32_t protocol_version = 12;
 
 struct model_key {
   core::model_id id;
@@ -64,13 +64,15 @@ struct holder_row {
 };
 FASTPTM_FIELDS(holder_row, peer, device, shards)
 
+// What is new since the last one. A few holders of each shard, near ones first, below message_limit_bytes.
 struct holder_list {
   std::vector<holder_row> rows;
-  // Nobody near holds them yet, but an earlier load of another node is bringing them: whoever waits for that one spares
-  // the host a read. Only earlier loads count, so nobody waits in a circle.
+  // An earlier load of another node is bringing them, or they follow in the next list: whoever waits spares the host a
+  // read. A row ends that for its shards. Only earlier loads count, so nobody waits in a circle.
   std::vector<core::digest> expected;
+  std::vector<core::digest> not_expected; // any more: that load has ended without them, and there is no other
 };
-FASTPTM_FIELDS(holder_list, rows, expected)
+FASTPTM_FIELDS(holder_list, rows, expected, not_expected)
 
 // A node's lease has ended: nothing of it may be used any more, its bytes neither.
 struct node_lost {
@@ -78,6 +80,14 @@ struct node_lost {
   uint64_t incarnation = 0;
 };
 FASTPTM_FIELDS(node_lost, node, incarnation)
+
+// Those that were lost together: a rack is one message to each of the others.
+struct nodes_lost {
+  std::vector<node_lost> nodes; // at most losses_per_message
+};
+FASTPTM_FIELDS(nodes_lost, nodes)
+
+constexpr size_t losses_per_message = 256;
 
 struct device_lost {
   registration_id registration;

@@ -38,7 +38,7 @@ using gpu_worker_actor = caf::typed_actor<
 using transfer_actor = caf::typed_actor<
     // From its gpu_worker: a source is dead.
     takes<node_lost>,
-    // From the directory, until the transfer ends: what locate_request would answer now.
+    // From the directory, until the transfer ends: what is new since its answer to locate_request.
     takes<holder_list>,
     // From its gpu_worker: give up.
     takes<cancel_atom>>;
@@ -77,9 +77,9 @@ using scheduler_actor = caf::typed_actor<
 using ledger_actor = caf::typed_actor<
     // From the directory: what a transfer reads from; how a load went, and once more when its set has left the device.
     takes<running_load>, takes<load_report>,
-    // From the directory: all nodes of the configuration, as they stand now.
+    // From the directory: nodes of the configuration, as they stand now: at first all of them, then those that changed.
     takes<node_list>,
-    // From administrators: the same.
+    // From administrators: all of them, in the order of the configuration.
     asked<nodes_atom>::with<node_list>,
     // From the gateway and administrators: the last n loads of a tenant's models (empty: everybody's).
     asked<loads_atom, uint32_t, std::string>::with<load_list>,
@@ -113,7 +113,8 @@ using directory_actor = caf::typed_actor<
     takes<holdings_added>,
     // From a gpu_worker: shards that others may not read any more.
     takes<holdings_dropped>,
-    // From a transfer: who else holds these shards; news follow as holder_list.
+    // From a transfer: who else holds these shards; news follow as holder_list. Once more, of some of them: those that it
+    // was told of do not do; others, if there are.
     asked<registration_id, locate_request>::with<holder_list>,
     // From a transfer: what it reads from.
     takes<registration_id, running_load>,
@@ -176,8 +177,8 @@ using weight_store_actor = caf::typed_actor<
 
 // SUPERVISOR, one per node: spawns the node's actors, keeps it joined, stops everything in order.
 using supervisor_actor = caf::typed_actor<
-    // From the directory: another node is dead.
-    takes<node_lost>,
+    // From the directory: other nodes are dead.
+    takes<nodes_lost>,
     // From main: stop the node; the actor ends when all of its children have ended.
     takes<stop_atom>>;
 

@@ -54,6 +54,7 @@ gpu_worker::interface::behavior_type gpu_worker::make_behavior() {
       [this](const local<reader_left>& left) { on_reader_left(*left.value); },
       [this](const local<shard_repaired>& repaired) { on_shard_repaired(*repaired.value); },
       [this](const local<repairs_ended>& ended) { on_repairs_ended(*ended.value); },
+      [this](const local<holdings_due>&) { on_holdings_due(); },
       [this](protocol::tick_atom) { go_on(); },
   };
 }
@@ -89,7 +90,9 @@ void gpu_worker::on_stop() {
   if (loading_) abandon(loading_, over);
   cancel_repairs();
   for (const auto& [shard, of] : repairs_) of->place.verified->set_failed(over); // nobody waits for it any more
-  for (const auto& [id, of] : std::exchange(sets_, {})) leave(of);
+  const auto all = std::exchange(sets_, {});
+  for (const auto& [id, of] : all) leaving_.insert(of); // all of them: the first to be gone is not the last
+  for (const auto& [id, of] : all) release_if_idle(of);
   drop_unwanted_repairs();
   quit_if_empty();
 }
@@ -234,13 +237,13 @@ void gpu_worker::on_shard_verified(const shard_verified& verified) {
   const auto position = verified.of->missing[verified.missing];
   const auto& entry = verified.of->manifest.shards[position];
   export_shard(verified.of->shards[position], entry);
-  if (directory_)
-    self_->send(directory_, protocol::holdings_added{registration_, options_.name, {exported_.at(entry.digest)}});
+  report_holding(entry.digest);
 }
 
 void gpu_worker::on_load_ended(const load_ended& ended) {
   const auto of = ended.of;
   of->transfer = nullptr;
+  send_holdings();
   learn(ended.end.report);
   report_load(*of, ended.end.outcome, ended.end.report);
   if (loading_ == of && ended.end.outcome) {

@@ -78,12 +78,13 @@ public:
   struct repairs_ended {
     transfer_end end;
   };
+  struct holdings_due {};
   using interface =
       protocol::gpu_worker_actor::extend<protocol::takes<local<load_ended>>, protocol::takes<local<shard_verified>>,
                                          protocol::takes<local<shard_withdrawn>>, protocol::takes<local<run_ended>>,
                                          protocol::takes<local<shard_damaged>>, protocol::takes<local<reader_left>>,
                                          protocol::takes<local<shard_repaired>>, protocol::takes<local<repairs_ended>>,
-                                         protocol::takes<protocol::tick_atom>>;
+                                         protocol::takes<local<holdings_due>>, protocol::takes<protocol::tick_atom>>;
   static constexpr const char* actor_name = "fastptm.gpu_worker";
 
   gpu_worker(interface::pointer self, gpu_worker_options options);
@@ -192,6 +193,9 @@ private:
   // -- telling --------------------------------------------------------------------------------------------------------
   void report_device();
   void report_all_holdings();
+  void report_holding(const core::digest& shard);
+  void on_holdings_due();
+  void send_holdings();
   void report_load(set& of, const core::result<void>& outcome, const weights::load_report& report);
   void note_first_run(set& of, core::time_us first_layer_us);
   void send_report(set& of);
@@ -216,6 +220,9 @@ private:
   std::map<core::batch_id, std::vector<protocol::payload>> inputs_; // of orders to come
   std::unordered_map<core::batch_id, run_entry> runs_;
   std::unordered_map<core::digest, protocol::shard_location> exported_;
+  std::set<core::digest> unreported_; // of those, that the directory does not know of yet
+  core::time_us reported_us_ = 0;     // the last time that it heard of any
+  bool holdings_due_ = false;         // a timer is set
   std::map<core::digest, repair_pointer> repairs_;
   std::vector<repair_pointer> repairing_;    // those whose bytes are on their way
   protocol::transfer_actor repair_transfer_; // while they are

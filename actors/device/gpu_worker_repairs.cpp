@@ -132,8 +132,8 @@ void gpu_worker::on_shard_repaired(const shard_repaired& repaired) {
     const auto& shards = of->through->manifest.shards;
     const auto& entry = *std::ranges::find_if(shards, [&](const auto& each) { return each.digest == of->shard; });
     export_shard(of->place, entry);
-    if (directory_)
-      self_->send(directory_, protocol::holdings_added{registration_, options_.name, {exported_.at(of->shard)}});
+    unreported_.insert(of->shard);
+    send_holdings();
   }
   std::erase(repairing_, of);
   repairs_.erase(of->shard);

@@ -1,5 +1,7 @@
 // What a gpu_worker tells the directory: its device, its holdings, its loads.
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -9,6 +11,9 @@
 namespace fastptm::actors {
 
 namespace {
+
+// A chain of loads is slowed by this for shards that arrive more often: 4 MiB at 400 MB/s.
+constexpr core::duration_us between_reports_us = 10'000;
 
 protocol::load_report to_message(const gpu_worker::set& of, const std::string& device,
                                  const core::result<void>& outcome, const weights::load_report& report) {
@@ -73,9 +78,33 @@ void gpu_worker::report_device() {
 }
 
 void gpu_worker::report_all_holdings() {
+  unreported_.clear();
+  for (const auto& [shard, location] : exported_) unreported_.insert(shard);
+  send_holdings();
+}
+
+// The first one at once, for others may wait for it; what follows closely goes together.
+void gpu_worker::report_holding(const core::digest& shard) {
+  unreported_.insert(shard);
+  const auto due_us = reported_us_ + between_reports_us - options_.environment->clock->now_us();
+  if (due_us <= 0) return send_holdings();
+  if (std::exchange(holdings_due_, true)) return;
+  self_->delayed_send(self_, std::chrono::microseconds(due_us), make_local(holdings_due{}));
+}
+
+void gpu_worker::on_holdings_due() {
+  holdings_due_ = false;
+  send_holdings();
+}
+
+void gpu_worker::send_holdings() {
+  if (!directory_ || unreported_.empty()) return;
+  reported_us_ = options_.environment->clock->now_us();
   protocol::holdings_added part{registration_, options_.name, {}};
-  for (const auto& [shard, location] : exported_) {
-    part.shards.push_back(location);
+  for (const auto& shard : std::exchange(unreported_, {})) {
+    const auto exported = exported_.find(shard);
+    if (exported == exported_.end()) continue; // it has left meanwhile
+    part.shards.push_back(exported->second);
     if (part.shards.size() == protocol::holdings_per_message)
       self_->send(directory_, std::exchange(part, {registration_, options_.name, {}}));
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -24,16 +25,24 @@ policy::staging_options staging_of(const transfer_options& options) {
   return out;
 }
 
+bool is_same_place(const protocol::shard_location& one, const protocol::shard_location& other) {
+  return one.region == other.region && one.generation == other.generation && one.offset_bytes == other.offset_bytes;
+}
+
 } // namespace
 
 transfer::transfer(interface::pointer self, transfer_options options)
     : self_(self), options_(std::move(options)),
       staging_(staging_of(options_), static_cast<uint32_t>(options_.shards.size()),
-               options_.environment->clock->now_us()) {}
+               options_.environment->clock->now_us()) {
+  for (uint32_t i = 0; i < options_.shards.size(); ++i) numbers_[options_.shards[i].entry.digest].push_back(i);
+}
 
 transfer::interface::behavior_type transfer::make_behavior() {
   loader_ = make_loader();
-  locate();
+  std::vector<uint32_t> all(options_.shards.size());
+  std::iota(all.begin(), all.end(), 0);
+  locate(std::move(all));
   look_later();
   return {
       [this](const protocol::node_lost& lost) { on_node_lost(lost); },
@@ -74,47 +83,75 @@ std::shared_ptr<weights::loader> transfer::make_loader() {
 
 // -- sources ----------------------------------------------------------------------------------------------------------
 
-void transfer::locate() {
+void transfer::locate(std::vector<uint32_t> shards) {
+  if (shards.empty()) return;
   protocol::locate_request request{options_.device, options_.load, {}};
-  for (const auto& shard : options_.shards) request.shards.push_back(shard.entry.digest);
+  for (const auto shard : shards) request.shards.push_back(options_.shards[shard].entry.digest);
   self_->request(options_.directory, microseconds(locate_timeout_us), options_.registration, std::move(request))
-      .then([this](const protocol::holder_list& holders) { on_located(holders); },
-            [this](const caf::error&) { on_located({}); }); // the store alone may do
+      .then([this, shards](const protocol::holder_list& holders) { on_answer(shards, holders); },
+            [this, shards](const caf::error&) { on_answer(shards, {}); }); // the store alone may do
+}
+
+void transfer::on_answer(const std::vector<uint32_t>& shards, const protocol::holder_list& holders) {
+  const auto now = options_.environment->clock->now_us();
+  for (const auto shard : shards) staging_.looked(shard, now);
+  on_located(holders);
+  on_starved(); // what nobody else has is asked of the store
 }
 
 void transfer::on_located(const protocol::holder_list& holders) {
+  bool is_new = false;
   if (options_.environment->allowed.contains(policy::source_kind::peer_device)) {
-    for (const auto& holder : holders.rows) add_peer(holder);
-    for (uint32_t i = 0; i < options_.shards.size(); ++i)
-      staging_.expected(i, std::find(holders.expected.begin(), holders.expected.end(),
-                                     options_.shards[i].entry.digest) != holders.expected.end());
+    for (const auto& holder : holders.rows) is_new |= add_peer(holder);
+    expect(holders.not_expected, false);
+    expect(holders.expected, true);
   }
-  report_sources();
+  if (is_new || !started_) report_sources();
   if (!std::exchange(started_, true)) loader_->start();
   for (const auto shard : staging_.located()) stage(shard);
   look_later();
 }
 
-void transfer::add_peer(const protocol::holder_row& holder) {
+void transfer::expect(const std::vector<core::digest>& shards, bool is_expected) {
+  const auto now = options_.environment->clock->now_us();
+  for (const auto& digest : shards)
+    if (const auto found = numbers_.find(digest); found != numbers_.end())
+      for (const auto shard : found->second) staging_.expected(shard, is_expected, now);
+}
+
+// Whether it has not been a source before. What is known of it already is no news: it may be out.
+bool transfer::add_peer(const protocol::holder_row& holder) {
   weights::load_source source;
   source.kind = policy::source_kind::peer_device;
   source.peer = to_address(holder.peer);
   source.via = options_.environment->fetcher_to(source.peer);
-  if (source.via == nullptr) return;
+  if (source.via == nullptr) return false;
   const auto now = options_.environment->clock->now_us();
+  auto known = peers_.find(holder.device);
+  if (known != peers_.end() && known->second.incarnation != holder.peer.incarnation) { // that life is over
+    peers_.erase(known);
+    known = peers_.end();
+  }
+  std::map<uint32_t, protocol::shard_location> held;
   for (const auto& location : holder.shards) {
-    for (uint32_t i = 0; i < options_.shards.size(); ++i) {
-      if (options_.shards[i].entry.digest != location.shard || !staging_.offered(i, now)) continue;
-      source.holds.push_back({i, location.region, location.generation, location.offset_bytes});
+    const auto found = numbers_.find(location.shard);
+    if (found == numbers_.end()) continue;
+    for (const auto shard : found->second) {
+      const bool is_known = known != peers_.end() && known->second.holds.contains(shard) &&
+                            is_same_place(known->second.holds.at(shard), location);
+      if (is_known || !staging_.offered(shard, now)) continue;
+      source.holds.push_back({shard, location.region, location.generation, location.offset_bytes});
+      held[shard] = location;
     }
   }
-  if (source.holds.empty()) return;
-  const auto known = peers_.find(holder.device);
-  const auto incarnation = source.peer.incarnation;
-  if (known != peers_.end() && known->second.incarnation == incarnation)
-    loader_->add_holdings(known->second.number, source.holds);
-  else
-    peers_[holder.device] = {incarnation, loader_->add_source(std::move(source))};
+  if (source.holds.empty()) return false;
+  if (known == peers_.end()) {
+    peers_[holder.device] = {holder.peer.incarnation, loader_->add_source(std::move(source)), std::move(held)};
+    return true;
+  }
+  loader_->add_holdings(known->second.source, source.holds);
+  for (const auto& [shard, location] : held) known->second.holds[shard] = location;
+  return false;
 }
 
 void transfer::stage(uint32_t shard) {
@@ -140,6 +177,7 @@ void transfer::on_staged(uint32_t shard, const protocol::stage_reply& reply) {
 
 void transfer::on_stage_failed(uint32_t shard, std::string error) {
   if (const auto why = staging_.refused(shard, std::move(error))) loader_->give_up({core::errc::unavailable, *why});
+  on_starved();
 }
 
 // The store looks at a doubted copy before it answers a staging of the shard that comes behind this. What it gives then
@@ -169,7 +207,7 @@ void transfer::tell_of_wrong_bytes() {
 // It may be the way from there: who holds the copy knows when it has looked.
 void transfer::tell_peer(uint32_t source, const protocol::suspect& doubted) {
   for (const auto& [device, known] : peers_)
-    if (known.number == source) self_->send(options_.directory, options_.registration, device, doubted);
+    if (known.source == source) self_->send(options_.directory, options_.registration, device, doubted);
 }
 
 uint32_t transfer::store_source(policy::source_kind kind) {
@@ -193,10 +231,12 @@ policy::source_kind transfer::cache_kind() const {
 
 void transfer::on_starved() {
   using answer = policy::staging::answer;
+  std::vector<uint32_t> again;
   const auto hungry = loader_->starved_shards(); // a source may have come before this message did
   tell_of_wrong_bytes();
   for (const auto shard : hungry) {
     const auto then = staging_.starved(shard);
+    if (then == answer::look) again.push_back(shard);
     if (then == answer::ask) stage(shard);
     if (then != answer::give_up) continue;
     const auto& why = staging_.why(shard);
@@ -204,6 +244,7 @@ void transfer::on_starved() {
                                                                   options_.shards[shard].entry.digest.short_hex(),
                                                                   why.empty() ? "every source has failed" : why)});
   }
+  locate(std::move(again));
 }
 
 void transfer::on_source_failed(const source_failed& failed) {
@@ -246,7 +287,7 @@ void transfer::on_cancel() {
 
 void transfer::report_sources() {
   protocol::running_load running{options_.load, options_.model, options_.device, {}};
-  for (const auto& [device, source] : peers_) running.peers.push_back(device);
+  for (const auto& [device, known] : peers_) running.peers.push_back(device);
   self_->send(options_.directory, options_.registration, std::move(running));
 }
 
@@ -264,7 +305,7 @@ void transfer::on_tick() {
     return give_up(
         {core::errc::deadline_exceeded, fmt::format("no chunk has come within {} ms", options_.timeout_us / 1000)});
   }
-  for (const auto shard : staging_.overdue(now)) stage(shard);
+  locate(staging_.overdue(now));
   if (now >= loader_looks_us_) {
     loader_looks_us_ = std::numeric_limits<core::time_us>::max(); // it says anew when
     loader_->look();

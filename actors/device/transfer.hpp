@@ -84,9 +84,11 @@ private:
   void on_cancel();
 
   // -- sources --------------------------------------------------------------------------------------------------------
-  void locate();
+  void locate(std::vector<uint32_t> shards);
+  void on_answer(const std::vector<uint32_t>& shards, const protocol::holder_list& holders);
   void on_located(const protocol::holder_list& holders);
-  void add_peer(const protocol::holder_row& holder);
+  bool add_peer(const protocol::holder_row& holder);
+  void expect(const std::vector<core::digest>& shards, bool is_expected);
   void stage(uint32_t shard);
   void on_staged(uint32_t shard, const protocol::stage_reply& reply);
   void on_stage_failed(uint32_t shard, std::string error);
@@ -108,11 +110,13 @@ private:
   policy::staging staging_;
   core::time_us looks_us_ = 0;                                                // the next time it will; 0: none is set
   core::time_us loader_looks_us_ = std::numeric_limits<core::time_us>::max(); // when its loader has to
-  struct peer_source {
-    uint64_t incarnation = 0; // of its node
-    uint32_t number = 0;      // in the loader
+  struct known_peer {
+    uint64_t incarnation = 0;
+    uint32_t source = 0; // its number in the loader
+    std::map<uint32_t, protocol::shard_location> holds;
   };
-  std::map<std::string, peer_source> peers_; // devices that are sources
+  std::map<core::digest, std::vector<uint32_t>> numbers_; // of the shards; a set may have one twice
+  std::map<std::string, known_peer> peers_;               // devices that are sources
   // Of the store: one for what was in memory, one for what it read from disk. Made anew after a failure.
   std::optional<uint32_t> cache_source_;
   std::optional<uint32_t> disk_source_;

@@ -26,11 +26,16 @@ const core::clock& clock_of(const directory_options& options) {
 directory::directory(interface::pointer self, directory_options options)
     : self_(self), options_(std::move(options)),
       watch_({options_.heartbeat_us, options_.lease_us}, clock_of(options_).now_us()) {
-  for (const auto& node : options_.nodes) nodes_[node.name].roles = node.roles;
+  for (const auto& node : options_.nodes) {
+    auto& entry = nodes_[node.name];
+    entry.number = static_cast<uint32_t>(nodes_.size());
+    entry.roles = node.roles;
+    changed_.insert(node.name);
+  }
 }
 
 directory::interface::behavior_type directory::make_behavior() {
-  show_nodes();
+  tell_nodes();
   self_->set_down_handler([this](caf::down_msg& down) { on_down(down.source); });
   self_->delayed_send(self_, std::chrono::microseconds(watch_.rules().look_every_us()), protocol::tick_atom_v);
   return {
@@ -58,6 +63,8 @@ directory::interface::behavior_type directory::make_behavior() {
       [this](protocol::cordon_atom, const std::string& device, bool on) { return on_cordon(device, on); },
       [this](protocol::stop_atom) { on_stop(); },
       [this](protocol::tick_atom) { on_tick(); },
+      [this](const local<news_due>&) { on_news_due(); },
+      [this](const local<reminders_due>&) { on_reminders_due(); },
   };
 }
 
@@ -102,8 +109,12 @@ core::result<void> directory::may_join(const protocol::join_request& request) {
 caf::result<protocol::join_reply> directory::on_join(const protocol::join_request& request) {
   if (const auto allowed = may_join(request); !allowed) return protocol::to_caf(allowed.error());
   auto& node = nodes_.at(request.peer.node);
-  // The same life after a broken connection: what the scheduler believes of it is void.
-  if (node.state != protocol::node_state::lost) lose(request.peer.node, node, "it joined again");
+  // The same life after a broken connection: what the scheduler believes of it is void. To the other nodes it has never
+  // left: what they read from it they may go on reading.
+  if (node.state != protocol::node_state::lost) {
+    core::log::warn("directory", "node-lost", "node {} pid {}: it joined again", request.peer.node, node.pid);
+    end_registration(request.peer.node, node);
+  }
   admit(node, request);
   core::log::info("directory", "node-joined", "node {} pid {} registration {}", request.peer.node, request.pid,
                   node.registration.value);
@@ -116,6 +127,7 @@ caf::result<protocol::join_reply> directory::on_join(const protocol::join_reques
 }
 
 void directory::admit(node_entry& node, const protocol::join_request& request) {
+  auto* named = &*nodes_.find(request.peer.node);
   node.state = protocol::node_state::ready;
   node.registration = protocol::registration_id{core::true_random_u64()}; // no node guesses another's
   node.peer = request.peer;
@@ -123,20 +135,33 @@ void directory::admit(node_entry& node, const protocol::join_request& request) {
   node.heard_us = options_.clock->now_us();
   node.supervisor = request.supervisor;
   node.devices.clear();
+  by_registration_[node.registration] = named;
+  const policy::device_place place{node.number, host_number(node.peer.boot_id),
+                                   node.peer.boot_id == options_.store.boot_id};
   for (const auto& device : request.devices) {
     auto& entry = node.devices[device.name];
     entry.worker = device.worker;
     entry.row.name = device.name;
+    entry.life = {++lives_};
+    live_[entry.life] = {named, device.name, {}};
+    referrals_.joined(entry.life, place);
   }
-  if (node.supervisor) self_->monitor(node.supervisor);
-  show_nodes();
+  if (node.supervisor) {
+    self_->monitor(node.supervisor);
+    by_supervisor_[node.supervisor.address()] = named;
+  }
+  show(request.peer.node);
+}
+
+uint32_t directory::host_number(const std::string& boot_id) {
+  return hosts_.try_emplace(boot_id, static_cast<uint32_t>(hosts_.size())).first->second;
 }
 
 caf::result<bool> directory::on_renew(protocol::registration_id registration) {
   auto* node = find(registration);
   if (node == nullptr) return protocol::to_caf(core::errc::not_found, "this lease is over: join again");
   node->second.heard_us = options_.clock->now_us();
-  if (std::exchange(node->second.state, protocol::node_state::ready) != protocol::node_state::ready) show_nodes();
+  if (std::exchange(node->second.state, protocol::node_state::ready) != protocol::node_state::ready) show(node->first);
   return true;
 }
 
@@ -145,22 +170,31 @@ void directory::on_leave(protocol::registration_id registration) {
 }
 
 void directory::on_down(const caf::actor_addr& ended) {
-  for (const auto& [device, of] : searches_)
-    if (of.who.address() == ended) return end_search(device);
-  for (auto& [name, node] : nodes_)
-    if (node.state != protocol::node_state::lost && node.supervisor && node.supervisor.address() == ended)
-      lose(name, node, "its process or connection ended");
+  if (const auto search = by_transfer_.find(ended); search != by_transfer_.end()) return end_search(search->second);
+  const auto node = by_supervisor_.find(ended);
+  if (node != by_supervisor_.end()) lose(node->second->first, node->second->second, "its process or connection ended");
 }
 
 // Everything that the node held or did is void from here on, whatever it may still say.
 void directory::lose(const std::string& name, node_entry& node, std::string_view why) {
   core::log::warn("directory", "node-lost", "node {} pid {}: {}", name, node.pid, why);
+  end_registration(name, node);
   node.state = protocol::node_state::lost;
-  if (node.supervisor) self_->demonitor(node.supervisor.address());
+  lost_.push_back({name, node.peer.incarnation});
+}
+
+void directory::end_registration(const std::string& name, node_entry& node) {
+  by_registration_.erase(node.registration);
+  if (node.supervisor) {
+    self_->demonitor(node.supervisor.address());
+    by_supervisor_.erase(node.supervisor.address());
+  }
   node.supervisor = nullptr;
   for (auto& [device, entry] : node.devices) {
-    holdings_.drop_device(device);
-    end_search(device);
+    end_search(entry.life);
+    live_.erase(entry.life);
+    holdings_.drop_device(entry.life);
+    referrals_.lost(entry.life);
     entry.worker = nullptr;
     if (std::exchange(entry.usable, false))
       self_->send(options_.scheduler, protocol::device_lost{node.registration, device});
@@ -168,105 +202,7 @@ void directory::lose(const std::string& name, node_entry& node, std::string_view
     entry.row.resident.clear();
     entry.row.resident_ids.clear();
   }
-  for (auto& [other, entry] : nodes_)
-    if (entry.state != protocol::node_state::lost && entry.supervisor)
-      self_->send(entry.supervisor, protocol::node_lost{name, node.peer.incarnation});
-  show_nodes();
-}
-
-// -- from gpu_workers and transfers -----------------------------------------------------------------------------------
-
-void directory::on_device(protocol::registration_id registration, const protocol::device_row& row) {
-  auto* node = find(registration, row.name);
-  if (node == nullptr) return;
-  const auto device = node->second.devices.find(row.name);
-  device->second.row = row;
-  const bool was_usable = std::exchange(device->second.usable, true);
-  show_nodes();
-  if (was_usable) return;
-  self_->send(options_.scheduler, protocol::device_joined{registration, node->first, node->second.peer.boot_id, row,
-                                                          device->second.worker});
-  if (cordoned_.contains(row.name)) self_->send(options_.scheduler, protocol::cordon_atom_v, row.name, true);
-}
-
-void directory::on_holdings_added(const protocol::holdings_added& added) {
-  const auto* node = find(added.registration, added.device);
-  if (node == nullptr) return;
-  std::vector<core::digest> shards;
-  for (const auto& shard : added.shards) {
-    holdings_.add(added.device, shard);
-    shards.push_back(shard.shard);
-  }
-  tell_searches(shards, node->first);
-}
-
-void directory::on_holdings_dropped(const protocol::holdings_dropped& dropped) {
-  if (find(dropped.registration, dropped.device) == nullptr) return;
-  for (const auto& shard : dropped.shards) holdings_.drop(dropped.device, shard);
-}
-
-protocol::holder_list directory::on_locate(protocol::registration_id registration,
-                                           const protocol::locate_request& request) {
-  const auto* node = find(registration, request.device);
-  if (node == nullptr) return {};
-  const auto who = caf::actor_cast<protocol::transfer_actor>(self_->current_sender());
-  search of{node->first, request.load, request.shards, who};
-  auto found = answer(of);
-  if (!who) return found;
-  self_->monitor(who);
-  searches_[request.device] = std::move(of);
-  return found;
-}
-
-protocol::holder_list directory::answer(const search& of) const {
-  std::map<std::string, protocol::holder_row> by_device;
-  protocol::holder_list found;
-  for (const auto& shard : of.shards) {
-    for (const auto& holding : holdings_.find(shard)) by_device[holding.device].shards.push_back(holding.location);
-    if (is_expected(of, shard)) found.expected.push_back(shard);
-  }
-  for (const auto& [name, node] : nodes_) {
-    if (node.state == protocol::node_state::lost || name == of.node) continue;
-    for (const auto& [device, entry] : node.devices) {
-      const auto holder = by_device.find(device);
-      if (holder != by_device.end()) found.rows.push_back({node.peer, device, std::move(holder->second.shards)});
-    }
-  }
-  return found;
-}
-
-bool directory::is_expected(const search& by, const core::digest& shard) const {
-  const auto& own_host = nodes_.at(by.node).peer.boot_id;
-  return std::any_of(searches_.begin(), searches_.end(), [&](const auto& entry) {
-    const auto& other = entry.second;
-    // A host that has the store is not sent to another host.
-    const bool near = nodes_.at(other.node).peer.boot_id == own_host || own_host != options_.store.boot_id;
-    return other.load < by.load && other.node != by.node && near &&
-           std::find(other.shards.begin(), other.shards.end(), shard) != other.shards.end();
-  });
-}
-
-void directory::tell_searches(std::span<const core::digest> shards, const std::string& except_node) {
-  for (const auto& [device, of] : searches_) {
-    if (of.node == except_node) continue;
-    const auto wanted = std::any_of(shards.begin(), shards.end(), [&](const core::digest& shard) {
-      return std::find(of.shards.begin(), of.shards.end(), shard) != of.shards.end();
-    });
-    if (wanted) self_->send(of.who, answer(of));
-  }
-}
-
-void directory::end_search(const std::string& device) {
-  const auto ended = searches_.extract(device);
-  if (ended) tell_searches(ended.mapped().shards, ended.mapped().node);
-}
-
-void directory::on_running(protocol::registration_id registration, const protocol::running_load& load) {
-  if (find(registration, load.device) != nullptr) self_->send(options_.ledger, load);
-}
-
-void directory::on_report(protocol::registration_id registration, const protocol::load_report& report) {
-  if (find(registration, report.device) != nullptr) self_->send(options_.ledger, report);
+  show(name);
 }
 
 void directory::on_suspect(protocol::registration_id registration, const std::string& device,
@@ -279,21 +215,22 @@ void directory::on_suspect(protocol::registration_id registration, const std::st
 
 // -- for and from administrators --------------------------------------------------------------------------------------
 
-// To the ledger, whenever it has changed.
-void directory::show_nodes() {
-  protocol::node_list listed;
-  for (const auto& expected : options_.nodes) { // in the order of the configuration
-    const auto& node = nodes_.at(expected.name);
-    auto& row = listed.rows.emplace_back(
-        protocol::node_status{expected.name, node.pid, node.peer.incarnation, node.roles, node.state, {}});
-    for (const auto& [name, device] : node.devices) {
-      row.devices.push_back(device.row);
-      row.devices.back().cordoned = cordoned_.contains(name);
-      // A node whose devices have not reported yet cannot serve.
-      if (!device.usable && row.state == protocol::node_state::ready) row.state = protocol::node_state::suspect;
-    }
+// To the ledger, soon.
+void directory::show(const std::string& node) {
+  changed_.insert(node);
+  tell_soon();
+}
+
+protocol::node_status directory::status_of(const named_node& node) const {
+  const auto& [name, entry] = node;
+  protocol::node_status row{name, entry.pid, entry.peer.incarnation, entry.roles, entry.state, {}};
+  for (const auto& [device, of] : entry.devices) {
+    row.devices.push_back(of.row);
+    row.devices.back().cordoned = cordoned_.contains(device);
+    // A node whose devices have not reported yet cannot serve.
+    if (!of.usable && row.state == protocol::node_state::ready) row.state = protocol::node_state::suspect;
   }
-  self_->send(options_.ledger, std::move(listed));
+  return row;
 }
 
 std::string directory::device_names() const {
@@ -309,7 +246,7 @@ caf::result<bool> directory::on_cordon(const std::string& device, bool on) {
     if (found == node.devices.end()) continue;
     on ? (void)cordoned_.insert(device) : (void)cordoned_.erase(device);
     if (found->second.usable) self_->send(options_.scheduler, protocol::cordon_atom_v, device, on);
-    show_nodes();
+    show(name);
     return true;
   }
   return protocol::to_caf(core::errc::not_found, fmt::format("no device '{}'; there are: {}", device, device_names()));
@@ -330,7 +267,7 @@ void directory::on_tick() {
         lose(name, node, fmt::format("silent for {} ms", silent_us / 1000));
         break;
       case policy::lease_verdict::suspect:
-        if (std::exchange(node.state, protocol::node_state::suspect) != protocol::node_state::suspect) show_nodes();
+        if (std::exchange(node.state, protocol::node_state::suspect) != protocol::node_state::suspect) show(name);
         break;
       case policy::lease_verdict::held:
         break;
@@ -343,14 +280,50 @@ void directory::on_stop() {
   self_->quit(caf::exit_reason::user_shutdown);
 }
 
-std::pair<const std::string, directory::node_entry>* directory::find(protocol::registration_id registration) {
-  for (auto& node : nodes_)
-    if (node.second.state != protocol::node_state::lost && node.second.registration == registration) return &node;
-  return nullptr;
+// -- news -------------------------------------------------------------------------------------------------------------
+
+// Behind what is in the mailbox already.
+void directory::tell_soon() {
+  if (!std::exchange(news_due_, true)) self_->send(self_, make_local(news_due{}));
 }
 
-std::pair<const std::string, directory::node_entry>* directory::find(protocol::registration_id registration,
-                                                                     const std::string& device) {
+void directory::on_news_due() {
+  news_due_ = false;
+  tell_losses();
+  tell_searches();
+  tell_nodes();
+}
+
+void directory::tell_losses() {
+  const auto lost = std::exchange(lost_, {});
+  for (size_t first = 0; first < lost.size(); first += protocol::losses_per_message) {
+    const auto count = std::min(protocol::losses_per_message, lost.size() - first);
+    const auto from = lost.begin() + static_cast<std::ptrdiff_t>(first);
+    // One message, which all of them share.
+    const auto told = caf::make_message(protocol::nodes_lost{{from, from + static_cast<std::ptrdiff_t>(count)}});
+    for (const auto& [name, node] : nodes_)
+      if (node.supervisor) caf::anon_send(caf::actor_cast<caf::actor>(node.supervisor), caf::message(told));
+  }
+}
+
+void directory::tell_nodes() {
+  if (changed_.empty()) return;
+  protocol::node_list listed;
+  if (changed_.size() == options_.nodes.size()) { // the first time it learns their order
+    for (const auto& expected : options_.nodes) listed.rows.push_back(status_of(*nodes_.find(expected.name)));
+  } else {
+    for (const auto& name : changed_) listed.rows.push_back(status_of(*nodes_.find(name)));
+  }
+  changed_.clear();
+  self_->send(options_.ledger, std::move(listed));
+}
+
+directory::named_node* directory::find(protocol::registration_id registration) {
+  const auto found = by_registration_.find(registration);
+  return found == by_registration_.end() ? nullptr : found->second;
+}
+
+directory::named_node* directory::find(protocol::registration_id registration, const std::string& device) {
   auto* node = find(registration);
   return node != nullptr && node->second.devices.contains(device) ? node : nullptr;
 }

@@ -3,13 +3,16 @@
 
 #include <map>
 #include <set>
-#include <span>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "actors/local.hpp"
 #include "actors/membership/holdings.hpp"
 #include "core/clock.hpp"
 #include "policy/lease.hpp"
+#include "policy/referrals.hpp"
 #include "protocol/interfaces.hpp"
 
 namespace fastptm::actors {
@@ -35,9 +38,16 @@ struct directory_options {
 
 // Spawned by start_node on the head; the other nodes get to it by an entrance. Soft state: after a restart of the head
 // everything here is rebuilt from the nodes that join again.
+//
+// What it has to tell others is sent when what was in the mailbox before has been read, one message to each: a rack that
+// is lost, or many shards that arrive together, cost as many messages as there are listeners.
 class directory {
 public:
-  using interface = protocol::directory_actor::extend<protocol::takes<protocol::tick_atom>>;
+  struct news_due {};
+  struct reminders_due {};
+  using interface =
+      protocol::directory_actor::extend<protocol::takes<protocol::tick_atom>, protocol::takes<local<news_due>>,
+                                        protocol::takes<local<reminders_due>>>;
   static constexpr const char* actor_name = "fastptm.directory";
 
   directory(interface::pointer self, directory_options options);
@@ -48,8 +58,10 @@ private:
     protocol::gpu_worker_actor worker;
     protocol::device_row row;
     bool usable = false; // has reported itself in this registration
+    policy::device_life life;
   };
   struct node_entry {
+    uint32_t number = 0; // in the configuration's order
     std::vector<std::string> roles;
     protocol::node_state state = protocol::node_state::lost;
     protocol::registration_id registration; // 0: never joined
@@ -67,7 +79,7 @@ private:
   void on_leave(protocol::registration_id registration);
   void on_down(const caf::actor_addr& ended);
 
-  // -- from gpu_workers and transfers ---------------------------------------------------------------------------------
+  // -- from gpu_workers and transfers (directory_searches.cpp) --------------------------------------------------------
   void on_device(protocol::registration_id registration, const protocol::device_row& row);
   void on_holdings_added(const protocol::holdings_added& added);
   void on_holdings_dropped(const protocol::holdings_dropped& dropped);
@@ -77,7 +89,7 @@ private:
   void on_suspect(protocol::registration_id registration, const std::string& device, const protocol::suspect& doubted);
 
   // -- for and from administrators ------------------------------------------------------------------------------------
-  void show_nodes();
+  void show(const std::string& node);
   std::string device_names() const; // "a/host0, b/host0" or "none"
   caf::result<bool> on_cordon(const std::string& device, bool on);
 
@@ -88,29 +100,49 @@ private:
   core::result<void> may_join(const protocol::join_request& request);
   void admit(node_entry& node, const protocol::join_request& request);
   void lose(const std::string& name, node_entry& node, std::string_view why);
-  std::pair<const std::string, node_entry>* find(protocol::registration_id registration);
+  void end_registration(const std::string& name, node_entry& node);
+  using named_node = std::pair<const std::string, node_entry>;
+  named_node* find(protocol::registration_id registration);
   // The same; null as well when it has no such device.
-  std::pair<const std::string, node_entry>* find(protocol::registration_id registration, const std::string& device);
+  named_node* find(protocol::registration_id registration, const std::string& device);
+  uint32_t host_number(const std::string& boot_id);
+  protocol::node_status status_of(const named_node& node) const;
 
-  // A load that looks for shards.
-  struct search {
-    std::string node;
-    core::load_id load;
-    std::vector<core::digest> shards;
-    protocol::transfer_actor who;
-  };
-  protocol::holder_list answer(const search& of) const;
-  bool is_expected(const search& by, const core::digest& shard) const;
-  void tell_searches(std::span<const core::digest> shards, const std::string& except_node);
-  void end_search(const std::string& device);
+  // -- news -----------------------------------------------------------------------------------------------------------
+  void tell_soon();
+  void on_news_due();
+  void on_reminders_due();
+  void remind_later();
+  void tell_losses();
+  void tell_searches();
+  void tell_nodes();
+  std::vector<protocol::holder_list> to_messages(const policy::referral_news& news) const;
+  void end_search(policy::device_life by);
 
   interface::pointer self_;
   const directory_options options_;
   std::map<std::string, node_entry> nodes_;
+  std::unordered_map<protocol::registration_id, named_node*> by_registration_; // of nodes that are not lost
+  std::unordered_map<caf::actor_addr, named_node*> by_supervisor_;             // the same
+  std::map<std::string, uint32_t> hosts_;     // by boot id: as many as have ever joined
   std::map<std::string, std::string> nonces_; // by node name: bounded by the configured nodes
   std::set<std::string> cordoned_;
+
+  struct live_device {
+    const named_node* node = nullptr;
+    std::string name;
+    protocol::transfer_actor transfer; // that looks for shards; null: none
+  };
+  uint32_t lives_ = 0;
+  std::unordered_map<policy::device_life, live_device> live_;
+  std::unordered_map<caf::actor_addr, policy::device_life> by_transfer_;
   holdings holdings_;
-  std::map<std::string, search> searches_; // by device, which has one at a time
+  policy::referrals referrals_;
+
+  bool news_due_ = false, reminders_due_ = false; // a message to itself is under way
+  std::vector<protocol::node_lost> lost_;                                          // not told of yet
+  std::vector<std::pair<protocol::transfer_actor, protocol::holder_list>> behind_; // an answer that was sent in parts
+  std::set<std::string> changed_;                                                  // nodes, since the ledger was told
   policy::lease_watch watch_;
 };
 

@@ -73,10 +73,24 @@ void ledger::on_report(const protocol::load_report& report) {
 }
 
 void ledger::on_nodes(const protocol::node_list& nodes) {
-  nodes_ = nodes;
-  if (!metrics_) return;
-  for (const auto& node : nodes.rows)
+  for (const auto& node : nodes.rows) {
+    on_node(node);
+    if (!metrics_) continue;
     for (const auto& device : node.devices) metrics_->count(device);
+  }
+}
+
+// Loads of a life that is over will not report their end.
+void ledger::on_node(const protocol::node_status& node) {
+  const auto known = places_.try_emplace(node.name, nodes_.rows.size());
+  if (known.second) return nodes_.rows.push_back(node);
+  auto& row = nodes_.rows[known.first->second];
+  if (node.state == protocol::node_state::lost || node.incarnation != row.incarnation) {
+    const auto prefix = node.name + "/";
+    for (auto load = running_.lower_bound(prefix); load != running_.end() && load->first.starts_with(prefix);)
+      load = running_.erase(load);
+  }
+  row = node;
 }
 
 // -- from the gateway and administrators ------------------------------------------------------------------------------

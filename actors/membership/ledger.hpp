@@ -31,6 +31,7 @@ private:
   void on_running(const protocol::running_load& load);
   void on_report(const protocol::load_report& report);
   void on_nodes(const protocol::node_list& nodes);
+  void on_node(const protocol::node_status& node);
 
   // -- from the gateway and administrators ----------------------------------------------------------------------------
   protocol::load_list on_loads(uint32_t last, const std::string& tenant) const;
@@ -40,6 +41,7 @@ private:
   const ledger_options options_;
   std::optional<load_metrics> metrics_;
   protocol::node_list nodes_;
+  std::map<std::string, size_t> places_; // of nodes in that list, by name
   std::deque<protocol::load_report> reports_;
   std::map<std::string, protocol::running_load> running_; // by device, which has one at a time
 };

@@ -37,7 +37,9 @@ supervisor::interface::behavior_type supervisor::make_behavior() {
     for (const auto& child : group) self_->monitor(child);
   find_head();
   return {
-      [this](const protocol::node_lost& lost) { on_node_lost(lost); },
+      [this](const protocol::nodes_lost& lost) {
+        for (const auto& node : lost.nodes) on_node_lost(node);
+      },
       [this](protocol::stop_atom) { on_stop(); },
       [this](protocol::tick_atom, uint64_t attempt) { on_tick(attempt); },
       [this](const caf::strong_actor_ptr& head) { on_connected(head); },

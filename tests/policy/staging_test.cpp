@@ -24,30 +24,64 @@ TEST(Staging, AsksTheStoreForWhatNoDeviceHas) {
 
 TEST(Staging, AwaitsWhatAnotherDeviceIsLoading) {
   staging s(options, 2, start_us);
-  s.expected(0, true);
+  s.expected(0, true, start_us);
   EXPECT_THAT(s.located(), ElementsAre(1));
   EXPECT_EQ(s.starved(0), answer::wait);
   EXPECT_EQ(s.next_look_us(0), start_us + options.await_us);
   EXPECT_THAT(s.overdue(start_us + options.await_us - 1), IsEmpty());
   EXPECT_THAT(s.overdue(start_us + options.await_us), ElementsAre(0));
   EXPECT_EQ(s.next_look_us(0), start_us + options.timeout_us);
+  EXPECT_THAT(s.located(), IsEmpty()) << "it is looked for first";
+  s.looked(0, start_us + options.await_us);
+  s.expected(0, true, start_us); // of another device this time
+  EXPECT_THAT(s.located(), ElementsAre(0)) << "it was awaited long enough";
+}
+
+TEST(Staging, TakesWhatIsFoundWhenItIsLookedForAgain) {
+  staging s(options, 1, start_us);
+  s.expected(0, true, start_us);
+  EXPECT_THAT(s.overdue(start_us + options.await_us), ElementsAre(0));
+  s.looked(0, start_us + options.await_us);
+  s.offered(0, start_us + options.await_us);
+  EXPECT_THAT(s.located(), IsEmpty());
+}
+
+TEST(Staging, LooksForOthersWhenItsDevicesDoNotDo) {
+  staging s(options, 1, start_us);
+  s.offered(0, start_us);
+  EXPECT_EQ(s.starved(0), answer::look);
+  EXPECT_EQ(s.starved(0), answer::wait) << "it is being looked for";
+  s.looked(0, start_us);
+  s.offered(0, start_us);
+  EXPECT_THAT(s.located(), IsEmpty());
+  EXPECT_EQ(s.starved(0), answer::look);
+  s.looked(0, start_us);
+  EXPECT_THAT(s.located(), ElementsAre(0)) << "there is no other";
 }
 
 TEST(Staging, AwaitsLongerWhileDevicesBringSomething) {
   staging s(options, 2, start_us);
-  s.expected(0, true);
-  s.expected(1, true);
+  s.expected(0, true, start_us);
+  s.expected(1, true, start_us);
   s.located();
   s.offered(0, start_us + 200'000);
   EXPECT_THAT(s.overdue(start_us + options.await_us), IsEmpty());
   EXPECT_EQ(s.next_look_us(0), start_us + 200'000 + options.await_us);
 }
 
+TEST(Staging, AwaitsLongerWhatGetsOn) {
+  staging s(options, 1, start_us);
+  s.expected(0, true, start_us);
+  s.expected(0, true, start_us + 200'000);
+  EXPECT_THAT(s.overdue(start_us + options.await_us), IsEmpty());
+  EXPECT_THAT(s.overdue(start_us + 200'000 + options.await_us), ElementsAre(0));
+}
+
 TEST(Staging, AsksForWhatIsAwaitedInVain) {
   staging s(options, 1, start_us);
-  s.expected(0, true);
+  s.expected(0, true, start_us);
   EXPECT_THAT(s.located(), IsEmpty());
-  s.expected(0, false); // That load has failed.
+  s.expected(0, false, start_us); // That load has failed.
   EXPECT_THAT(s.located(), ElementsAre(0));
 }
 
@@ -60,6 +94,8 @@ TEST(Staging, AsksAgainAFewTimesWhenSourcesAreLost) {
     EXPECT_EQ(s.starved(0), answer::wait) << "it is on its way";
     s.staged(0);
   }
+  EXPECT_EQ(s.starved(0), answer::look) << "a device may have it now";
+  s.looked(0, start_us);
   EXPECT_EQ(s.starved(0), answer::give_up);
 }
 
@@ -93,9 +129,13 @@ TEST(Staging, GivesUpWhenTheStoreRefusesWhatNobodyElseHas) {
   s.offered(1, start_us);
   s.located();
   EXPECT_EQ(s.starved(0), answer::wait);
-  EXPECT_EQ(s.refused(0, "its object is damaged"), "its object is damaged");
+  EXPECT_EQ(s.refused(0, "its object is damaged"), std::nullopt);
+  EXPECT_EQ(s.starved(0), answer::look);
+  s.looked(0, start_us);
   EXPECT_EQ(s.starved(0), answer::give_up);
   EXPECT_EQ(s.why(0), "its object is damaged");
+  EXPECT_EQ(s.starved(1), answer::look);
+  s.looked(1, start_us);
   EXPECT_EQ(s.starved(1), answer::ask) << "a device had it, the store may";
   s.offered(1, start_us);
   EXPECT_EQ(s.refused(1, "damaged, too"), std::nullopt) << "another device has it meanwhile";
@@ -104,10 +144,10 @@ TEST(Staging, GivesUpWhenTheStoreRefusesWhatNobodyElseHas) {
 // A device that is told of may be out of this load already: what starves is not kept waiting by having been offered.
 TEST(Staging, StagesWhatStarvesThoughItWasOffered) {
   staging s(options, 1, start_us);
-  s.expected(0, true);
+  s.expected(0, true, start_us);
   s.offered(0, start_us);
-  EXPECT_EQ(s.starved(0), answer::wait);
-  s.expected(0, false);
+  EXPECT_EQ(s.starved(0), answer::look);
+  s.looked(0, start_us);
   EXPECT_THAT(s.located(), ElementsAre(0));
 }
 
@@ -140,7 +180,7 @@ TEST(Staging, NeverLeavesAStarvedShardBehind) {
     staging s(options, shards, start_us);
     core::time_us now = start_us;
     std::vector<uint32_t> asked(shards), open(shards);
-    std::vector<bool> verified(shards), awaited(shards);
+    std::vector<bool> verified(shards), awaited(shards), looking(shards);
     const auto ask = [&](uint32_t shard) {
       ASSERT_EQ(open[shard]++, 0u);
       ASSERT_LE(++asked[shard], options.most_attempts);
@@ -150,14 +190,15 @@ TEST(Staging, NeverLeavesAStarvedShardBehind) {
     for (int step = 0; step < 200; ++step) {
       now += static_cast<core::time_us>(random.below(60'000));
       const auto i = static_cast<uint32_t>(random.below(shards));
-      switch (random.below(6)) {
+      switch (random.below(7)) {
         case 0:
-          s.offered(i, now);
+          awaited[i] = awaited[i] && !s.offered(i, now);
           break;
         case 1: {
           const bool is_expected = random.below(2) == 0;
-          s.expected(i, is_expected);
+          s.expected(i, is_expected, now);
           awaited[i] = is_expected && asked[i] == 0;
+          if (looking[i]) awaited[i] = false;
           for (const uint32_t one : s.located()) ask(one);
           break;
         }
@@ -170,8 +211,12 @@ TEST(Staging, NeverLeavesAStarvedShardBehind) {
         case 3: {
           const auto then = s.starved(i);
           if (then == answer::ask) ask(i);
+          if (then == answer::look) {
+            ASSERT_FALSE(looking[i]);
+            looking[i] = true;
+          }
           if (then == answer::wait) {
-            ASSERT_TRUE(open[i] > 0 || awaited[i] || verified[i]) << "it waits for nothing";
+            ASSERT_TRUE(open[i] > 0 || awaited[i] || verified[i] || looking[i]) << "it waits for nothing";
           }
           if (then == answer::give_up) {
             ASSERT_EQ(asked[i], options.most_attempts);
@@ -184,8 +229,19 @@ TEST(Staging, NeverLeavesAStarvedShardBehind) {
             verified[i] = true;
           }
           break;
+        case 5:
+          if (looking[i]) {
+            looking[i] = false;
+            s.looked(i, now);
+            for (const uint32_t one : s.located()) ask(one);
+          }
+          break;
         default:
-          for (const uint32_t one : s.overdue(now)) ask(one);
+          for (const uint32_t one : s.overdue(now)) {
+            ASSERT_FALSE(looking[one]);
+            looking[one] = true;
+            awaited[one] = false;
+          }
           break;
       }
       if (testing::Test::HasFatalFailure()) return;

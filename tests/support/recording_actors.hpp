@@ -75,6 +75,7 @@ private:
 
 struct supervisor_record {
   std::vector<protocol::node_lost> lost;
+  uint32_t messages = 0;
 };
 
 class recording_supervisor {
@@ -86,7 +87,10 @@ public:
 
   interface::behavior_type make_behavior() {
     return {
-        [this](const protocol::node_lost& lost) { record_->lost.push_back(lost); },
+        [this](const protocol::nodes_lost& lost) {
+          ++record_->messages;
+          record_->lost.insert(record_->lost.end(), lost.nodes.begin(), lost.nodes.end());
+        },
         [this](protocol::stop_atom) { self_->quit(); },
     };
   }

@@ -50,15 +50,17 @@ protected:
     environment_.clock = &world_.clock();
     // All that a device and its transfers say to them.
     directory_ = world_.system().spawn([this](caf::event_based_actor*) -> caf::behavior {
-      return {
-          [](registration_id, const locate_request&) { return holder_list(); },
-          [](registration_id, const running_load&) {},
-          [this](const holdings_added& added) { held_.insert(held_.end(), added.shards.begin(), added.shards.end()); },
-          [this](const holdings_dropped& gone) {
-            dropped_.insert(dropped_.end(), gone.shards.begin(), gone.shards.end());
-          },
-          [this](registration_id, const load_report& report) { reports_.push_back(report); },
-          [this](registration_id registration, const device_row& row) { rows_.emplace_back(registration, row); }};
+      return {[](registration_id, const locate_request&) { return holder_list(); },
+              [](registration_id, const running_load&) {},
+              [this](const holdings_added& added) {
+                held_.insert(held_.end(), added.shards.begin(), added.shards.end());
+                ++held_messages_;
+              },
+              [this](const holdings_dropped& gone) {
+                dropped_.insert(dropped_.end(), gone.shards.begin(), gone.shards.end());
+              },
+              [this](registration_id, const load_report& report) { reports_.push_back(report); },
+              [this](registration_id registration, const device_row& row) { rows_.emplace_back(registration, row); }};
     });
     store_ = world_.system().spawn([](caf::event_based_actor*) -> caf::behavior {
       return {[](const stage_request&) {
@@ -161,6 +163,7 @@ protected:
   std::vector<std::pair<registration_id, device_row>> rows_;
   std::vector<load_report> reports_;
   std::vector<shard_location> held_; // in the order in which they were told
+  size_t held_messages_ = 0;         // in which they came
   std::vector<core::digest> dropped_;
   std::map<uint64_t, load_answer> answers_;
   std::vector<uint64_t> freed_;
@@ -194,6 +197,19 @@ TEST_F(GpuWorker, FetchesOnlyWhatNoSetThatItHasBrought) {
   order_evict(6);
   EXPECT_THAT(freed_, ElementsAre(0u, bytes_of(a_)));
   EXPECT_EQ(used_bytes(), 0u);
+}
+
+TEST_F(GpuWorker, TellsTheFirstShardAtOnceAndWhatFollowsCloselyTogether) {
+  const auto shards = a_.shards.size();
+  ASSERT_GE(shards, 3u);
+  order_load(1, 5, a_, places_from(0, a_));
+  for (size_t i = 0; i + 1 < shards; ++i) land();
+  EXPECT_EQ(held_.size(), 1u) << "a chain of loads waits for it";
+  world_.advance(10'000);
+  EXPECT_EQ(held_.size(), shards - 1);
+  EXPECT_EQ(held_messages_, 2u);
+  land();
+  EXPECT_EQ(held_.size(), shards) << "the load has ended";
 }
 
 TEST_F(GpuWorker, TellsWhatIsSharedWithOtherTenantsApart) {

@@ -61,11 +61,11 @@ protected:
     named.bytes[0] = number + 1;
     return named;
   }
-  // A peer that has the first shards.
-  void let_a_peer_hold(uint8_t shards, uint64_t incarnation = 1) {
+  // A peer that has the first shards; for whoever asks from now on it is the only one.
+  void let_a_peer_hold(uint8_t shards, const std::string& node = "worker-1", uint64_t incarnation = 1) {
     holder_row row;
-    row.device = "worker-1/host0";
-    row.peer.node = "worker-1";
+    row.device = node + "/host0";
+    row.peer.node = node;
     row.peer.incarnation = incarnation;
     for (uint8_t i = 0; i < shards; ++i) row.shards.push_back({shard(i), 7, 1, 0, chunk});
     holders_.rows = {row};
@@ -196,6 +196,32 @@ TEST_F(Transfer, AwaitsAnotherDevicesLoadForAWhileAndThenAsksTheStore) {
   EXPECT_TRUE(ended_[0].outcome);
 }
 
+TEST_F(Transfer, ReadsFromWhomItHearsOfWhenItHasAwaitedALoadInVain) {
+  holders_.expected = {shard(0)};
+  begin({1});
+  holders_.expected.clear();
+  let_a_peer_hold(1);
+  world_.advance(260 * ms);
+  EXPECT_TRUE(staged_.empty());
+  land();
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_TRUE(ended_[0].outcome);
+}
+
+TEST_F(Transfer, AsksTheDirectoryForOthersBeforeTheStore) {
+  let_a_peer_hold(1);
+  begin({1});
+  let_a_peer_hold(1, "worker-2");
+  land(99); // a lie
+  EXPECT_TRUE(staged_.empty());
+  ASSERT_FALSE(fetcher_.asked.empty());
+  EXPECT_EQ(fetcher_.asked.back().node, "worker-2");
+  EXPECT_EQ(told_.back(), (std::vector<std::string>{"worker-1/host0", "worker-2/host0"}));
+  land();
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_TRUE(ended_[0].outcome);
+}
+
 TEST_F(Transfer, SaysWhyTheStoreCouldNotHelp) {
   stage_reply_.error = "its object is damaged";
   begin({1});
@@ -205,7 +231,7 @@ TEST_F(Transfer, SaysWhyTheStoreCouldNotHelp) {
 }
 
 TEST_F(Transfer, KeepsASourceWhoseEarlierLifeIsDeclaredLostLate) {
-  let_a_peer_hold(1, 2);
+  let_a_peer_hold(1, "worker-1", 2);
   begin({1});
   caf::anon_send(transfer_, node_lost{"worker-1", 1});
   world_.run();
@@ -220,11 +246,11 @@ TEST_F(Transfer, TakesFromTheNextLifeOfANodeThatWasLost) {
   for (const bool heard_of_the_end : {true, false}) {
     SCOPED_TRACE(heard_of_the_end);
     stage_reply_.error = "its object is damaged";
-    let_a_peer_hold(1, 1);
+    let_a_peer_hold(1, "worker-1", 1);
     begin({2});
     store_waits_ = true;
     if (heard_of_the_end) caf::anon_send(transfer_, node_lost{"worker-1", 1});
-    let_a_peer_hold(1, 2);
+    let_a_peer_hold(1, "worker-1", 2);
     caf::anon_send(transfer_, holders_);
     if (!heard_of_the_end) caf::anon_send(transfer_, node_lost{"worker-1", 1});
     world_.run();

@@ -1,6 +1,9 @@
 // Joining, leases and holdings of the directory, in virtual time.
 #include "actors/membership/directory.hpp"
 
+#include <cstring>
+#include <set>
+
 #include <gtest/gtest.h>
 
 #include "actors/actor_from_state.hpp"
@@ -78,6 +81,45 @@ protected:
     const auto found =
         world_.ask<protocol::holder_list>(directory_, second_us, by, protocol::locate_request{device, {1}, {shard}});
     return found ? found->rows : std::vector<protocol::holder_row>();
+  }
+
+  // A transfer, as the directory sees it: asks, hears, and asks again for everything when told to.
+  struct search {
+    std::vector<protocol::holder_list> heard;
+    caf::actor who;
+    std::vector<std::string> devices() const { // in the order in which it heard of them
+      std::vector<std::string> all;
+      for (const auto& list : heard)
+        for (const auto& row : list.rows) all.push_back(row.device);
+      return all;
+    }
+  };
+  void start(search& of, protocol::registration_id by, const std::string& device, uint64_t load,
+             std::vector<core::digest> shards) {
+    of.who = world_.system().spawn([=, this, &of](caf::event_based_actor* self) -> caf::behavior {
+      const auto ask = [=, this, &of] {
+        self->request(directory_, std::chrono::microseconds(second_us), by,
+                      protocol::locate_request{device, {load}, shards})
+            .then([&of](const protocol::holder_list& answer) { of.heard.push_back(answer); });
+      };
+      ask();
+      return {[ask](protocol::tick_atom) { ask(); },
+              [&of](const protocol::holder_list& news) { of.heard.push_back(news); }};
+    });
+    world_.run();
+  }
+  void end(const search& of) {
+    caf::anon_send_exit(of.who, caf::exit_reason::kill);
+    world_.run();
+  }
+  void hold(protocol::registration_id by, const std::string& device, const core::digest& shard) {
+    caf::anon_send(directory_, protocol::holdings_added{by, device, {{shard, 3, 4, 0, 4096}}});
+    world_.run();
+  }
+  static core::digest numbered(uint32_t number) {
+    core::digest named;
+    std::memcpy(named.bytes.data(), &number, sizeof number);
+    return named;
   }
 
   protocol::node_state state_of(const std::string& node) {
@@ -291,6 +333,119 @@ TEST_F(Directory, TellsADeviceThatItsCopyIsDoubted) {
   world_.run();
   ASSERT_EQ(worker_record_.doubted.size(), 1u) << "strangers are not passed on";
   EXPECT_EQ(worker_record_.doubted[0].copy.region, 3u);
+}
+
+TEST_F(Directory, TellsALoadOfAShardWhenTheLoadBeforeItHasIt) {
+  const auto first = ready("worker-0", 7), second = ready("worker-1", 8);
+  search root, child;
+  start(root, first, "worker-0/host0", 1, {numbered(1), numbered(2)});
+  start(child, second, "worker-1/host0", 2, {numbered(1), numbered(2)});
+  ASSERT_EQ(child.heard.size(), 1u);
+  EXPECT_EQ(child.heard[0].expected.size(), 2u);
+  hold(first, "worker-0/host0", numbered(2));
+  ASSERT_EQ(child.heard.size(), 2u);
+  EXPECT_TRUE(child.heard[1].expected.empty()) << "it has been told of that";
+  ASSERT_EQ(child.heard[1].rows.size(), 1u);
+  EXPECT_EQ(child.heard[1].rows[0].peer.incarnation, 7u);
+  ASSERT_EQ(child.heard[1].rows[0].shards.size(), 1u);
+  EXPECT_EQ(child.heard[1].rows[0].shards[0].shard, numbered(2));
+  EXPECT_EQ(root.heard.size(), 1u);
+  end(root);
+  ASSERT_EQ(child.heard.size(), 3u);
+  EXPECT_EQ(child.heard[2].not_expected, std::vector{numbered(1)});
+  end(child);
+}
+
+TEST_F(Directory, TellsManyShardsThatArriveTogetherInOneMessage) {
+  const auto first = ready("worker-0", 7), second = ready("worker-1", 8);
+  search one;
+  start(one, second, "worker-1/host0", 1, {numbered(1), numbered(2), numbered(3)});
+  for (uint32_t i = 1; i <= 3; ++i)
+    caf::anon_send(directory_, protocol::holdings_added{first, "worker-0/host0", {{numbered(i), 3, 4, 0, 4096}}});
+  world_.run();
+  ASSERT_EQ(one.heard.size(), 2u);
+  EXPECT_EQ(one.heard[1].rows.at(0).shards.size(), 3u);
+  end(one);
+}
+
+TEST_F(Directory, NamesOthersToWhoAsksAgainOrLosesWhatItWasToldOf) {
+  const auto head = ready("head", 6), first = ready("worker-0", 7), second = ready("worker-1", 8);
+  search one;
+  hold(first, "worker-0/host0", numbered(1));
+  start(one, second, "worker-1/host0", 1, {numbered(1)});
+  caf::anon_send(one.who, protocol::tick_atom_v);
+  world_.run();
+  ASSERT_EQ(one.heard.size(), 2u);
+  EXPECT_TRUE(one.heard[1].rows.empty()) << "it knows that one";
+  hold(head, "head/host0", numbered(1));
+  EXPECT_EQ(one.devices(), (std::vector<std::string>{"worker-0/host0", "head/host0"}));
+  end(one);
+  search other;
+  start(other, second, "worker-1/host0", 2, {numbered(1)});
+  EXPECT_EQ(other.devices().size(), 2u) << "a new load may try both";
+  end(other);
+}
+
+TEST_F(Directory, KeepsEveryAnswerBelowTheLimitOfAMessage) {
+  constexpr uint32_t shards = 1000;
+  const auto first = ready("worker-0", 7), second = ready("worker-1", 8);
+  std::vector<core::digest> wanted;
+  for (uint32_t i = 0; i < shards; ++i) {
+    wanted.push_back(numbered(i));
+    hold(first, "worker-0/host0", wanted.back());
+  }
+  search one;
+  start(one, second, "worker-1/host0", 1, wanted);
+  ASSERT_GT(one.heard.size(), 1u);
+  std::set<core::digest> found, announced;
+  for (const auto& list : one.heard) {
+    size_t bytes = list.expected.size() * sizeof(core::digest);
+    for (const auto& row : list.rows) {
+      bytes += sizeof row + row.shards.size() * sizeof(protocol::shard_location);
+      for (const auto& at : row.shards) found.insert(at.shard);
+    }
+    EXPECT_LT(bytes, protocol::message_limit_bytes);
+    if (announced.empty()) { // of what the first list does not bring it says that it follows
+      announced = found;
+      announced.insert(list.expected.begin(), list.expected.end());
+    }
+  }
+  EXPECT_EQ(found.size(), shards);
+  EXPECT_EQ(announced.size(), shards);
+  end(one);
+}
+
+TEST_F(Directory, TellsEveryNodeOnceOfAllThatAreLostTogether) {
+  ready("worker-0", 7);
+  ready("worker-1", 8);
+  ready("head", 6);
+  for (size_t i = 0; i < 2; ++i) caf::anon_send_exit(supervisors_[i], caf::exit_reason::kill);
+  world_.run();
+  EXPECT_EQ(heard_["head"].messages, 1u);
+  EXPECT_EQ(heard_["head"].lost.size(), 2u);
+}
+
+TEST_F(Directory, TellsNobodyToLeaveALifeThatJoinsAgain) {
+  ready("worker-1", 8);
+  ready("worker-0", 7);
+  ready("worker-0", 7);
+  EXPECT_TRUE(heard_["worker-1"].lost.empty()) << "what it exports is where it was";
+  world_.advance(2 * second_us);
+  ready("worker-1", 8);
+  EXPECT_EQ(state_of("worker-0"), protocol::node_state::lost);
+}
+
+TEST_F(Directory, ForgetsWhatALostNodeWasLoading) {
+  const auto first = ready("worker-0", 7);
+  caf::anon_send(directory_, first, protocol::running_load{{1}, "acme/a@1", "worker-0/host0", {}});
+  world_.run();
+  const auto running = [&] {
+    return world_.ask<protocol::running_list>(ledger_, second_us, protocol::running_atom_v)->rows.size();
+  };
+  EXPECT_EQ(running(), 1u);
+  caf::anon_send_exit(supervisors_.back(), caf::exit_reason::kill);
+  world_.run();
+  EXPECT_EQ(running(), 0u);
 }
 
 TEST_F(Directory, RemembersThatADeviceIsCordoned) {

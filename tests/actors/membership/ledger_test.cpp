@@ -80,6 +80,46 @@ TEST_F(Ledger, KeepsOneReportOfALoadWhenItsSetHasLeft) {
   EXPECT_EQ(all->rows[1].left_us, 99);
 }
 
+TEST_F(Ledger, ListsTheNodesInTheirFirstOrderAsTheyStandNow) {
+  protocol::node_list all;
+  for (const auto* name : {"head", "b", "a"}) all.rows.emplace_back().name = name;
+  caf::anon_send(ledger_, all);
+  all.rows.erase(all.rows.begin(), all.rows.begin() + 2);
+  all.rows[0].pid = 7;
+  caf::anon_send(ledger_, all);
+  const auto listed = world_.ask<protocol::node_list>(ledger_, second_us, protocol::nodes_atom_v);
+  ASSERT_EQ(listed->rows.size(), 3u);
+  EXPECT_EQ(listed->rows[1].name, "b");
+  EXPECT_EQ(listed->rows[2].pid, 7u);
+}
+
+TEST_F(Ledger, ForgetsTheLoadsOfALifeThatIsOver) {
+  const auto stand = [&](const std::string& node, uint64_t incarnation, protocol::node_state state) {
+    protocol::node_list changed;
+    auto& row = changed.rows.emplace_back();
+    row.name = node;
+    row.incarnation = incarnation;
+    row.state = state;
+    caf::anon_send(ledger_, changed);
+  };
+  const auto running = [&] {
+    std::vector<std::string> devices;
+    const auto listed = world_.ask<protocol::running_list>(ledger_, second_us, protocol::running_atom_v);
+    for (const auto& row : listed->rows) devices.push_back(row.device);
+    return devices;
+  };
+  for (const auto* node : {"w", "w-1", "w-10"}) {
+    stand(node, 1, protocol::node_state::ready);
+    caf::anon_send(ledger_, protocol::running_load{{1}, "acme/a@1", std::string(node) + "/host0", {}});
+  }
+  stand("w-1", 1, protocol::node_state::suspect);
+  EXPECT_EQ(running().size(), 3u);
+  stand("w-1", 1, protocol::node_state::lost);
+  EXPECT_EQ(running(), (std::vector<std::string>{"w-10/host0", "w/host0"}));
+  stand("w", 2, protocol::node_state::ready); // was lost in between
+  EXPECT_EQ(running(), std::vector<std::string>{"w-10/host0"});
+}
+
 // -- what a tenant is told --------------------------------------------------------------------------------------------
 
 protocol::load_report shared_load(uint64_t own_bytes, uint64_t foreign_bytes, uint64_t moved_bytes) {
