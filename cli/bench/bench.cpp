@@ -1,6 +1,7 @@
 // `fastptm bench`: one measurement a subcommand, one JSON object each.
 #include <fmt/format.h>
 
+#include "bench/directory_bench.hpp"
 #include "bench/engine_bench.hpp"
 #include "bench/fetch_bench.hpp"
 #include "bench/publish_bench.hpp"
@@ -248,6 +249,49 @@ void add_scheduler(CLI::App& bench, invocation& chosen) {
   command->callback([options, &chosen] { chosen = [options] { return run_scheduler(*options); }; });
 }
 
+// -- directory --------------------------------------------------------------------------------------------------------
+
+// What a hundred loads of a set of 14 shards may cost, and the loss of 250 devices of 10,000.
+constexpr uint64_t directory_limit_messages = 20'000;
+constexpr core::duration_us directory_limit_us = 1'000'000, loss_limit_us = 200'000;
+
+int run_directory(const bench::directory_bench_options& options) {
+  const auto got = bench::run_directory_bench(options);
+  print(core::json_writer()
+            .number("messages", got.messages)
+            .number("limit_messages", directory_limit_messages)
+            .number("directory_us", got.directory_us)
+            .number("limit_us", directory_limit_us)
+            .number("most_message_bytes", got.most_message_bytes)
+            .number("virtual_us", got.virtual_us)
+            .number("from_store", got.from_store)
+            .number("loss_us", got.loss_us)
+            .number("loss_limit_us", loss_limit_us)
+            .number("loss_messages", got.loss_messages)
+            .number("failed", got.failed)
+            .text("transfers", "scripted double"));
+  return got.failed == 0 ? 0 : 1;
+}
+
+void add_directory(CLI::App& bench, invocation& chosen) {
+  auto* command = bench.add_subcommand(
+      "directory", "What the directory does for many loads of one set, and when many devices are lost, with doubles");
+  auto options = std::make_shared<bench::directory_bench_options>();
+  command->add_option("--loads", options->loads, "Devices that load the set at the same time")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 2000));
+  command->add_option("--nodes", options->nodes, "Devices that stand when some are lost, each a node")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 20'000));
+  command->add_option("--lost", options->lost, "How many of them, fewer than there are")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 20'000));
+  command->add_option("--holdings", options->holdings, "Shards that they hold together")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4'000'000));
+  command->callback([options, &chosen] { chosen = [options] { return run_directory(*options); }; });
+}
+
 } // namespace
 
 void add_bench(CLI::App& app, invocation& chosen) {
@@ -255,7 +299,8 @@ void add_bench(CLI::App& app, invocation& chosen) {
       "bench", "Measurements: medians of alternating repetitions, with the bare limit of the same minute");
   bench->require_subcommand(1);
   bench->footer("Example:\n  fastptm bench switch --model synthetic:minilm --source peer --path cma --json");
-  for (auto* add : {add_switch, add_fetch, add_engine, add_rpc, add_publish_bench, add_scheduler}) add(*bench, chosen);
+  for (auto* add : {add_switch, add_fetch, add_engine, add_rpc, add_publish_bench, add_scheduler, add_directory})
+    add(*bench, chosen);
   // As everywhere, for scripts; there is nothing else to print.
   for (auto* command : bench->get_subcommands({}))
     command->add_flag("--json")->description("One JSON object, as without it");

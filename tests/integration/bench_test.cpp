@@ -20,6 +20,17 @@ TEST(BenchScheduler, AnswersEveryRequestAndSaysThatTheDevicesAreDoubles) {
   EXPECT_EQ(figures.find("failed")->unsigned_integer(), 0u);
 }
 
+TEST(BenchDirectory, LoadsASetOnManyDevicesAndLosesSome) {
+  const workspace place;
+  const auto run = place.run(
+      {"bench", "directory", "--loads", "20", "--nodes", "50", "--lost", "5", "--holdings", "1000", "--json"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto figures = run.json();
+  EXPECT_EQ(text_of(figures, "transfers"), "scripted double");
+  EXPECT_LT(figures.find("messages")->unsigned_integer().value_or(1'000'000), 5'000u);
+  EXPECT_EQ(figures.find("failed")->unsigned_integer(), 0u);
+}
+
 // Its cluster has no keeper that holds a lock: clients find it by its record alone.
 TEST(BenchRpc, CallsThroughAClusterOfItsOwn) {
   const workspace place;
