@@ -120,8 +120,7 @@ private:
     for (const auto& row : news.rows) {
       peers_.insert(row.device);
       for (const auto& at : row.shards)
-        if (staging_.offered(numbers_.at(at.shard), now))
-          sources_[numbers_.at(at.shard)].push_back(row.device);
+        if (staging_.offered(numbers_.at(at.shard), now)) sources_[numbers_.at(at.shard)].push_back(row.device);
     }
     for (const auto& shard : news.not_expected) staging_.expected(numbers_.at(shard), false, now);
     for (const auto& shard : news.expected) staging_.expected(numbers_.at(shard), true, now);

@@ -138,7 +138,7 @@ private:
   std::unordered_map<device_life, device_entry> devices_;
   std::unordered_map<uint32_t, std::vector<device_life>> by_host_;
   std::unordered_map<core::digest, shard_entry> shards_;
-  std::map<device_life, std::set<core::digest>> untold_; // searches with news, and of which shards
+  std::map<device_life, std::set<core::digest>> untold_;              // searches with news, and of which shards
   std::map<std::pair<core::load_id, device_life>, search*> searches_; // earlier loads come first
   uint64_t waits_ = 0;                                                // wants with a parent
 };

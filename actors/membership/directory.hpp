@@ -139,7 +139,7 @@ private:
   holdings holdings_;
   policy::referrals referrals_;
 
-  bool news_due_ = false, reminders_due_ = false; // a message to itself is under way
+  bool news_due_ = false, reminders_due_ = false;                                  // a message to itself is under way
   std::vector<protocol::node_lost> lost_;                                          // not told of yet
   std::vector<std::pair<protocol::transfer_actor, protocol::holder_list>> behind_; // an answer that was sent in parts
   std::set<std::string> changed_;                                                  // nodes, since the ledger was told
