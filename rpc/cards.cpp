@@ -1,4 +1,4 @@
-// Reads a usage without the tokenizer's files behind it: classifying ids needs no more.
+// A card is checked against its name when it is read, and what it says is kept.
 #include "rpc/cards.hpp"
 
 #include <algorithm>
@@ -25,40 +25,47 @@ struct sized_usage {
   size_t bytes = 0;
 };
 
-core::result<std::string> read_beginning(const std::string& path, size_t most_bytes) {
+constexpr size_t most_card_bytes = weights::max_usage_bytes + engine::max_card_bytes + 4096; // and its head
+
+// Lives as long as its parts do.
+struct read_card {
+  std::string bytes;
+  weights::card_parts parts;
+};
+
+// Hashed as a whole: a card is read once, and everybody's texts go through it.
+core::result<std::unique_ptr<read_card>> read_whole(const std::string& path, const core::digest& name) {
   std::error_code unknown;
   const auto file_bytes = std::filesystem::file_size(path, unknown);
+  auto card = std::make_unique<read_card>();
+  card->bytes.resize(unknown ? 0 : std::min<uintmax_t>(most_card_bytes, file_bytes));
   std::ifstream in(path, std::ios::binary);
-  std::string bytes(unknown ? 0 : std::min<uintmax_t>(most_bytes, file_bytes), '\0');
-  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  in.read(card->bytes.data(), static_cast<std::streamsize>(card->bytes.size()));
   if (in.bad() || in.gcount() == 0)
     return core::fail(core::errc::io, "the model's card cannot be read: publish the model again");
-  bytes.resize(static_cast<size_t>(in.gcount()));
-  return bytes;
+  card->bytes.resize(static_cast<size_t>(in.gcount()));
+  auto parts = weights::split_card(card->bytes, name);
+  if (!parts) return core::fail(parts.error());
+  card->parts = std::move(*parts);
+  return card;
 }
 
-core::result<cards::shared<engine::tokenizer>> load_tokenizer(const std::string& path) {
-  const auto bytes = read_beginning(path, weights::card_head_bytes + weights::max_usage_bytes + engine::max_card_bytes);
-  if (!bytes) return core::fail(bytes.error());
-  const auto parts = weights::split_card(*bytes);
-  if (!parts) return core::fail(parts.error());
-  if (parts->tokenizer.empty()) return cards::shared<engine::tokenizer>();
-  auto made = engine::unpack_card(parts->tokenizer, std::nullopt);
+core::result<cards::shared<engine::tokenizer>> load_tokenizer(const std::string& path, const core::digest& name) {
+  const auto card = read_whole(path, name);
+  if (!card) return core::fail(card.error());
+  const auto tokenizer = (*card)->parts.tokenizer;
+  if (tokenizer.empty()) return cards::shared<engine::tokenizer>();
+  auto made = engine::unpack_card(tokenizer, std::nullopt);
   if (!made) return core::fail(made.error());
   return cards::shared<engine::tokenizer>(std::move(*made));
 }
 
-core::result<sized_usage> load_usage(const std::string& path) {
-  const auto head = read_beginning(path, weights::card_head_bytes);
-  if (!head) return core::fail(head.error());
-  const auto size_bytes = weights::usage_end(*head);
-  if (!size_bytes) return core::fail(size_bytes.error());
-  if (*size_bytes == 0) return sized_usage{std::make_shared<weights::usage>(), 0};
-  const auto bytes = read_beginning(path, *size_bytes);
-  if (!bytes) return core::fail(bytes.error());
-  auto parts = weights::split_card(*bytes);
-  if (!parts) return core::fail(parts.error());
-  return sized_usage{std::make_shared<weights::usage>(std::move(parts->how)), *size_bytes};
+core::result<sized_usage> load_usage(const std::string& path, const core::digest& name) {
+  const auto card = read_whole(path, name);
+  if (!card) return core::fail(card.error());
+  auto& parts = (*card)->parts;
+  const auto size_bytes = (*card)->bytes.size() - parts.tokenizer.size();
+  return sized_usage{std::make_shared<weights::usage>(std::move(parts.how)), size_bytes};
 }
 
 } // namespace
@@ -68,12 +75,12 @@ cards::cards(bridge& actors, text_queue& queue, size_t most_tokenizers)
 
 template <class T>
 kj::Promise<core::result<T>> cards::read(const protocol::model_row& model,
-                                         std::function<core::result<T>(const std::string& path)> load) {
-  return actors_.card_path(model.id).then([this, tenant = model.tenant, load = std::move(load)](
+                                         core::result<T> (*load)(const std::string& path, const core::digest& name)) {
+  return actors_.card_path(model.id).then([this, tenant = model.tenant, name = model.card, load](
                                               core::result<std::string> path) mutable -> kj::Promise<core::result<T>> {
     if (!path) return core::result<T>(core::fail(path.error()));
     return queue_.run({tenant, reading_bytes, never_us},
-                      [load = std::move(load), file = std::move(*path)] { return load(file); });
+                      [load, name, file = std::move(*path)] { return load(file, name); });
   });
 }
 

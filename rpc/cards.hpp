@@ -1,7 +1,6 @@
 // The cards of published models at the gateway: tokenizers and usages, a bounded amount of them in memory.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -30,10 +29,10 @@ public:
   kj::Promise<core::result<shared<weights::usage>>> usage_of(const protocol::model_row& model);
 
 private:
-  // What a card's file holds, read by `load` on that thread.
+  // What a card's file holds, read by `load` on that thread; corrupt where it is not what was published.
   template <class T>
   kj::Promise<core::result<T>> read(const protocol::model_row& model,
-                                    std::function<core::result<T>(const std::string& path)> load);
+                                    core::result<T> (*load)(const std::string& path, const core::digest& name));
 
   bridge& actors_;
   text_queue& queue_;

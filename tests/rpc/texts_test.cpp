@@ -7,6 +7,8 @@
 
 #include "engine/tokenizer.hpp"
 #include "tests/rpc/fake_cluster.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "weights/format/hash.hpp"
 #include "weights/format/usage.hpp"
 
 namespace fastptm::rpc {
@@ -31,9 +33,10 @@ protected:
     ASSERT_TRUE(tokenizer) << tokenizer.error().message;
     auto& told = cluster_.told();
     told.card_file = cluster_.spool() / "card";
-    std::ofstream(told.card_file, std::ios::binary) << weights::join_card(how, *tokenizer);
+    const auto card = weights::join_card(how, *tokenizer);
+    std::ofstream(told.card_file, std::ios::binary) << card;
     auto row = told.models.rows.front();
-    row.card.bytes[0] = 1; // any name but none
+    row.card = weights::sha256(card);
     told.models.rows = {row, row};
     told.models.rows[1].id = {9};
     told.models.rows[1].name = "acme/c@1";
@@ -41,9 +44,10 @@ protected:
     client_ = std::move(*cluster_.connect());
   }
 
-  clients::answer ask(const clients::input& what, core::task_kind task = core::task_kind::embed) {
+  clients::answer ask(const clients::input& what, core::task_kind task = core::task_kind::embed,
+                      core::duration_us deadline_us = 10'000'000) {
     clients::answer out;
-    client_->infer(task == core::task_kind::classify ? "c" : "m", task, what, 10'000'000,
+    client_->infer(task == core::task_kind::classify ? "c" : "m", task, what, deadline_us,
                    [&](clients::answer got) { out = std::move(got); });
     while (client_->pending() > 0) client_->run_until_answer(core::monotonic_now_us() + 20'000'000);
     return out;
@@ -179,6 +183,20 @@ TEST_F(Texts, ARegressionNamesItsValuesWhereThereAreSeveral) {
   const auto got = ask(ids({3, 5}), core::task_kind::classify);
   ASSERT_EQ(got.labels.size(), 2u);
   EXPECT_FLOAT_EQ(got.labels[1].score, 5.0f);
+}
+
+TEST_F(Texts, ACardThatIsDamagedOnTheDiskAnswersNobody) {
+  publish(with_prompts());
+  const auto& file = cluster_.told().card_file;
+  const auto right = tests::read_file(file);
+  auto damaged = right;
+  damaged[damaged.rfind("passage")] = 'm'; // "passage" is another token now
+  std::ofstream(file, std::ios::binary) << damaged;
+  const auto refused = ask(text("passage a"), core::task_kind::embed, 50'000);
+  EXPECT_EQ(refused.status, "unavailable");
+  EXPECT_THAT(refused.error, HasSubstr("publish the model again"));
+  std::ofstream(file, std::ios::binary) << right; // as publishing again does
+  EXPECT_EQ(ask(text("passage a")).status, "ok");
 }
 
 TEST_F(Texts, AModelOfAnEarlierVersionHasNoNames) {

@@ -12,6 +12,7 @@
 
 #include "core/log.hpp"
 #include "schemas/usage.capnp.h"
+#include "weights/format/hash.hpp"
 
 namespace fastptm::weights {
 
@@ -19,7 +20,7 @@ namespace {
 
 constexpr uint16_t usage_format = 1;
 constexpr std::string_view magic = "fastptm-model-card-1\n";
-static_assert(card_head_bytes == magic.size() + sizeof(uint64_t));
+constexpr size_t card_head_bytes = magic.size() + sizeof(uint64_t);
 // Names of the library's own, which need not stand in a model's files.
 constexpr std::string_view built_in_prompts[] = {"query", "document"};
 
@@ -33,6 +34,17 @@ std::string from_text(capnp::Text::Reader from) {
 
 tl::unexpected<core::error> broken(std::string_view why) {
   return core::fail(core::errc::corrupt, fmt::format("model card: {}: publish the model again", why));
+}
+
+// Where the usage ends and the tokenizer's files begin; 0: there is none.
+core::result<size_t> usage_end(std::string_view card) {
+  if (!card.starts_with(magic)) return 0;
+  if (card.size() < card_head_bytes) return broken("too short");
+  uint64_t size_bytes = 0;
+  for (unsigned i = 0; i < sizeof size_bytes; ++i)
+    size_bytes |= static_cast<uint64_t>(static_cast<unsigned char>(card[magic.size() + i])) << (8 * i);
+  if (size_bytes > max_usage_bytes) return broken("too long");
+  return card_head_bytes + size_bytes;
 }
 
 std::string encode(const usage& how) {
@@ -131,16 +143,6 @@ std::string join_card(const usage& how, std::string_view tokenizer) {
   return card.append(encoded).append(tokenizer);
 }
 
-core::result<size_t> usage_end(std::string_view head) {
-  if (!head.starts_with(magic)) return 0;
-  if (head.size() < card_head_bytes) return broken("too short");
-  uint64_t size_bytes = 0;
-  for (unsigned i = 0; i < sizeof size_bytes; ++i)
-    size_bytes |= static_cast<uint64_t>(static_cast<unsigned char>(head[magic.size() + i])) << (8 * i);
-  if (size_bytes > max_usage_bytes) return broken("too long");
-  return card_head_bytes + size_bytes;
-}
-
 core::result<card_parts> split_card(std::string_view card) {
   const auto end = usage_end(card);
   if (!end) return core::fail(end.error());
@@ -149,6 +151,11 @@ core::result<card_parts> split_card(std::string_view card) {
   auto how = decode(card.substr(card_head_bytes, *end - card_head_bytes));
   if (!how) return core::fail(how.error());
   return card_parts{std::move(*how), card.substr(*end)};
+}
+
+core::result<card_parts> split_card(std::string_view card, const core::digest& name) {
+  if (sha256(card) != name) return broken("its bytes are not those it is named by");
+  return split_card(card);
 }
 
 } // namespace fastptm::weights

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/digest.hpp"
 #include "core/error.hpp"
 
 namespace fastptm::weights {
@@ -58,13 +59,11 @@ struct card_parts {
   std::string_view tokenizer; // into the card; empty: the model brings none
 };
 
-// Of a card that begins with these bytes: where its usage ends and the tokenizer's files begin; 0: it has no usage. A
-// reader that needs no tokenizer may split a card that is cut off there. errc::corrupt.
-inline constexpr size_t card_head_bytes = 29;
-core::result<size_t> usage_end(std::string_view head);
-
 // A card of the tokenizer's files alone, as earlier versions wrote it, has the usage that says nothing. errc::corrupt.
 core::result<card_parts> split_card(std::string_view card);
+// Of bytes that the store has under this name. errc::corrupt, too, where they are others: another letter in a
+// vocabulary would be another model's answer.
+core::result<card_parts> split_card(std::string_view card, const core::digest& name);
 
 // Of the part before the tokenizer's files.
 inline constexpr size_t max_usage_bytes = 8 << 20;

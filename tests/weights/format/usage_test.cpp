@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "weights/format/hash.hpp"
 #include "weights/import/labels.hpp"
 
 namespace fastptm::weights {
@@ -61,13 +62,17 @@ TEST(Card, OfEarlierVersionsIsATokenizerWithoutUsage) {
   EXPECT_EQ(parts->tokenizer, "fastptm-card-1\nfiles");
 }
 
-TEST(Card, TellsWhereItsUsageEndsByItsHead) {
+TEST(Card, WithAnotherByteAnywhereIsNotTheOneThatWasPublished) {
   const auto card = join_card(some_usage(), "tokenizer files");
-  const auto end = usage_end(card.substr(0, card_head_bytes));
-  ASSERT_TRUE(end);
-  EXPECT_EQ(card.substr(*end), "tokenizer files");
-  EXPECT_EQ(split_card(card.substr(0, *end))->how, some_usage());
-  EXPECT_EQ(*usage_end("fastptm-card-1\nfiles, and more of them"), 0u);
+  const auto name = sha256(card);
+  EXPECT_EQ(split_card(card, name)->tokenizer, "tokenizer files");
+  for (size_t at = 0; at < card.size(); ++at) {
+    auto damaged = card;
+    damaged[at] ^= 1;
+    const auto parts = split_card(damaged, name);
+    ASSERT_FALSE(parts) << at;
+    EXPECT_EQ(parts.error().code, core::errc::corrupt);
+  }
 }
 
 TEST(Card, CutOffOrDamagedIsCorrupt) {
