@@ -12,6 +12,7 @@
 #include "cli/connection.hpp"
 #include "cli/output.hpp"
 #include "core/json_writer.hpp"
+#include "core/log.hpp"
 #include "node/process/temporary_cluster.hpp"
 
 namespace fastptm::cli {
@@ -256,6 +257,7 @@ constexpr uint64_t directory_limit_messages = 20'000;
 constexpr core::duration_us directory_limit_us = 1'000'000, loss_limit_us = 200'000;
 
 int run_directory(const bench::directory_bench_options& options) {
+  core::log::open("bench", core::log::level::none); // of hundreds of nodes that are lost on purpose
   const auto got = bench::run_directory_bench(options);
   print(core::json_writer()
             .number("messages", got.messages)
