@@ -100,7 +100,7 @@ void referrals::forget_if_empty(const core::digest& shard) {
 void referrals::begin_search(device_life by, core::load_id load, const std::vector<core::digest>& shards) {
   end_search(by);
   auto& device = devices_.at(by);
-  auto& begun = device.searches.emplace();
+  auto& begun = device.searches.emplace(search{});
   begun.by = by;
   begun.at = device.at;
   begun.load = load;
