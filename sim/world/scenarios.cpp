@@ -9,33 +9,24 @@
 namespace fastptm::sim::world {
 
 const std::vector<scenario>& scenarios() {
-  static const std::vector<scenario> all = [] {
-    std::vector<scenario> made(8);
-    made[0].name = "steady";
-    made[1].name = "rolling_kill";
-    made[1].faults.kills = 20;
-    made[2].name = "slow_link";
-    made[2].faults.slow_links = 20;
-    made[3].name = "partition";
-    made[3].faults.cuts = 20;
-    made[4].name = "head_pause";
-    made[4].faults.head_pauses = 10;
-    made[5].name = "liar";
-    made[5].faults.liars = 20;
-    made[6].name = "bit_rain";
-    made[6].faults.arena_flips = 60;
-    made[6].faults.cache_flips = 60;
-    made[7].name = "everything";
-    made[7].faults = {.kills = 5,
-                      .freezes = 4,
-                      .head_pauses = 2,
-                      .slow_links = 3,
-                      .cuts = 3,
-                      .liars = 3,
-                      .arena_flips = 6,
-                      .cache_flips = 6};
-    return made;
-  }();
+  static const std::vector<scenario> all = {
+      {.name = "steady"},
+      {.name = "rolling_kill", .faults = {.kills = 20}},
+      {.name = "slow_link", .faults = {.slow_links = 20}},
+      {.name = "partition", .faults = {.cuts = 20}},
+      {.name = "head_pause", .faults = {.head_pauses = 10}},
+      {.name = "liar", .faults = {.liars = 20}},
+      {.name = "bit_rain", .faults = {.arena_flips = 60, .cache_flips = 60}},
+      {.name = "everything",
+       .faults = {.kills = 5,
+                  .freezes = 4,
+                  .head_pauses = 2,
+                  .slow_links = 3,
+                  .cuts = 3,
+                  .liars = 3,
+                  .arena_flips = 6,
+                  .cache_flips = 6}},
+  };
   return all;
 }
 

@@ -129,10 +129,8 @@ core::result<transport::fetched> virtual_network::deliver(const flight& one) {
   std::memcpy(target, bytes->address, range.length_bytes);
   found->second.exports->unpin(range);
   heard_us_[{one.asker, one.source}] = clock_.now_us();
-  if (random_.below(1'000'000) < links_[one.source].flips_ppm) {
+  if (random_.below(1'000'000) < links_[one.source].flips_ppm)
     target[random_.below(range.length_bytes)] ^= static_cast<std::byte>(1u << random_.below(8));
-    ++flips_;
-  }
   return transport::fetched{range.length_bytes, clock_.now_us() - one.called_us, transport::path::loopback,
                             std::nullopt};
 }

@@ -47,8 +47,6 @@ public:
   size_t progress();
   std::optional<core::time_us> next_due_us() const; // nothing: never, as it stands
 
-  uint64_t flips() const { return flips_; }
-
 private:
   class asking;
   struct node {
@@ -84,7 +82,7 @@ private:
   std::set<std::pair<std::string, std::string>> cuts_; // the lesser name first
   std::map<link, core::time_us> heard_us_;             // asker, source: when bytes came last
   std::deque<flight> flights_;
-  uint64_t last_id_ = 0, flips_ = 0;
+  uint64_t last_id_ = 0;
 };
 
 } // namespace fastptm::sim::world

@@ -2,7 +2,6 @@
 #include "sim/world/virtual_runner.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 
 #include "weights/format/hash.hpp"
@@ -15,23 +14,16 @@ constexpr size_t most_runs = 16; // as the queue of a device has it
 
 } // namespace
 
-std::vector<float> answer_of(std::span<const core::memory_region> shards) {
+std::vector<float> answer_of(std::span<const std::span<const std::byte>> shards) {
   uint64_t sum = 0;
   for (const auto& shard : shards)
-    for (uint64_t at = 0; at < shard.size_bytes; at += weights::chunk_bytes) {
-      const auto part =
-          weights::chunk_checksum(shard.address + at, std::min(weights::chunk_bytes, shard.size_bytes - at));
-      sum = std::rotl(sum, 7) ^ part;
-    }
+    for (uint64_t at = 0; at < shard.size(); at += weights::chunk_bytes)
+      sum = std::rotl(sum, 7) ^
+            weights::chunk_checksum(shard.data() + at, std::min(weights::chunk_bytes, shard.size() - at));
   std::vector<float> answer;
+  answer.reserve(4);
   for (int i = 0; i < 4; ++i) answer.push_back(static_cast<float>((sum >> (16 * i)) & 0xffff)); // exact in a float
   return answer;
-}
-
-std::vector<float> answer_of(std::span<const models::shard_address> shards) {
-  std::vector<core::memory_region> regions;
-  for (const auto& shard : shards) regions.push_back(shard.region);
-  return answer_of(regions);
 }
 
 core::result<void> virtual_runner::submit(engine::run_request request, engine::run_done done) {
@@ -69,7 +61,9 @@ bool virtual_runner::progress() {
     return true;
   }
   first.began_us = now;
-  first.rows.assign(first.request.inputs.size(), answer_of(first.request.shards));
+  std::vector<std::span<const std::byte>> shards;
+  for (const auto& [region, verified] : first.request.shards) shards.emplace_back(region.address, region.size_bytes);
+  first.rows.assign(first.request.inputs.size(), answer_of(shards));
   return true;
 }
 

@@ -15,8 +15,7 @@
 namespace fastptm::sim::world {
 
 // What the runner answers for a set with these shards, in their order.
-std::vector<float> answer_of(std::span<const models::shard_address> shards);
-std::vector<float> answer_of(std::span<const core::memory_region> shards);
+std::vector<float> answer_of(std::span<const std::span<const std::byte>> shards);
 
 // One batch at a time, in order. One thread; nothing completes but inside progress().
 class virtual_runner final : public engine::batch_runner {

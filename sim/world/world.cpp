@@ -7,7 +7,6 @@
 #include <limits>
 #include <map>
 #include <optional>
-#include <queue>
 
 #include <fmt/format.h>
 
@@ -69,11 +68,9 @@ core::result<void> publish_one(real_shelf& on, const std::filesystem::path& fold
   request.name = fmt::format("m{}", number);
   auto done = weights::publish(request, on.store, on.catalogue);
   if (!done) return core::fail(done.error());
-  std::vector<core::memory_region> shards;
-  for (const auto& shard : done->set.shards) {
-    const auto& bytes = on.objects.bytes_of(on.store.object_path(shard.digest));
-    shards.push_back({const_cast<std::byte*>(bytes.data()), bytes.size(), core::memory_kind::host});
-  }
+  std::vector<std::span<const std::byte>> shards;
+  for (const auto& shard : done->set.shards)
+    shards.emplace_back(on.objects.bytes_of(on.store.object_path(shard.digest)));
   on.names.push_back(done->entry.full_name());
   on.answers[on.names.back()] = answer_of(shards);
   return {};

@@ -40,8 +40,8 @@ struct scenario {
   core::duration_us duration_us = 60'000'000;
   uint64_t arena_bytes = 4 << 20;
   uint64_t cache_bytes = 8 << 20;
-  fault_counts faults;
-  planted lacks;
+  fault_counts faults = {};
+  planted lacks = {};
 };
 
 // steady, rolling_kill, slow_link, partition, head_pause, liar, bit_rain, everything: the names of scenarios.
