@@ -208,9 +208,10 @@ void directory::end_registration(const std::string& name, node_entry& node) {
 void directory::on_suspect(protocol::registration_id registration, const std::string& device,
                            const protocol::suspect& doubted) {
   if (find(registration) == nullptr) return;
-  for (const auto& [name, node] : nodes_)
-    if (const auto found = node.devices.find(device); found != node.devices.end() && found->second.worker)
-      self_->send(found->second.worker, doubted);
+  const auto node = nodes_.find(device.substr(0, device.find('/')));
+  if (node == nodes_.end()) return;
+  const auto found = node->second.devices.find(device);
+  if (found != node->second.devices.end() && found->second.worker) self_->send(found->second.worker, doubted);
 }
 
 // -- for and from administrators --------------------------------------------------------------------------------------
