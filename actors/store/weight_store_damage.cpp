@@ -11,7 +11,7 @@ namespace fastptm::actors {
 namespace {
 
 core::counter& damaged_shards(core::metrics_registry& registry, std::string_view where) {
-  return registry.make_counter("fastptm_store_damaged_shards_total", "Shards of the store that were found damaged",
+  return registry.make_counter("fastptm_damaged_shards_total", "Shards found damaged where they lay",
                                fmt::format("where=\"{}\"", where));
 }
 

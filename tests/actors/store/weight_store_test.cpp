@@ -83,7 +83,7 @@ protected:
     return cache_->slab().memory.address[copy.location.offset_bytes + copy.location.size_bytes / 2];
   }
   uint64_t damaged(const std::string& where) {
-    return metrics_.make_counter("fastptm_store_damaged_shards_total", "", "where=\"" + where + "\"").value();
+    return metrics_.make_counter("fastptm_damaged_shards_total", "", "where=\"" + where + "\"").value();
   }
   // What the scheduler was told before the last answer of the store.
   std::vector<std::string> announced() {
