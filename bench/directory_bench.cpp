@@ -14,12 +14,12 @@
 #include <fmt/format.h>
 
 #include "actors/actor_from_state.hpp"
+#include "actors/deterministic_system.hpp"
 #include "actors/local.hpp"
 #include "actors/membership/directory.hpp"
 #include "actors/membership/join_proof.hpp"
 #include "core/random.hpp"
 #include "policy/staging.hpp"
-#include "tests/support/deterministic_system.hpp"
 
 namespace fastptm::bench {
 
@@ -295,7 +295,7 @@ public:
   static std::string node(uint32_t number) { return fmt::format("worker-{:05}", number); }
   static std::string device(uint32_t number) { return node(number) + "/host0"; }
 
-  tests::deterministic_system world_;
+  actors::deterministic_system world_;
   surroundings around_;
   ledger_actor ledger_;
   directory_actor directory_;

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -11,8 +10,8 @@
 #include <vector>
 
 #include <caf/all.hpp>
-#include <caf/scheduler/test_coordinator.hpp>
 
+#include "actors/deterministic_system.hpp"
 #include "core/clock.hpp"
 #include "core/random.hpp"
 
@@ -24,12 +23,12 @@ namespace fastptm::sim::world {
 // none must be spoken to. One thread.
 class virtual_system {
 public:
-  virtual_system(uint64_t seed, core::time_us start_us);
+  explicit virtual_system(uint64_t seed) : random_(seed) {}
   ~virtual_system();
 
-  caf::actor_system& system() { return *system_; }
-  const core::clock& clock() const { return clock_; }
-  core::time_us now_us() const { return clock_.now_us(); }
+  caf::actor_system& system() { return base_.system(); }
+  const core::clock& clock() const { return base_.clock(); }
+  core::time_us now_us() const { return base_.clock().now_us(); }
 
   // What `spawn` spawns belongs to the node.
   template <class Spawn> auto on_node(const std::string& node, Spawn spawn) {
@@ -66,15 +65,11 @@ private:
     caf::actor_id before_;
     const std::string node_;
   };
-  caf::actor_id latest_id() const;
+  caf::actor_id latest_id();
   void own(caf::actor_id after, const std::string& node);
   const std::string* node_of(caf::resumable& job) const;
 
-  struct config;
-  std::unique_ptr<config> config_;
-  std::unique_ptr<caf::actor_system> system_;
-  caf::scheduler::test_coordinator* scheduler_ = nullptr;
-  core::manual_clock clock_;
+  actors::deterministic_system base_;
   core::prng random_;
   std::unordered_map<caf::actor_id, std::string> nodes_;
   std::set<std::string> frozen_;

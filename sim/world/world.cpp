@@ -29,7 +29,6 @@ using core::time_us;
 
 constexpr time_us second_us = 1'000'000;
 constexpr time_us never_us = std::numeric_limits<time_us>::max();
-constexpr time_us start_us = 3'600 * second_us; // of the world's clock: no time in it is near zero
 constexpr duration_us deadline_us = 2 * second_us;
 // After the last fault: leases run out, back-offs end, what is resident is gone over twice.
 constexpr duration_us calm_us = 25 * second_us;
@@ -96,8 +95,7 @@ namespace {
 class cluster {
 public:
   cluster(const scenario& what, uint64_t seed, real_shelf& models, const std::vector<size_t>& without)
-      : what_(what), models_(models), random_(seed), virtual_(seed ^ 0x5e, start_us),
-        network_(virtual_.clock(), seed ^ 0x2e7) {
+      : what_(what), models_(models), random_(seed), virtual_(seed ^ 0x5e), network_(virtual_.clock(), seed ^ 0x2e7) {
     result_.seed = seed;
     const auto planned = plan_faults(what, seed);
     result_.planned_faults = planned.size();
@@ -112,10 +110,10 @@ public:
     start();
     plan_requests();
     for (const auto& fault : faults_) at(fault.at_us, [this, fault] { begin(fault); });
-    run_until(start_us + what_.duration_us + calm_us);
+    run_until(start_us_ + what_.duration_us + calm_us);
     look_at_the_end();
     stop();
-    result_.virtual_us = virtual_.now_us() - start_us;
+    result_.virtual_us = virtual_.now_us() - start_us_;
     result_.messages = virtual_.messages();
     result_.transcript = virtual_.transcript();
     return std::move(result_);
@@ -140,7 +138,7 @@ private:
 
   // -- time -----------------------------------------------------------------------------------------------------------
   void at(time_us since_start_us, std::function<void()> what) {
-    agenda_.emplace(start_us + since_start_us, std::move(what));
+    agenda_.emplace(start_us_ + since_start_us, std::move(what));
   }
   void run_until(time_us end_us);
   void settle();
@@ -163,7 +161,7 @@ private:
   void stop();
   void violated(std::string what) {
     result_.violations.push_back(
-        fmt::format("{:.3f} s: {}", static_cast<double>(virtual_.now_us() - start_us) / 1e6, what));
+        fmt::format("{:.3f} s: {}", static_cast<double>(virtual_.now_us() - start_us_) / 1e6, what));
   }
 
   const scenario what_;
@@ -173,6 +171,7 @@ private:
   std::map<std::string, std::unique_ptr<world_node>> nodes_;
   std::vector<std::unique_ptr<world_node>> ended_;
   virtual_system virtual_;
+  const time_us start_us_ = virtual_.now_us();
   virtual_network network_;
   std::multimap<time_us, std::function<void()>> agenda_;
   std::vector<planned_fault> faults_;
@@ -371,7 +370,7 @@ void cluster::freeze(const std::string& name, duration_us for_us) {
   if (found->second->disk) found->second->disk->freeze(true);
   virtual_.freeze(name);
   network_.freeze(name);
-  at(virtual_.now_us() - start_us + for_us, [this, name] {
+  at(virtual_.now_us() - start_us_ + for_us, [this, name] {
     const auto still = nodes_.find(name);
     if (still == nodes_.end()) return;
     still->second->is_frozen = false;
@@ -428,7 +427,7 @@ void cluster::on_answer(size_t request, const protocol::infer_reply& reply) {
   if (++of.answers > 1) violated(fmt::format("request {} was answered twice", request));
   if (now > of.at_us + answer_patience_us + head_stood_still_us_)
     violated(fmt::format("request {} for {} waited {} ms", request, of.model, (now - of.at_us) / 1000));
-  const bool is_calm = of.at_us > start_us + what_.duration_us + calm_us - 9 * second_us;
+  const bool is_calm = of.at_us > start_us_ + what_.duration_us + calm_us - 9 * second_us;
   if (reply.end != protocol::status::ok && reply.end != protocol::status::late) {
     ++result_.refused;
     if (is_calm) violated(fmt::format("request {} for {} when all was well: {}", request, of.model, reply.error));

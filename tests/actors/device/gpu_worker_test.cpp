@@ -4,9 +4,9 @@
 #include <gmock/gmock.h>
 
 #include "actors/actor_from_state.hpp"
+#include "actors/deterministic_system.hpp"
 #include "engine/runner.hpp"
 #include "gpu/host/device.hpp"
-#include "tests/support/deterministic_system.hpp"
 #include "tests/support/manual_fetcher.hpp"
 #include "tests/support/recording_actors.hpp"
 #include "tests/support/weight_sets.hpp"
@@ -149,7 +149,7 @@ protected:
   }
 
   const weights::manifest a_ = tests::set_of(tests::tiny_shape, 1), b_ = tests::set_of(tests::tiny_shape, 2);
-  tests::deterministic_system world_;
+  actors::deterministic_system world_;
   tests::manual_fetcher fetcher_;
   transport::exporter exports_;
   weights::verifier checker_{0};

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "actors/actor_from_state.hpp"
-#include "tests/support/deterministic_system.hpp"
+#include "actors/deterministic_system.hpp"
 #include "tests/support/manual_fetcher.hpp"
 
 namespace fastptm::actors {
@@ -96,7 +96,7 @@ protected:
     world_.run();
   }
 
-  tests::deterministic_system world_;
+  actors::deterministic_system world_;
   tests::manual_fetcher fetcher_;
   weights::verifier checker_{0};
   loading_environment environment_;

@@ -7,9 +7,9 @@
 #include <gtest/gtest.h>
 
 #include "actors/actor_from_state.hpp"
+#include "actors/deterministic_system.hpp"
 #include "actors/membership/join_proof.hpp"
 #include "actors/membership/ledger.hpp"
-#include "tests/support/deterministic_system.hpp"
 #include "tests/support/recording_actors.hpp"
 
 namespace fastptm::actors {
@@ -129,7 +129,7 @@ protected:
     return protocol::node_state::lost;
   }
 
-  tests::deterministic_system world_;
+  actors::deterministic_system world_;
   tests::scheduler_record told_;
   tests::worker_record worker_record_;
   std::map<std::string, tests::supervisor_record> heard_;

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "actors/actor_from_state.hpp"
-#include "tests/support/deterministic_system.hpp"
+#include "actors/deterministic_system.hpp"
 
 namespace fastptm::actors {
 namespace {
@@ -20,7 +20,7 @@ protected:
   }
 
   core::metrics_registry metrics_;
-  tests::deterministic_system world_;
+  actors::deterministic_system world_;
   protocol::ledger_actor ledger_;
 };
 

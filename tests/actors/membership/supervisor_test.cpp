@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "actors/actor_from_state.hpp"
+#include "actors/deterministic_system.hpp"
 #include "actors/membership/directory.hpp"
 #include "actors/membership/entrance.hpp"
-#include "tests/support/deterministic_system.hpp"
 #include "tests/support/recording_actors.hpp"
 
 namespace fastptm::actors {
@@ -61,7 +61,7 @@ protected:
     world_.run();
   }
 
-  tests::deterministic_system world_;
+  actors::deterministic_system world_;
   tests::scheduler_record told_;
   tests::worker_record record_, second_;
   std::vector<std::string> stopped_;

@@ -7,11 +7,11 @@
 #include <gtest/gtest.h>
 
 #include "actors/actor_from_state.hpp"
+#include "actors/deterministic_system.hpp"
 #include "actors/serving/scheduler.hpp"
 #include "core/random.hpp"
 #include "sim/lane_world.hpp"
 #include "sim/replay.hpp"
-#include "tests/support/deterministic_system.hpp"
 #include "tests/support/recording_actors.hpp"
 #include "tests/support/weight_sets.hpp"
 
@@ -172,7 +172,7 @@ private:
     tests::inside(workers_[done.device.value], [promise = promise, reply]() mutable { promise.deliver(reply); });
   }
 
-  tests::deterministic_system world_;
+  actors::deterministic_system world_;
   sim::lane_world lanes_;
   std::array<tests::worker_record, devices> orders_;
   std::vector<protocol::gpu_worker_actor> workers_;

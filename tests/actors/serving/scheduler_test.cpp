@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "actors/actor_from_state.hpp"
+#include "actors/deterministic_system.hpp"
 #include "core/slab.hpp"
-#include "tests/support/deterministic_system.hpp"
 #include "tests/support/recording_actors.hpp"
 #include "tests/support/weight_sets.hpp"
 
@@ -121,7 +121,7 @@ protected:
       std::declval<protocol::scheduler_actor>(), std::chrono::minutes(10), protocol::schedule_request{}));
 
   core::metrics_registry metrics_;
-  tests::deterministic_system world_;
+  actors::deterministic_system world_;
   std::array<tests::worker_record, 2> devices_;
   std::vector<protocol::gpu_worker_actor> workers_;
   protocol::scheduler_actor scheduler_;

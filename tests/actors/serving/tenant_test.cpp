@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "actors/actor_from_state.hpp"
-#include "tests/support/deterministic_system.hpp"
+#include "actors/deterministic_system.hpp"
 #include "tests/support/recording_actors.hpp"
 
 namespace fastptm::actors {
@@ -53,7 +53,7 @@ protected:
     return reply.value_or(protocol::infer_reply{});
   }
 
-  tests::deterministic_system world_;
+  actors::deterministic_system world_;
   tests::scheduler_record told_;
   protocol::scheduler_actor scheduler_;
   protocol::tenant_actor tenant_;

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "actors/actor_from_state.hpp"
-#include "tests/support/deterministic_system.hpp"
+#include "actors/deterministic_system.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "weights/import/synthetic.hpp"
 
@@ -41,7 +41,7 @@ protected:
   tests::temporary_folder folder_;
   weights::content_store store_ = weights::content_store::open(folder_ / "store").value();
   weights::catalogue catalogue_ = weights::catalogue::open(folder_ / "catalogue.sqlite").value();
-  tests::deterministic_system world_;
+  actors::deterministic_system world_;
   publisher_actor publisher_ =
       world_.system().spawn<actor_from_state<publisher>>(publisher_options{&store_, &catalogue_});
 };

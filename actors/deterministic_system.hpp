@@ -1,4 +1,4 @@
-// An actor system without threads: messages run when the test says so, time passes when the test says so.
+// An actor system without threads, for tests, benchmarks and worlds: messages run and time passes when they say so.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,7 @@
 #include "protocol/errors.hpp"
 #include "protocol/interfaces.hpp"
 
-namespace fastptm::tests {
+namespace fastptm::actors {
 
 // Timers of actors and `clock` move together. Detached actors and foreign threads are not under its control.
 class deterministic_system {
@@ -29,6 +29,8 @@ public:
 
   caf::actor_system& system() { return system_; }
   core::manual_clock& clock() { return clock_; }
+  const core::manual_clock& clock() const { return clock_; }
+  caf::scheduler::test_coordinator& scheduler() const { return scheduler_; } // whose jobs are in which order
 
   // Runs every message that can run now; no time passes.
   void run() { scheduler_.run(); }
@@ -59,7 +61,7 @@ public:
     run();
     for (core::duration_us passed = 0; !self->has_next_message() && passed <= patience_us; passed += 1000)
       advance(1000);
-    core::result<R> result = core::fail(core::errc::internal, "the test got neither an answer nor a timeout");
+    core::result<R> result = core::fail(core::errc::internal, "neither an answer nor a timeout came");
     if (!self->has_next_message()) return result;
     answer.receive([&](R& value) { result = std::move(value); },
                    [&](caf::error& failure) { result = core::fail(protocol::from_caf(failure)); });
@@ -79,4 +81,4 @@ private:
   core::manual_clock clock_;
 };
 
-} // namespace fastptm::tests
+} // namespace fastptm::actors
