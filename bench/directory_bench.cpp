@@ -7,6 +7,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,7 +28,8 @@ using namespace protocol;
 
 namespace {
 
-constexpr core::duration_us shard_us = 20'000, between_reports_us = 10'000, look_us = 10'000;
+constexpr uint32_t chunks_of_shard = 5;
+constexpr core::duration_us chunk_us = 4'000, between_reports_us = 10'000, look_us = 10'000;
 constexpr core::duration_us patience_us = 60'000'000; // for the whole of it, in virtual time
 constexpr const char* store = "head";
 
@@ -72,7 +74,7 @@ public:
   scripted_load(interface::pointer self, surroundings* around, registration_id registration, std::string device,
                 core::load_id load, uint32_t shards)
       : self_(self), around_(*around), registration_(registration), device_(std::move(device)), load_(load),
-        staging_({}, shards, around->clock->now_us()), sources_(shards) {
+        staging_({}, shards, around->clock->now_us()), sources_(shards), have_(shards) {
     for (uint32_t i = 0; i < shards; ++i) {
       numbers_[shard_of(i)] = i;
       missing_.insert(i);
@@ -85,6 +87,7 @@ public:
     return {
         [](const node_lost&) {},
         [this](const holder_list& news) { on_news(news); },
+        [](const stage_progress&) {},
         [](cancel_atom) {},
         [this](tick_atom) {
           locate(staging_.overdue(around_.clock->now_us()));
@@ -119,8 +122,11 @@ private:
     const auto peers = peers_.size();
     for (const auto& row : news.rows) {
       peers_.insert(row.device);
-      for (const auto& at : row.shards)
-        if (staging_.offered(numbers_.at(at.shard), now)) sources_[numbers_.at(at.shard)].push_back(row.device);
+      for (const auto& at : row.shards) {
+        const auto shard = numbers_.at(at.shard);
+        if (at.is_whole() ? staging_.offered(shard, now) : staging_.partly_offered(shard, now))
+          sources_[shard][row.device] = std::min(at.chunks, chunks_of_shard);
+      }
     }
     for (const auto& shard : news.not_expected) staging_.expected(numbers_.at(shard), false, now);
     for (const auto& shard : news.expected) staging_.expected(numbers_.at(shard), true, now);
@@ -131,29 +137,37 @@ private:
     }
     for (const auto shard : staging_.located()) {
       staging_.staged(shard);
-      sources_[shard].emplace_back(store);
+      sources_[shard][store] = chunks_of_shard;
     }
-    for (const auto shard : std::set<uint32_t>(missing_))
-      if (!sources_[shard].empty()) fetch(shard);
+    for (const auto shard : missing_) fetch_next_chunk(shard);
   }
 
-  void fetch(uint32_t shard) {
-    if (!fetching_.insert(shard).second) return;
-    auto& sources = sources_[shard];
-    const auto from =
-        *std::ranges::min_element(sources, {}, [this](const std::string& source) { return around_.free_us[source]; });
-    if (from == store) ++around_.from_store;
-    auto& free_us = around_.free_us[from];
+  void fetch_next_chunk(uint32_t shard) {
+    if (fetching_.contains(shard)) return;
+    std::optional<std::string> from;
+    for (const auto& [source, chunks] : sources_[shard])
+      if (chunks > have_[shard] && (!from || around_.free_us[source] < around_.free_us[*from])) from = source;
+    if (!from) return;
+    fetching_.insert(shard);
+    if (*from == store && have_[shard] == 0) ++around_.from_store;
+    auto& free_us = around_.free_us[*from];
     const auto now = around_.clock->now_us();
-    const auto at_us = std::max({now, free_us, own_free_us_}) + shard_us;
+    const auto at_us = std::max({now, free_us, own_free_us_}) + chunk_us;
     free_us = own_free_us_ = at_us;
     self_->delayed_send(self_, std::chrono::microseconds(at_us - now), actors::make_local(arrived{shard}));
   }
 
   void on_arrived(uint32_t shard) {
-    staging_.verified(shard);
-    missing_.erase(shard);
-    unreported_.push_back({shard_of(shard), shard, 1, 0, 4 << 20});
+    fetching_.erase(shard);
+    auto& unreported = unreported_[shard];
+    unreported = {shard_of(shard), shard, 1, 0, chunks_of_shard << 22, ++have_[shard]};
+    if (have_[shard] == chunks_of_shard) {
+      unreported.chunks = shard_location::all_chunks;
+      staging_.verified(shard);
+      missing_.erase(shard);
+    } else {
+      fetch_next_chunk(shard);
+    }
     const auto due_us = reported_us_ + between_reports_us - around_.clock->now_us();
     if (due_us <= 0 || missing_.empty())
       report();
@@ -171,7 +185,9 @@ private:
   void report() {
     if (unreported_.empty()) return;
     reported_us_ = around_.clock->now_us();
-    self_->send(around_.directory, holdings_added{registration_, device_, std::exchange(unreported_, {})});
+    holdings_added added{registration_, device_, {}};
+    for (const auto& [shard, at] : std::exchange(unreported_, {})) added.shards.push_back(at);
+    self_->send(around_.directory, std::move(added));
   }
 
   interface::pointer self_;
@@ -182,11 +198,12 @@ private:
   policy::staging staging_;
   std::map<core::digest, uint32_t> numbers_;
   std::set<uint32_t> missing_, fetching_;
-  std::vector<std::vector<std::string>> sources_;
+  std::vector<std::map<std::string, uint32_t>> sources_; // of every shard: how many of its chunks they have
+  std::vector<uint32_t> have_;
   std::set<std::string> peers_;
   bool told_running_ = false, report_due_ = false;
   core::time_us own_free_us_ = 0, reported_us_ = 0;
-  std::vector<shard_location> unreported_;
+  std::map<uint32_t, shard_location> unreported_;
 };
 
 // Who listens besides, and only counts.

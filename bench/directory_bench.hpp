@@ -20,8 +20,9 @@ struct directory_bench_result {
   uint64_t messages = 0;              // that the directory took or sent while the set was loaded
   uint64_t most_message_bytes = 0;    // of lists of holders
   core::duration_us directory_us = 0; // processor time of the directory meanwhile
-  core::duration_us virtual_us = 0;   // until every device has the set, where a link takes 20 ms for a shard
-  uint64_t from_store = 0;            // shards that the store gave
+  core::duration_us virtual_us =
+      0;                   // until every device has the set, where a link takes 20 ms for a shard of five chunks
+  uint64_t from_store = 0; // shards that the store gave
   uint64_t loss_messages = 0;
   core::duration_us loss_us = 0; // processor time of the directory until everybody has been told
   uint64_t failed = 0;           // loads without an end, losses that were not told

@@ -52,15 +52,16 @@ uint64_t fetch_plan::length_of(uint32_t shard, uint32_t chunk) const {
 uint32_t fetch_plan::add_source(source_kind kind, uint64_t rate_bps) {
   sources_.push_back({.kind = kind,
                       .rate = {rate_bps ? rate_bps : assumed_rate_bps(kind), options_.chunk_bytes},
-                      .holds = std::vector<bool>(shards_.size())});
+                      .holds = std::vector<uint32_t>(shards_.size())});
   sources_.back().first_asks.reserve(options_.window_chunks);
   return static_cast<uint32_t>(sources_.size() - 1);
 }
 
-void fetch_plan::add_holding(uint32_t source, uint32_t shard) {
+void fetch_plan::add_holding(uint32_t source, uint32_t shard, uint32_t chunks) {
   core::check(shard < shards_.size(), "a holding names a shard of the plan");
   auto& by = sources_[source];
-  by.holds[shard] = true;
+  by.holds[shard] = std::min(chunks, shards_[shard].chunks);
+  shards_[shard].has_parts |= by.holds[shard] < shards_[shard].chunks;
   by.chosen ? find_holders(shard) : (void)(choice_is_due_ = true);
 }
 
@@ -93,7 +94,7 @@ void fetch_plan::try_again(source_entry& one) {
 bool fetch_plan::is_wanted(const source_entry& one) const {
   if (!is_usable(one)) return false;
   for (uint32_t i = 0; i < shards_.size(); ++i)
-    if (one.holds[i] && !shard_done(i)) return true;
+    if (one.holds[i] > 0 && !shard_done(i)) return true;
   return false;
 }
 
@@ -111,7 +112,7 @@ void fetch_plan::choose_if_due() {
     if (chosen_.size() < options_.most_sources) choose(spare);
   for (const auto spare : spares)
     if (!sources_[spare].chosen && std::ranges::any_of(waiting_.without_holder(), [&](uint32_t shard) {
-          return bool(sources_[spare].holds[shard]);
+          return can_give(sources_[spare], shard);
         }))
       choose(spare);
 }
@@ -130,14 +131,26 @@ void fetch_plan::choose(uint32_t number) {
   sources_[number].chosen = true;
   chosen_.insert(std::ranges::upper_bound(chosen_, number), number);
   for (uint32_t shard = 0; shard < shards_.size(); ++shard)
-    if (sources_[number].holds[shard]) find_holders(shard);
+    if (sources_[number].holds[shard] > 0) find_holders(shard);
+}
+
+// The chunk that is asked for next. Who has only part of a shard is asked for no other.
+bool fetch_plan::can_give(const source_entry& one, uint32_t shard) const {
+  const auto& of = shards_[shard];
+  return one.holds[shard] == of.chunks || one.holds[shard] > first_waiting(of);
 }
 
 void fetch_plan::find_holders(uint32_t shard) {
   waiting_shards::holders who;
   for (const auto number : chosen_)
-    if (sources_[number].holds[shard]) who.push_back(number);
+    if (can_give(sources_[number], shard)) who.push_back(number);
   waiting_.set_holders(shard, who);
+}
+
+void fetch_plan::next_has_changed(uint32_t shard) {
+  if (!shards_[shard].has_parts) return;
+  find_holders(shard);
+  choice_is_due_ |= waiting_.holders_of(shard).empty() && chosen_.size() < sources_.size();
 }
 
 uint32_t fetch_plan::window_of(const source_entry& one) const {
@@ -236,6 +249,8 @@ bool fetch_plan::on_verified(const chunk_fetch& fetch) {
   if (fetch.hedge) hedges_[*fetch.hedge] = {};
   auto& shard = shards_[fetch.shard];
   ++shard.verified;
+  while (shard.first_verified < shard.chunks && chunks_[shard.first + shard.first_verified] == chunk_state::verified)
+    ++shard.first_verified;
   while (first_unfinished_ < shards_.size() && shard_done(first_unfinished_)) ++first_unfinished_;
   return shard.verified == shard.chunks;
 }
@@ -263,6 +278,7 @@ chunk_fetch fetch_plan::take(uint32_t shard, uint32_t source, core::time_us now)
   of.returned.empty() ? (void)++of.fresh : of.returned.pop_back();
   if (--of.waiting == 0) waiting_.set_waiting(shard, false);
   --waiting_chunks_;
+  next_has_changed(shard);
   chunks_[of.first + chunk] = chunk_state::fetching;
   sources_[source].first_asks.emplace_back(shard, chunk);
   return ask(shard, chunk, source, now);
@@ -300,6 +316,7 @@ chunk_place fetch_plan::put_back(const chunk_fetch& fetch) {
   chunks_[of.first + fetch.chunk] = chunk_state::waiting;
   of.returned.insert(std::ranges::lower_bound(of.returned, fetch.chunk, std::ranges::greater()), fetch.chunk);
   ++waiting_chunks_;
+  next_has_changed(fetch.shard);
   if (of.waiting++ == 0) {
     waiting_.set_waiting(fetch.shard, true);
     choice_is_due_ |= waiting_.holders_of(fetch.shard).empty(); // one of those that were not chosen may have it
@@ -376,7 +393,7 @@ void fetch_plan::blame(source_entry& one, const chunk_fetch& fetch, fetch_failur
     case fetch_failure::source:
       return leave(one, source_state::out);
     case fetch_failure::range:
-      one.holds[fetch.shard] = false;
+      one.holds[fetch.shard] = 0;
       choice_is_due_ = true;
       return;
     case fetch_failure::torn:

@@ -29,6 +29,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
@@ -99,13 +100,16 @@ enum class source_state : uint8_t { good, slow, busy, hung, liar, out };
 
 class fetch_plan {
 public:
+  static constexpr uint32_t all_chunks = std::numeric_limits<uint32_t>::max();
+
   fetch_plan(const fetch_plan_options& options, std::span<const uint64_t> shard_sizes_bytes);
 
   // -- sources --------------------------------------------------------------------------------------------------------
 
   // Sources are numbered from 0 in the order of this call. rate_bps 0: assumed by kind.
   uint32_t add_source(source_kind kind, uint64_t rate_bps);
-  void add_holding(uint32_t source, uint32_t shard);
+  // Of a shard that is still coming to the source, its first chunks alone, and later more.
+  void add_holding(uint32_t source, uint32_t shard, uint32_t chunks = all_chunks);
   // Nothing more is asked from it. What is in flight from it completes by on_landed or on_failed like everything else.
   void lose_source(uint32_t source);
   source_state state(uint32_t source) const { return sources_[source].at; }
@@ -138,8 +142,10 @@ public:
 
   bool done() const { return verified_chunks_ == chunks_.size(); }
   uint32_t in_flight() const { return in_flight_; }
-  // Shards with chunks that nobody fetches and no usable source holds: more sources are needed.
+  // Shards whose next chunk nobody fetches and no usable source holds: more sources are needed.
   std::vector<uint32_t> starved_shards();
+  // So many of its first chunks are verified.
+  uint32_t first_verified(uint32_t shard) const { return shards_[shard].first_verified; }
   bool shard_done(uint32_t shard) const { return shards_[shard].verified == shards_[shard].chunks; }
   uint64_t rate_bps(uint32_t source) const { return sources_[source].rate.bps(); }
   // How often a source was considered for a chunk: what planning costs, whatever the size of the load.
@@ -153,7 +159,7 @@ private:
   struct source_entry {
     source_kind kind{};
     rate_window rate;
-    std::vector<bool> holds; // by shard
+    std::vector<uint32_t> holds; // by shard: how many of its chunks, from the first one on
     source_state at = source_state::good;
     bool chosen = false;         // one of those that are asked
     core::time_us until_us = 0;  // where it is busy or hung
@@ -179,7 +185,9 @@ private:
     uint32_t first = 0; // of its chunks in chunks_
     uint32_t chunks = 0;
     uint32_t verified = 0;
+    uint32_t first_verified = 0;
     uint32_t waiting = 0;
+    bool has_parts = false;         // a source has some of its chunks only
     uint32_t fresh = 0;             // the first one that was never asked for
     std::vector<uint32_t> returned; // that were, and wait again; the first one last
   };
@@ -194,7 +202,9 @@ private:
   void choose_if_due();
   std::vector<uint32_t> find_spares() const;
   void choose(uint32_t number);
+  bool can_give(const source_entry& one, uint32_t shard) const;
   void find_holders(uint32_t shard);
+  void next_has_changed(uint32_t shard);
   uint32_t window_of(const source_entry& one) const;
   core::duration_us finish_us(const source_entry& one, uint64_t length_bytes) const;
   std::optional<uint32_t> holder_with_room(const waiting_shards::holders& who, uint64_t length_bytes);

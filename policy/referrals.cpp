@@ -80,6 +80,20 @@ void referrals::drops(device_life device, const core::digest& shard) {
   forget_if_empty(shard);
 }
 
+void referrals::brings(device_life device, const core::digest& shard) {
+  const auto found = shards_.find(shard);
+  if (found == shards_.end()) return;
+  auto& wants = found->second.wants;
+  const auto own = wants.find(device);
+  if (own == wants.end()) return;
+  own->second.has_part = own->second.of->has_got = true;
+  for (auto& [by, one] : wants) {
+    if (one.parent != own->second.of) continue;
+    one.part_untold = true;
+    note(shard, one);
+  }
+}
+
 // In no order: the last takes its place.
 void referrals::remove_holder(const core::digest& shard, shard_entry& entry, device_life holder, uint32_t position) {
   core::check(entry.holders[position] == holder, "a holder stands where it says");
@@ -240,6 +254,7 @@ void referrals::refer(const core::digest& shard, shard_entry& entry, want& by) {
     name(shard, by, one.device);
   }
   if (by.named.empty()) wait_for(by, choose_parent(entry, by));
+  if (by.parent != nullptr) by.part_untold = entry.wants.at(by.parent->by).has_part;
   note(shard, by);
 }
 
@@ -333,7 +348,7 @@ std::vector<std::pair<device_life, referral_news>> referrals::take_all_news() {
   std::vector<std::pair<device_life, referral_news>> all;
   for (const auto& [by, shards] : std::exchange(untold_, {})) {
     auto news = news_of(by, shards);
-    if (!news.holders.empty() || !news.awaited.empty() || !news.not_awaited.empty())
+    if (!news.holders.empty() || !news.parts.empty() || !news.awaited.empty() || !news.not_awaited.empty())
       all.emplace_back(by, std::move(news));
   }
   return all;
@@ -345,6 +360,7 @@ referral_news referrals::news_of(device_life by, const std::set<core::digest>& s
     auto& one = shards_.at(shard).wants.at(by);
     for (const auto holder : std::exchange(one.untold, {})) news.holders.emplace_back(holder, shard);
     const bool awaits = one.parent != nullptr;
+    if (std::exchange(one.part_untold, false) && awaits) news.parts.emplace_back(one.parent->by, shard);
     const bool anew = std::exchange(one.tell_anew, false);
     if (awaits && (anew || !one.told_awaited)) news.awaited.push_back(shard);
     if (!awaits && one.told_awaited && one.named.empty()) news.not_awaited.push_back(shard);

@@ -35,6 +35,7 @@ struct referral_options {
 // What one load has to be told of, since it was told the last time.
 struct referral_news {
   std::vector<std::pair<device_life, core::digest>> holders; // may be read from
+  std::vector<std::pair<device_life, core::digest>> parts;   // awaited of that one, which has got more of its chunks
   std::vector<core::digest> awaited;                         // nobody near has it, another load is bringing it
   std::vector<core::digest> not_awaited;                     // none is any more
 };
@@ -56,6 +57,8 @@ public:
   // -- shards that others may read ------------------------------------------------------------------------------------
   void holds(device_life device, const core::digest& shard); // once more: it lies elsewhere now
   void drops(device_life device, const core::digest& shard);
+  // One that it is loading: more of its first chunks have come. Those who wait for this load are told.
+  void brings(device_life device, const core::digest& shard);
 
   // -- loads that look for shards -------------------------------------------------------------------------------------
   // Ends the device's search before, which has one at a time.
@@ -95,6 +98,8 @@ private:
     std::set<device_life> avoided;   // it has tried them
     search* parent = nullptr;        // only where nobody is named
     std::set<device_life> awaited_before;
+    bool has_part = false;    // this load has got some of it, which others may read
+    bool part_untold = false; // more of it has come to the parent
     bool told_awaited = false;
     bool tell_anew = false; // that it is
   };

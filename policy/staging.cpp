@@ -38,6 +38,11 @@ bool staging::offered(uint32_t shard, core::time_us now) {
   return true;
 }
 
+bool staging::partly_offered(uint32_t shard, core::time_us now) {
+  news_us_ = std::max(news_us_, now);
+  return !shards_[shard].verified;
+}
+
 void staging::expected(uint32_t shard, bool is_expected, core::time_us now) {
   auto& of = shards_[shard];
   if (is_expected) news_us_ = std::max(news_us_, now);
@@ -65,11 +70,12 @@ std::vector<uint32_t> staging::located() {
 
 // -- what is heard of the store ---------------------------------------------------------------------------------------
 
-void staging::staged(uint32_t shard) {
+bool staging::staged(uint32_t shard) {
   auto& of = shards_[shard];
   core::check(of.at == state::asked, "the store answers what it was asked");
   of.at = state::staged;
   of.starved = false;
+  return of.verified;
 }
 
 void staging::doubted(uint32_t shard) {

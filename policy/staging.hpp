@@ -32,6 +32,8 @@ public:
   // -- what is heard of devices ---------------------------------------------------------------------------------------
   // One is a source of it now; false: it is here already.
   bool offered(uint32_t shard, core::time_us now);
+  // One that is loading it is a source of a part of it; false: it is here already.
+  bool partly_offered(uint32_t shard, core::time_us now);
   // Some device is loading it, and gets on with it if it is told anew; or none is any more: what is awaited no longer is
   // staged like what nobody has. What was awaited in vain is not awaited once more.
   void expected(uint32_t shard, bool is_expected, core::time_us now);
@@ -41,7 +43,8 @@ public:
   std::vector<uint32_t> located();
 
   // -- what is heard of the store -------------------------------------------------------------------------------------
-  void staged(uint32_t shard);
+  // True: all of it was verified while the store still read it, and it may let it go at once.
+  bool staged(uint32_t shard);
   // Its bytes from the store were wrong, and all that the store gave goes out with them: that the others are asked for
   // again does not count against them.
   void doubted(uint32_t shard);
@@ -52,7 +55,8 @@ public:
   // Nobody who has it can be asked. Look for others, ask the store, wait, or give up for a reason.
   enum class answer : uint8_t { look, ask, wait, give_up };
   answer starved(uint32_t shard);
-  const std::string& why(uint32_t shard) const { return shards_[shard].why; } // The last refusal.
+  bool is_asked(uint32_t shard) const { return shards_[shard].at == state::asked; } // Of the store, which reads it.
+  const std::string& why(uint32_t shard) const { return shards_[shard].why; }       // The last refusal.
   // True: the store has it in memory for this load, and may let it go.
   bool verified(uint32_t shard);
 

@@ -11,7 +11,7 @@
 namespace fastptm::protocol {
 
 // Raised with every change of anything in protocol/messages or interfaces.hpp: two builds that differ do not join.
-constexpr uint32_t protocol_version = 12;
+constexpr uint32_t protocol_version = 13;
 
 struct model_key {
   core::model_id id;

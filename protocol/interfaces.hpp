@@ -40,6 +40,8 @@ using transfer_actor = caf::typed_actor<
     takes<node_lost>,
     // From the directory, until the transfer ends: what is new since its answer to locate_request.
     takes<holder_list>,
+    // From the weight store, before the answer to a stage_request.
+    takes<stage_progress>,
     // From its gpu_worker: give up.
     takes<cancel_atom>>;
 
@@ -109,7 +111,7 @@ using directory_actor = caf::typed_actor<
     takes<leave_atom, registration_id>,
     // From a gpu_worker: what its device is now. The first one of a registration makes the device usable.
     takes<registration_id, device_row>,
-    // From a gpu_worker: verified shards that others may read.
+    // From a gpu_worker: verified shards that others may read, or the first chunks of those that it is loading.
     takes<holdings_added>,
     // From a gpu_worker: shards that others may not read any more.
     takes<holdings_dropped>,
@@ -163,7 +165,8 @@ using weight_store_actor = caf::typed_actor<
     asked<list_atom>::with<model_list>,
     // From the gateway: the path of a model's tokenizer files; not_found where the model brings none.
     asked<card_atom, core::model_id>::with<std::string>,
-    // From a transfer: keep a shard in the host cache until released or until the transfer ends.
+    // From a transfer: keep a shard in the host cache until released or until the transfer ends. While it is read from
+    // disk, stage_progress tells what of it can be taken already.
     asked<stage_request>::with<stage_reply>,
     // From a transfer: this shard has been taken.
     takes<release_atom, core::digest>,

@@ -21,8 +21,12 @@ struct shard_location {
   uint64_t generation = 0;
   uint64_t offset_bytes = 0;
   uint64_t size_bytes = 0;
+  uint32_t chunks = all_chunks; // of its first ones: it is still coming there
+
+  static constexpr uint32_t all_chunks = 0xffffffff;
+  bool is_whole() const { return chunks == all_chunks; }
 };
-FASTPTM_FIELDS(shard_location, shard, region, generation, offset_bytes, size_bytes)
+FASTPTM_FIELDS(shard_location, shard, region, generation, offset_bytes, size_bytes, chunks)
 
 // How a node's exported memory is reached; transport/address.hpp has the same fields.
 struct peer_row {
@@ -104,7 +108,14 @@ struct stage_request {
 };
 FASTPTM_FIELDS(stage_request, manifest, shard, only_if_cached)
 
-// Damage is a fact for the report, so a failed staging is a value too.
+// From a weight store to the transfer that has asked for the shard, while it is being read: its first chunks are there.
+struct stage_progress {
+  shard_location location;
+  std::string disk_path; // as in the reply
+};
+FASTPTM_FIELDS(stage_progress, location, disk_path)
+
+// Damage is a fact for the report, so a failed staging is a value too. What was told before it stays until released.
 struct stage_reply {
   bool staged = false;
   std::string error;       // why not

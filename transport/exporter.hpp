@@ -36,7 +36,8 @@ struct exportable {
 
 // Made by node/, shared by the backends, outlives them. Any thread.
 //
-// An arena exports each verified shard as a region of its own and withdraws it before eviction. A host cache exports
+// An arena exports each shard as a region of its own, from its first verified chunks on (which are all that others are
+// told of until the rest has come), and withdraws it before eviction. A host cache exports
 // its slab once; mappings of it live on in their readers, so bytes copied from one are trusted only after verification.
 class exporter {
 public:

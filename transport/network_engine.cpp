@@ -54,12 +54,11 @@ void network_engine::note_path(const std::string& node, path way) {
 }
 
 void network_engine::post(command what) {
-  {
-    core::mutex_lock lock(mutex_);
-    posted_.push_back(std::move(what));
-    has_posted_.store(true, std::memory_order_release);
-  }
-  if (pump_ && !pump_->is_this_thread()) pump_->wake();
+  // Woken before the mutex is let go: whoever ends the engine takes it first, to carry out what was posted last.
+  core::mutex_lock lock(mutex_);
+  posted_.push_back(std::move(what));
+  has_posted_.store(true, std::memory_order_release);
+  pump_.wake();
 }
 
 bool network_engine::carry_out_posted() {
@@ -91,11 +90,11 @@ memory_reading network_engine::reading(copy_pool* pool, checksummed_fill fill) {
 void network_engine::start_pump(uint16_t port, const std::string& thread_name,
                                 const std::function<void()>& on_thread_start) {
   port_ = port;
-  pump_ = std::make_unique<pump>(*this, thread_name, on_thread_start);
+  pump_.start(thread_name, on_thread_start);
 }
 
 void network_engine::stop_pump() {
-  pump_.reset();
+  pump_.stop();
   carry_out_posted();
 }
 

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -104,7 +103,8 @@ private:
   std::atomic<bool> has_posted_{false};
 
   std::vector<command> taken_; // the pump's
-  std::unique_ptr<pump> pump_;
+  // There for as long as threads may post: while they do, it starts and stops.
+  pump pump_{*this};
 };
 
 } // namespace fastptm::transport

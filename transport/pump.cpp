@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
+
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -12,18 +14,26 @@
 
 namespace fastptm::transport {
 
-pump::pump(pumped& driven, const std::string& thread_name, std::function<void()> on_thread_start)
-    : driven_(driven), wake_file_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+pump::pump(pumped& driven) : driven_(driven), wake_file_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   core::check(wake_file_ >= 0, "an eventfd can be made");
+}
+
+pump::~pump() {
+  stop();
+  close(wake_file_);
+}
+
+void pump::start(const std::string& thread_name, std::function<void()> on_thread_start) {
+  core::check(!thread_.joinable(), "a pump is started once");
   thread_ = std::thread([this, hook = std::move(on_thread_start)] { run(hook); });
   pthread_setname_np(thread_.native_handle(), thread_name.substr(0, 15).c_str());
 }
 
-pump::~pump() {
+void pump::stop() {
+  if (!thread_.joinable()) return;
   stopping_.store(true);
   wake();
   thread_.join();
-  close(wake_file_);
 }
 
 // Either the pump sees woken_ before it sleeps, or we see sleeping_ and write: both orders are sequentially consistent.

@@ -27,16 +27,19 @@ public:
 
 class pump {
 public:
-  // `on_thread_start` runs first on the new thread (node/ makes a device's context current there); may be empty.
-  pump(pumped& driven, const std::string& thread_name, std::function<void()> on_thread_start);
-  ~pump(); // stops between two rounds and joins
+  explicit pump(pumped& driven);
+  ~pump(); // stops
+
+  // Once. `on_thread_start` runs first on the new thread (node/ makes a device's context current there); may be empty.
+  void start(const std::string& thread_name, std::function<void()> on_thread_start);
+  // Between two rounds; returns when the thread has ended. wake() may be called for as long as the pump is there.
+  void stop();
 
   pump(const pump&) = delete;
   pump& operator=(const pump&) = delete;
 
   // Any thread: there is new work. Cheap when the pump is awake.
   void wake() noexcept;
-  bool is_this_thread() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
 
 private:
   void run(const std::function<void()>& on_thread_start);

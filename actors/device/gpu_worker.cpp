@@ -48,6 +48,7 @@ gpu_worker::interface::behavior_type gpu_worker::make_behavior() {
       [this](protocol::stop_atom) { on_stop(); },
       [this](const local<load_ended>& ended) { on_load_ended(*ended.value); },
       [this](const local<shard_verified>& verified) { on_shard_verified(*verified.value); },
+      [this](const local<part_verified>& part) { on_part_verified(*part.value); },
       [this](const local<shard_withdrawn>& withdrawn) { on_shard_withdrawn(*withdrawn.value); },
       [this](const local<run_ended>& ended) { on_run_ended(*ended.value); },
       [this](const local<shard_damaged>& damaged) { on_shard_damaged(*damaged.value); },
@@ -236,7 +237,17 @@ void gpu_worker::deliver(const run_ended& ended, run_entry& entry) {
 void gpu_worker::on_shard_verified(const shard_verified& verified) {
   const auto position = verified.of->missing[verified.missing];
   const auto& entry = verified.of->manifest.shards[position];
-  export_shard(verified.of->shards[position], entry);
+  export_whole(verified.of->shards[position], entry);
+  report_holding(entry.digest);
+}
+
+void gpu_worker::on_part_verified(const part_verified& part) {
+  const auto position = part.of->missing[part.missing];
+  const auto& entry = part.of->manifest.shards[position];
+  const bool is_first = !exported_.contains(entry.digest);
+  auto& exported = export_shard(part.of->shards[position], entry);
+  if (!is_first && exported.chunks >= part.chunks) return; // overtaken
+  exported.chunks = part.chunks;
   report_holding(entry.digest);
 }
 
@@ -397,6 +408,9 @@ void gpu_worker::start_transfer(const set_pointer& of) {
   options.verified = [notify, of, events = std::move(events)](uint32_t shard) {
     events[shard]->set_ok();
     notify(make_local(shard_verified{of, shard}));
+  };
+  options.part_verified = [notify, of](uint32_t shard, uint32_t chunks) {
+    notify(make_local(part_verified{of, shard, chunks}));
   };
   options.ended = [notify, of](transfer_end end) { notify(make_local(load_ended{of, std::move(end)})); };
   loading_ = of;

@@ -45,6 +45,11 @@ public:
     set_pointer of;
     uint32_t missing = 0; // position in set::missing
   };
+  struct part_verified {
+    set_pointer of;
+    uint32_t missing = 0; // position in set::missing
+    uint32_t chunks = 0;  // the shard's first ones
+  };
   struct shard_withdrawn {
     set_pointer of;
     core::digest shard;
@@ -81,10 +86,11 @@ public:
   struct holdings_due {};
   using interface =
       protocol::gpu_worker_actor::extend<protocol::takes<local<load_ended>>, protocol::takes<local<shard_verified>>,
-                                         protocol::takes<local<shard_withdrawn>>, protocol::takes<local<run_ended>>,
-                                         protocol::takes<local<shard_damaged>>, protocol::takes<local<reader_left>>,
-                                         protocol::takes<local<shard_repaired>>, protocol::takes<local<repairs_ended>>,
-                                         protocol::takes<local<holdings_due>>, protocol::takes<protocol::tick_atom>>;
+                                         protocol::takes<local<part_verified>>, protocol::takes<local<shard_withdrawn>>,
+                                         protocol::takes<local<run_ended>>, protocol::takes<local<shard_damaged>>,
+                                         protocol::takes<local<reader_left>>, protocol::takes<local<shard_repaired>>,
+                                         protocol::takes<local<repairs_ended>>, protocol::takes<local<holdings_due>>,
+                                         protocol::takes<protocol::tick_atom>>;
   static constexpr const char* actor_name = "fastptm.gpu_worker";
 
   gpu_worker(interface::pointer self, gpu_worker_options options);
@@ -150,6 +156,7 @@ private:
   void on_load_ended(const load_ended& ended);
   void learn(const weights::load_report& report);
   void on_shard_verified(const shard_verified& verified);
+  void on_part_verified(const part_verified& part);
   void on_shard_withdrawn(const shard_withdrawn& withdrawn);
   void on_run_ended(const run_ended& ended);
 
@@ -200,7 +207,8 @@ private:
   void note_first_run(set& of, core::time_us first_layer_us);
   void send_report(set& of);
   void report_left(set& of);
-  void export_shard(const gpu::held_shard& shard, const weights::shard_entry& entry);
+  protocol::shard_location& export_shard(const gpu::held_shard& shard, const weights::shard_entry& entry);
+  void export_whole(const gpu::held_shard& shard, const weights::shard_entry& entry);
 
   interface::pointer self_;
   const gpu_worker_options options_;

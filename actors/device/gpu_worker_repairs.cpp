@@ -131,7 +131,7 @@ void gpu_worker::on_shard_repaired(const shard_repaired& repaired) {
   if (is_wanted(*of)) {
     const auto& shards = of->through->manifest.shards;
     const auto& entry = *std::ranges::find_if(shards, [&](const auto& each) { return each.digest == of->shard; });
-    export_shard(of->place, entry);
+    export_whole(of->place, entry);
     unreported_.insert(of->shard);
     send_holdings();
   }

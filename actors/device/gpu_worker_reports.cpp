@@ -142,13 +142,22 @@ void gpu_worker::report_left(set& of) {
   of.told.reset();
 }
 
-// Verified just now: from here on it may be read, and is watched.
-void gpu_worker::export_shard(const gpu::held_shard& shard, const weights::shard_entry& entry) {
+// Under one name from its first verified chunks on.
+protocol::shard_location& gpu_worker::export_shard(const gpu::held_shard& shard, const weights::shard_entry& entry) {
+  const auto [found, is_new] = exported_.try_emplace(entry.digest);
+  if (!is_new) return found->second;
   const auto name = options_.environment->exporter->add({shard.region, -1});
-  exported_[entry.digest] = {entry.digest, name.region, name.generation, 0, entry.size_bytes};
-  options_.environment->scrubber->watch(name, entry.size_bytes, entry.chunk_checksums,
+  found->second = {entry.digest, name.region, name.generation, 0, entry.size_bytes};
+  return found->second;
+}
+
+// Verified just now: from here on all of it may be read, and is watched.
+void gpu_worker::export_whole(const gpu::held_shard& shard, const weights::shard_entry& entry) {
+  auto& at = export_shard(shard, entry);
+  at.chunks = protocol::shard_location::all_chunks;
+  options_.environment->scrubber->watch({at.region, at.generation}, entry.size_bytes, entry.chunk_checksums,
                                         [notify = notifier<interface>(self_), digest = entry.digest,
-                                         region = name.region](const weights::wrong_chunk& what) {
+                                         region = at.region](const weights::wrong_chunk& what) {
                                           notify(make_local(shard_damaged{digest, region, what}));
                                         });
 }

@@ -25,8 +25,13 @@ policy::staging_options staging_of(const transfer_options& options) {
   return out;
 }
 
+weights::shard_location to_location(uint32_t shard, const protocol::shard_location& at) {
+  return {shard, at.region, at.generation, at.offset_bytes, at.chunks};
+}
+
 bool is_same_place(const protocol::shard_location& one, const protocol::shard_location& other) {
-  return one.region == other.region && one.generation == other.generation && one.offset_bytes == other.offset_bytes;
+  return one.region == other.region && one.generation == other.generation && one.offset_bytes == other.offset_bytes &&
+         one.chunks == other.chunks;
 }
 
 } // namespace
@@ -47,6 +52,7 @@ transfer::interface::behavior_type transfer::make_behavior() {
   return {
       [this](const protocol::node_lost& lost) { on_node_lost(lost); },
       [this](const protocol::holder_list& holders) { on_located(holders); },
+      [this](const protocol::stage_progress& progress) { on_stage_progress(progress); },
       [this](protocol::cancel_atom) { on_cancel(); },
       [this](protocol::tick_atom) { on_tick(); },
       [this](const local<starved>&) { on_starved(); },
@@ -67,6 +73,7 @@ std::shared_ptr<weights::loader> transfer::make_loader() {
     verified(shard);
     notify(make_local(shard_taken{shard}));
   };
+  callbacks.part_verified = options_.part_verified;
   callbacks.source_failed = [notify](const std::string& node, const core::error& why) {
     notify(make_local(source_failed{node, why}));
   };
@@ -139,8 +146,9 @@ bool transfer::add_peer(const protocol::holder_row& holder) {
     for (const auto shard : found->second) {
       const bool is_known = known != peers_.end() && known->second.holds.contains(shard) &&
                             is_same_place(known->second.holds.at(shard), location);
-      if (is_known || !staging_.offered(shard, now)) continue;
-      source.holds.push_back({shard, location.region, location.generation, location.offset_bytes});
+      if (is_known) continue;
+      if (!(location.is_whole() ? staging_.offered(shard, now) : staging_.partly_offered(shard, now))) continue;
+      source.holds.push_back(to_location(shard, location));
       held[shard] = location;
     }
   }
@@ -165,14 +173,28 @@ void transfer::stage(uint32_t shard) {
             [=, this](const caf::error& failure) { on_stage_failed(shard, protocol::from_caf(failure).message); });
 }
 
+void transfer::on_stage_progress(const protocol::stage_progress& progress) {
+  disk_path_ = progress.disk_path;
+  const auto& at = progress.location;
+  const auto found = numbers_.find(at.shard);
+  if (found == numbers_.end()) return;
+  for (const auto shard : found->second)
+    if (staging_.is_asked(shard))
+      loader_->add_holdings(store_source(policy::source_kind::disk), {to_location(shard, at)});
+}
+
 void transfer::on_staged(uint32_t shard, const protocol::stage_reply& reply) {
   disk_path_ = reply.disk_path;
   if (reply.bad_chunks > 0) loader_->note_bad_chunks(store_source(policy::source_kind::disk), reply.bad_chunks);
   if (!reply.staged) return on_stage_failed(shard, reply.error);
-  staging_.staged(shard);
+  if (staging_.staged(shard)) return release(shard);
   const auto& at = reply.location;
   loader_->add_holdings(store_source(reply.was_cached ? cache_kind() : policy::source_kind::disk),
-                        {{shard, at.region, at.generation, at.offset_bytes}});
+                        {to_location(shard, at)});
+}
+
+void transfer::release(uint32_t shard) {
+  self_->send(options_.weight_store, protocol::release_atom_v, options_.shards[shard].entry.digest);
 }
 
 void transfer::on_stage_failed(uint32_t shard, std::string error) {
@@ -258,8 +280,7 @@ void transfer::on_source_failed(const source_failed& failed) {
 }
 
 void transfer::on_shard_taken(uint32_t shard) {
-  if (staging_.verified(shard))
-    self_->send(options_.weight_store, protocol::release_atom_v, options_.shards[shard].entry.digest);
+  if (staging_.verified(shard)) release(shard);
 }
 
 // A timer that is set keeps the actor, up to its patience, but no longer what the actor has kept.

@@ -41,8 +41,10 @@ struct transfer_options {
   protocol::weight_store_actor weight_store;
   protocol::peer_row store;
   policy::link_rates rates; // of the device
-  // Both on foreign threads. `ended` is called once, last of all: nothing writes into the targets any more.
+  // On foreign threads; the second one may be unset. `ended` is called once, last of all: nothing writes into the
+  // targets any more.
   std::function<void(uint32_t shard)> verified;
+  std::function<void(uint32_t shard, uint32_t chunks)> part_verified; // its first ones
   std::function<void(transfer_end)> ended;
 };
 
@@ -90,8 +92,10 @@ private:
   bool add_peer(const protocol::holder_row& holder);
   void expect(const std::vector<core::digest>& shards, bool is_expected);
   void stage(uint32_t shard);
+  void on_stage_progress(const protocol::stage_progress& progress);
   void on_staged(uint32_t shard, const protocol::stage_reply& reply);
   void on_stage_failed(uint32_t shard, std::string error);
+  void release(uint32_t shard);
   void tell_of_wrong_bytes();
   void tell_peer(uint32_t source, const protocol::suspect& doubted);
   uint32_t store_source(policy::source_kind kind);

@@ -47,7 +47,7 @@ void directory::on_holdings_added(const protocol::holdings_added& added) {
   const auto device = node->second.devices.at(added.device).life;
   for (const auto& shard : added.shards) {
     holdings_.add(device, shard);
-    referrals_.holds(device, shard.shard);
+    shard.is_whole() ? referrals_.holds(device, shard.shard) : referrals_.brings(device, shard.shard);
   }
   tell_soon();
 }
@@ -129,8 +129,9 @@ void directory::remind_later() {
 // nobody asks the store for it meanwhile.
 std::vector<protocol::holder_list> directory::to_messages(const policy::referral_news& news) const {
   std::map<policy::device_life, std::vector<protocol::shard_location>> by_device;
-  for (const auto& [device, shard] : news.holders)
-    if (const auto* at = holdings_.find(device, shard)) by_device[device].push_back(*at);
+  for (const auto* part : {&news.holders, &news.parts})
+    for (const auto& [device, shard] : *part)
+      if (const auto* at = holdings_.find(device, shard)) by_device[device].push_back(*at);
   std::vector<protocol::holder_list> parts(1);
   parts[0].expected = news.awaited;
   parts[0].not_expected = news.not_awaited;

@@ -65,6 +65,7 @@ weight_store::interface::behavior_type weight_store::make_behavior() {
       [this](protocol::drop_atom) { return on_drop(); },
       [this](protocol::stop_atom) { on_stop(); },
       [this](const local<staging_ended>& ended) { on_staging_ended(*ended.value); },
+      [this](const local<staging_progress>& progress) { on_staging_progress(*progress.value); },
       [this](const local<cache_grew>&) { on_room(); },
       [this](const local<weights::cache_finding>& finding) { on_found(*finding.value); },
   };
@@ -193,22 +194,41 @@ void weight_store::stage(uint64_t id) {
       {shard.digest, shard.size_bytes, shard.chunk_checksums, options_.store->object_path(shard.digest)},
       [notify = notifier<interface>(self_), id](weights::staged result) {
         notify(make_local(staging_ended{id, std::move(result)}));
+      },
+      [notify = notifier<interface>(self_), id](weights::staged_part part) {
+        notify(make_local(staging_progress{id, part}));
       });
 }
 
+void weight_store::on_staging_progress(const staging_progress& progress) {
+  const auto found = stagings_.find(progress.staging);
+  if (found == stagings_.end()) return;
+  const auto& [promise, holder, shard, rooms] = found->second;
+  auto place = place_of(shard, progress.part.offset_bytes);
+  place.chunks = progress.part.chunks;
+  if (const auto to = caf::actor_cast<protocol::transfer_actor>(holder))
+    self_->send(to, protocol::stage_progress{place, std::string(options_.cache->disk_path())});
+}
+
+protocol::shard_location weight_store::place_of(const weights::shard_entry& shard, uint64_t offset_bytes) const {
+  return {shard.digest, options_.slab.region, options_.slab.generation, offset_bytes, shard.size_bytes};
+}
+
 void weight_store::on_staging_ended(staging_ended& ended) {
-  if (!ended.result.lease && ended.result.lease.error().code == core::errc::busy) return wait_for_room(ended.staging);
+  const auto& outcome = ended.result.outcome;
+  if (!outcome && outcome.error().code == core::errc::busy) return wait_for_room(ended.staging);
   auto entry = stagings_.extract(ended.staging);
   if (!entry || !leases_.contains(entry.mapped().holder)) { // it has ended meanwhile
-    if (ended.result.lease) ended.result.lease->release();
+    ended.result.lease.release();
     return on_room();
   }
   auto& [promise, holder, shard, rooms] = entry.mapped();
   protocol::stage_reply reply;
   reply.disk_path = options_.cache->disk_path();
   reply.bad_chunks = ended.result.bad_chunks;
-  if (!ended.result.lease) {
-    const auto& why = ended.result.lease.error();
+  leases_.at(holder).emplace(shard.digest, std::move(ended.result.lease));
+  if (!outcome) {
+    const auto& why = outcome.error();
     reply.error = why.message;
     if (why.code == core::errc::corrupt || why.code == core::errc::not_found) // the log has it; tenants read this
       reply.error = "it is damaged in the store: publish the model's folder again";
@@ -217,12 +237,10 @@ void weight_store::on_staging_ended(staging_ended& ended) {
     promise.deliver(std::move(reply));
     return on_room(); // what it was to be read into
   }
-  leases_.at(holder).emplace(shard.digest, std::move(*ended.result.lease));
   reply.staged = true;
   reply.was_cached = !ended.result.from_disk;
   reply.read_us = ended.result.end_us - ended.result.start_us;
-  reply.location = {shard.digest, options_.slab.region, options_.slab.generation, ended.result.offset_bytes,
-                    shard.size_bytes};
+  reply.location = place_of(shard, ended.result.offset_bytes);
   promise.deliver(std::move(reply));
 }
 

@@ -51,9 +51,14 @@ public:
     uint64_t staging = 0;
     weights::staged result;
   };
+  struct staging_progress {
+    uint64_t staging = 0;
+    weights::staged_part part;
+  };
   struct cache_grew {};
   using interface =
-      protocol::weight_store_actor::extend<protocol::takes<local<staging_ended>>, protocol::takes<local<cache_grew>>,
+      protocol::weight_store_actor::extend<protocol::takes<local<staging_ended>>,
+                                           protocol::takes<local<staging_progress>>, protocol::takes<local<cache_grew>>,
                                            protocol::takes<local<weights::cache_finding>>>;
   static constexpr const char* actor_name = "fastptm.weight_store";
 
@@ -97,6 +102,7 @@ private:
   // -- from transfers -------------------------------------------------------------------------------------------------
   caf::result<protocol::stage_reply> on_stage(const protocol::stage_request& request);
   void stage(uint64_t id);
+  void on_staging_progress(const staging_progress& progress);
   void on_staging_ended(staging_ended& ended);
   void wait_for_room(uint64_t staging);
   void on_room();
@@ -125,6 +131,7 @@ private:
   void load_catalogue();
   protocol::model_row add_model(const weights::catalogue_entry& entry, const weights::manifest& set);
   const weights::shard_entry* find_shard(const protocol::stage_request& request) const;
+  protocol::shard_location place_of(const weights::shard_entry& shard, uint64_t offset_bytes) const;
 
   interface::pointer self_;
   const weight_store_options options_;

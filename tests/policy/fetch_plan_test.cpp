@@ -115,6 +115,48 @@ TEST(FetchPlan, FetchesLaterShardsWhileAnEarlierOneHasNoSource) {
   EXPECT_EQ(plan.next(0)->shard, 0u);
 }
 
+TEST(FetchPlan, AsksForTheFirstChunksOfAShardThatIsStillComingToItsSource) {
+  fetch_plan plan({}, std::vector<uint64_t>{6 * chunk, chunk});
+  const auto store = plan.add_source(source_kind::disk, 0);
+  plan.add_holding(store, 0, 2);
+  auto taken = take_all(plan);
+  ASSERT_EQ(taken.size(), 2u);
+  EXPECT_EQ(plan.starved_shards(), (std::vector<uint32_t>{0, 1})) << "nobody has the next chunk yet";
+  plan.add_holding(store, 0, 3);
+  EXPECT_EQ(plan.starved_shards(), std::vector<uint32_t>{1});
+  EXPECT_EQ(plan.next(0)->chunk, 2u);
+  EXPECT_FALSE(plan.next(0));
+  plan.add_holding(store, 0);
+  for (const auto& fetch : taken) {
+    plan.on_landed(fetch, 10);
+    plan.on_verified(fetch);
+  }
+  taken = take_all(plan);
+  ASSERT_EQ(taken.size(), 3u);
+  EXPECT_EQ(taken[0].chunk, 3u);
+}
+
+TEST(FetchPlan, TakesTheRestElsewhereOfAShardThatASourceHasAPartOf) {
+  fetch_plan plan({}, std::vector<uint64_t>{8 * chunk});
+  const auto part = plan.add_source(source_kind::peer_device, 100 * gigabyte_per_s);
+  plan.add_holding(part, 0, 2);
+  const auto whole = add_full_source(plan, 1, source_kind::disk, gigabyte_per_s / 10);
+  for (const auto& fetch : take_all(plan)) EXPECT_EQ(fetch.source, fetch.chunk < 2 ? part : whole);
+  EXPECT_EQ(plan.in_flight(), 6u);
+}
+
+TEST(FetchPlan, AsksAgainWhoHasAPartForAChunkOfItThatCameBack) {
+  fetch_plan plan({}, std::vector<uint64_t>{8 * chunk});
+  const auto part = plan.add_source(source_kind::disk, 0);
+  plan.add_holding(part, 0, 3);
+  const auto taken = take_all(plan);
+  ASSERT_EQ(taken.size(), 3u);
+  plan.on_failed(taken[1], fetch_failure::cancelled, 10);
+  EXPECT_TRUE(plan.starved_shards().empty());
+  EXPECT_EQ(plan.next(20)->chunk, 1u);
+  EXPECT_EQ(plan.starved_shards(), std::vector<uint32_t>{0});
+}
+
 TEST(FetchPlan, GivesTimeInProportionToWhatIsQueued) {
   fetch_plan_options options;
   options.lone_late_us = 1000;

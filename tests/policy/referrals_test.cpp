@@ -171,6 +171,39 @@ TEST_F(Referrals, RemindsTheEndOfAChainWhileItsBeginningGetsOn) {
   EXPECT_EQ(reminded().size(), 2u);
 }
 
+TEST_F(Referrals, TellsWhoWaitsForALoadWhatPartsOfShardsItHas) {
+  join_all(1, 4);
+  for (uint32_t i = 1; i <= 3; ++i) search(i, first_shards(2));
+  using part = std::pair<device_life, digest>;
+  const auto parts = [&] {
+    std::map<uint32_t, std::vector<part>> all;
+    for (const auto& [by, news] : referrals_.take_all_news()) {
+      EXPECT_THAT(news.holders, IsEmpty());
+      all[by.value] = news.parts;
+    }
+    return all;
+  };
+  referrals_.brings({1}, shard(0));
+  referrals_.brings({1}, shard(0));
+  EXPECT_THAT(parts(), ElementsAre(testing::Pair(2u, ElementsAre(part({1}, shard(0))))));
+  EXPECT_THAT(parts(), IsEmpty()) << "once";
+  EXPECT_THAT(search(4, {shard(0)}).parts, IsEmpty()) << "it waits for 3, which has nothing yet";
+  referrals_.brings({2}, shard(0));
+  EXPECT_THAT(parts(), ElementsAre(testing::Pair(3u, ElementsAre(part({2}, shard(0))))));
+  referrals_.end_search({3});
+  EXPECT_THAT(referrals_.take_all_news()[0].second.parts, ElementsAre(part({2}, shard(0)))) << "4 waits for 2 now";
+  hold(2, 0);
+  EXPECT_EQ(told(), (std::map<uint32_t, std::vector<uint32_t>>{{4, {2}}})) << "the rest";
+}
+
+TEST_F(Referrals, TellsNobodyOfPartsOfWhatIsNotLookedFor) {
+  join_all(1, 2);
+  referrals_.brings({1}, shard(0));
+  search(2, {shard(0)});
+  referrals_.brings({1}, shard(0)); // an earlier load's, that has been given up
+  EXPECT_THAT(referrals_.take_all_news(), IsEmpty());
+}
+
 TEST_F(Referrals, WaitsForEarlierLoadsOnly) {
   join_all(1, 2);
   EXPECT_THAT(search(2, {shard(0)}).awaited, IsEmpty());

@@ -37,6 +37,24 @@ TEST(Staging, AwaitsWhatAnotherDeviceIsLoading) {
   EXPECT_THAT(s.located(), ElementsAre(0)) << "it was awaited long enough";
 }
 
+TEST(Staging, GoesOnWaitingForALoadThatBringsItInParts) {
+  staging s(options, 1, start_us);
+  s.expected(0, true, start_us);
+  EXPECT_TRUE(s.partly_offered(0, start_us + options.await_us - 1));
+  EXPECT_THAT(s.overdue(start_us + options.await_us), IsEmpty());
+  EXPECT_EQ(s.starved(0), answer::wait) << "the rest is on its way";
+  s.verified(0);
+  EXPECT_FALSE(s.partly_offered(0, start_us)) << "it is here";
+}
+
+TEST(Staging, SaysThatTheStoreMayLetGoOfWhatWasTakenWhileItWasRead) {
+  staging s(options, 2, start_us);
+  EXPECT_THAT(s.located(), ElementsAre(0, 1));
+  EXPECT_FALSE(s.verified(0)) << "the store still reads it";
+  EXPECT_TRUE(s.staged(0));
+  EXPECT_FALSE(s.staged(1));
+}
+
 TEST(Staging, TakesWhatIsFoundWhenItIsLookedForAgain) {
   staging s(options, 1, start_us);
   s.expected(0, true, start_us);

@@ -77,7 +77,7 @@ void loader::add_holdings(uint32_t source, const std::vector<shard_location>& ho
   {
     const core::mutex_lock lock(mutex_);
     for (const auto& held : holds) {
-      plan_.add_holding(source, held.shard);
+      plan_.add_holding(source, held.shard, held.chunks);
       sources_[source]->holds[held.shard] = held;
     }
     last_starved_.clear();
@@ -255,7 +255,11 @@ void loader::note_checked(const arrival& what, uint64_t checksum, actions& out) 
   report.bytes += fetch.length_bytes;
   ++report.chunks;
   progress_us_ = clock_.now_us();
-  if (!plan_.on_verified(fetch)) return;
+  const auto first_ones = plan_.first_verified(fetch.shard);
+  if (!plan_.on_verified(fetch)) {
+    if (const auto now = plan_.first_verified(fetch.shard); now > first_ones) out.parts.emplace_back(fetch.shard, now);
+    return;
+  }
   last_shard_us_ = progress_us_; // not of a chunk that came twice, which may be later
   out.verified.push_back(fetch.shard);
 }
@@ -372,6 +376,8 @@ std::vector<loader::refusal> loader::call_out(actions what) {
     if (auto launched = launch(token); !launched) refused.push_back({token, std::move(launched.error())});
   for (const auto shard : what.verified)
     if (callbacks_.shard_verified) callbacks_.shard_verified(shard);
+  if (callbacks_.part_verified)
+    for (const auto& [shard, chunks] : what.parts) callbacks_.part_verified(shard, chunks);
   for (const auto& each : what.checks) {
     auto checked = [self = shared_from_this(), each](uint64_t checksum) { self->on_checked(each, checksum); };
     if (each.buffer == nullptr)

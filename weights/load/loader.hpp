@@ -36,6 +36,8 @@ struct shard_location {
   uint64_t region = 0;
   uint64_t generation = 0;
   uint64_t offset_bytes = 0;
+  // Fewer than the shard has: it is still coming there, and these, its first ones, have come.
+  uint32_t chunks = policy::fetch_plan::all_chunks;
 };
 
 struct load_source {
@@ -63,6 +65,8 @@ struct loader_options {
 // while the loader is locked. An actor turns each into a message to itself.
 struct loader_callbacks {
   std::function<void(uint32_t shard)> shard_verified; // all its bytes are checked: may be computed with and served on
+  // So many of its first chunks are, and may be served on. Threads overlap: it may come late. May be unset.
+  std::function<void(uint32_t shard, uint32_t chunks)> part_verified;
   std::function<void(const std::string& node, const core::error& why)> source_failed; // out of this load
   // These shards have no usable source now. Answer with add_source or add_holdings (or wait for what is being staged),
   // or with give_up. Repeated only after more sources were lost. Unset: the load fails at once.
@@ -134,6 +138,7 @@ private:
     std::vector<std::pair<transport::fetcher*, transport::peer_address>> closes;
     std::vector<arrival> checks;
     std::vector<uint32_t> verified;
+    std::vector<std::pair<uint32_t, uint32_t>> parts; // shards, and how many of their first chunks are verified
     std::vector<std::pair<std::string, core::error>> failures;
     std::vector<uint32_t> starved;
     std::optional<core::time_us> look_at_us;

@@ -31,6 +31,8 @@ struct disk_reader::job {
   int file = -1;
   size_t next_chunk = 0;
   size_t in_flight = 0;
+  std::vector<bool> right; // by chunk
+  uint32_t told_chunks = 0;
 
   ~job() {
     if (file >= 0) close(file);
@@ -61,10 +63,22 @@ struct disk_reader::job {
 
   void check(size_t chunk) {
     const auto found = chunk_checksum(what.target.address + offset_of(chunk), length_of(chunk));
-    if (found == what.chunk_checksums[chunk]) return;
+    if (found == what.chunk_checksums[chunk]) return note_right(chunk);
     ++result.bad_chunks;
     if (!result.first_wrong || chunk < result.first_wrong->chunk)
       result.first_wrong = {static_cast<uint32_t>(chunk), what.chunk_checksums[chunk], found};
+  }
+
+  // Reads end in any order: a chunk counts when all before it are there.
+  void note_right(size_t chunk) {
+    if (!what.progress) return;
+    right.resize(what.chunk_checksums.size());
+    right[chunk] = true;
+    auto first_ones = told_chunks;
+    while (first_ones < right.size() && right[first_ones]) ++first_ones;
+    if (first_ones == told_chunks || first_ones == right.size()) return; // the outcome says the rest
+    told_chunks = first_ones;
+    what.progress(told_chunks);
   }
 
   void check_all() {
@@ -204,7 +218,7 @@ core::result<void> disk_reader::submit(disk_read what, std::function<void(disk_r
 core::result<void> disk_reader::check_again(core::memory_region target, std::vector<uint64_t> chunk_checksums,
                                             std::function<void(disk_read_result)> done) {
   auto made = std::make_shared<job>();
-  made->what = {{}, target, std::move(chunk_checksums)};
+  made->what = {{}, target, std::move(chunk_checksums), {}};
   made->in_memory = true;
   made->done = std::move(done);
   return queue(std::move(made));

@@ -131,73 +131,95 @@ uint64_t host_cache::present_bytes() const {
 
 // -- staging ----------------------------------------------------------------------------------------------------------
 
-void host_cache::stage(stage_request request, std::function<void(staged)> done) {
+void host_cache::stage(stage_request request, std::function<void(staged)> done,
+                       std::function<void(staged_part)> progress) {
+  auto who = std::make_shared<const waiter>(std::move(done), std::move(progress));
   core::mutex_lock lock(mutex_);
   if (const auto found = entries_.find(request.shard); found != entries_.end()) {
     auto& entry = found->second;
     entry.unneeded = false;
     if (entry.at != state::verified) {
-      entry.waiters.push_back(std::move(done));
+      entry.waiting.push_back(std::move(who));
       return;
     }
     ++entry.leases;
     recency_.splice(recency_.end(), recency_, entry.place);
     const auto offset = entry.offset_bytes;
     lock.unlock();
-    return hand_out(request.shard, offset, {std::move(done)}, nullptr);
+    return hand_out(request.shard, offset, {std::move(who)}, nullptr);
   }
   const auto offset = make_room(request.size_bytes);
   if (!offset) {
     lock.unlock();
-    return done({core::fail(offset.error()), 0, false, 0, 0, 0});
+    staged refused;
+    refused.outcome = core::fail(offset.error());
+    return who->done(std::move(refused));
   }
   auto& entry = entries_[request.shard];
   entry.what = request;
   entry.offset_bytes = *offset;
   entry.place = recency_.insert(recency_.end(), request.shard);
-  entry.waiters.push_back(std::move(done));
+  entry.waiting.push_back(std::move(who));
   const auto target = memory_.region().slice(*offset, request.size_bytes);
   lock.unlock();
   const auto asked =
-      disk_.submit({std::move(request.file), target, std::move(request.chunk_checksums)},
+      disk_.submit({std::move(request.file), target, std::move(request.chunk_checksums),
+                    [this, shard = request.shard](uint32_t chunks) { on_part(shard, chunks); }},
                    [this, shard = request.shard](disk_read_result result) { on_read(shard, std::move(result)); });
   if (!asked) on_read(request.shard, {core::fail(asked.error()), 0, {}, 0, 0});
+}
+
+void host_cache::on_part(const core::digest& shard, uint32_t chunks) {
+  core::mutex_lock lock(mutex_);
+  auto& entry = entries_.at(shard);
+  auto to = entry.waiting;
+  std::erase_if(to, [](const auto& one) { return !one->progress; });
+  entry.is_partly_told |= !to.empty();
+  const auto offset = entry.offset_bytes;
+  lock.unlock();
+  for (const auto& one : to) one->progress({offset, chunks});
+}
+
+// What somebody may be reading stays in its place, damaged or not.
+bool host_cache::is_leased(const waiter& one, bool is_good, bool is_partly_told) {
+  return is_good || (is_partly_told && one.progress);
 }
 
 void host_cache::on_read(const core::digest& shard, disk_read_result result) {
   core::mutex_lock lock(mutex_);
   auto& entry = entries_.at(shard);
-  const auto waiters = std::exchange(entry.waiters, {});
+  const auto to = std::exchange(entry.waiting, {});
   const auto offset = entry.offset_bytes;
+  const bool is_partly_told = entry.is_partly_told;
+  const auto leases = std::ranges::count_if(
+      to, [&](const auto& one) { return is_leased(*one, result.outcome.has_value(), is_partly_told); });
+  entry.leases = static_cast<uint32_t>(leases);
   entry.at = state::verified;
-  if (result.outcome)
-    entry.leases = static_cast<uint32_t>(waiters.size());
-  else
-    forget(shard);
+  if (!result.outcome) condemn(shard);
   lock.unlock();
   if (!result.outcome) {
     const auto& why = result.outcome.error();
     if (why.code == core::errc::corrupt || why.code == core::errc::not_found)
       tell({cache_finding::kind::damaged_object, shard, why.message});
   }
-  hand_out(shard, offset, waiters, &result);
+  hand_out(shard, offset, to, &result, is_partly_told);
 }
 
 // Their leases are counted already. `read` is how it came from the disk for them; null: it was here.
-void host_cache::hand_out(const core::digest& shard, uint64_t offset_bytes, const std::vector<waiter>& to,
-                          const disk_read_result* read) {
-  for (const auto& done : to) {
-    staged out{cache_lease(), offset_bytes, read != nullptr, 0, 0, 0};
+void host_cache::hand_out(const core::digest& shard, uint64_t offset_bytes, const waiters& to,
+                          const disk_read_result* read, bool is_partly_told) {
+  for (const auto& one : to) {
+    staged out;
+    out.offset_bytes = offset_bytes;
+    out.from_disk = read != nullptr;
     if (read != nullptr) {
+      out.outcome = read->outcome;
       out.bad_chunks = read->bad_chunks;
       out.start_us = read->start_us;
       out.end_us = read->end_us;
     }
-    if (read != nullptr && !read->outcome)
-      out.lease = core::fail(read->outcome.error());
-    else
-      out.lease = cache_lease(this, shard, offset_bytes);
-    done(std::move(out));
+    if (is_leased(*one, out.outcome.has_value(), is_partly_told)) out.lease = cache_lease(this, shard, offset_bytes);
+    one->done(std::move(out));
   }
 }
 
@@ -222,7 +244,7 @@ void host_cache::check_again(const core::digest& shard, uint64_t offset_bytes) {
 void host_cache::on_checked(const core::digest& shard, const disk_read_result& result) {
   core::mutex_lock lock(mutex_);
   auto& entry = entries_.at(shard);
-  const auto waiters = std::exchange(entry.waiters, {});
+  const auto to = std::exchange(entry.waiting, {});
   const auto offset = entry.offset_bytes;
   const auto what = entry.what;
   entry.at = state::verified;
@@ -230,7 +252,7 @@ void host_cache::on_checked(const core::digest& shard, const disk_read_result& r
   if (is_damaged) {
     condemn(shard);
   } else {
-    entry.leases += static_cast<uint32_t>(waiters.size());
+    entry.leases += static_cast<uint32_t>(to.size());
     if (entry.is_idle() && entry.unneeded) forget(shard);
   }
   lock.unlock();
@@ -238,8 +260,8 @@ void host_cache::on_checked(const core::digest& shard, const disk_read_result& r
     tell({cache_finding::kind::damaged_copy, shard, result.outcome.error().message});
   else if (result.outcome)
     tell({cache_finding::kind::good_copy, shard, {}});
-  if (!is_damaged) return hand_out(shard, offset, waiters, nullptr);
-  for (const auto& done : waiters) stage(what, done); // from the disk: the first of them reads
+  if (!is_damaged) return hand_out(shard, offset, to, nullptr);
+  for (const auto& one : to) stage(what, one->done, one->progress); // from the disk: the first of them reads
 }
 
 void host_cache::when_found(std::function<void(cache_finding)> found) {

@@ -53,11 +53,18 @@ struct stage_request {
   std::filesystem::path file; // its object
 };
 
+// The first chunks of a shard that is being read: in the slab and verified.
+struct staged_part {
+  uint64_t offset_bytes = 0; // in the slab
+  uint32_t chunks = 0;
+};
+
 struct staged {
-  core::result<cache_lease> lease; // corrupt: the object is damaged, nothing was cached. does_not_fit: larger than the
-                                   // slab. busy: everything else is leased, try again later
-  uint64_t offset_bytes = 0;       // in the slab
-  bool from_disk = false;          // false: it was cached already
+  core::result<void> outcome; // corrupt: the object is damaged, nothing is cached. does_not_fit: larger than the slab.
+                              // busy: everything else is leased, try again later
+  cache_lease lease;          // also of a failure, where a part was told before: it stays there for as long
+  uint64_t offset_bytes = 0;  // in the slab
+  bool from_disk = false;     // false: it was cached already
   uint32_t bad_chunks = 0;
   core::time_us start_us = 0; // of the read, where there was one
   core::time_us end_us = 0;
@@ -86,8 +93,9 @@ public:
   // when it returns, the rest comes on a thread of its own: a GiB takes up to three seconds.
   static core::result<std::unique_ptr<host_cache>> create(uint64_t size_bytes, object_reader& disk);
 
-  // Several stagings of one shard share one read.
-  void stage(stage_request request, std::function<void(staged)> done);
+  // Several stagings of one shard share one read. `progress` comes before `done`, on the disk reader's thread, as the
+  // shard's first chunks do: with the next of them, for whoever comes while it is being read.
+  void stage(stage_request request, std::function<void(staged)> done, std::function<void(staged_part)> progress = {});
 
   // Called after every step by which the slab has grown, until it is all there; on a thread of its own.
   void when_grown(std::function<void()> grown);
@@ -117,7 +125,11 @@ public:
 
 private:
   friend class cache_lease;
-  using waiter = std::function<void(staged)>;
+  struct waiter {
+    std::function<void(staged)> done;
+    std::function<void(staged_part)> progress;
+  };
+  using waiters = std::vector<std::shared_ptr<const waiter>>;
   enum class state : uint8_t { reading, checking, verified };
   struct cached_shard {
     stage_request what; // as it was staged, to be looked at and read again
@@ -125,7 +137,8 @@ private:
     uint32_t leases = 0;
     state at = state::reading;
     bool unneeded = false;                   // goes with its last lease
-    std::vector<waiter> waiters;             // until it is verified
+    bool is_partly_told = false;             // those who wait may be reading its first chunks
+    waiters waiting;                         // until it is verified
     std::list<core::digest>::iterator place; // in recency_
     bool is_idle() const { return leases == 0 && at == state::verified; }
   };
@@ -141,10 +154,12 @@ private:
   core::result<uint64_t> make_room(uint64_t size_bytes) FASTPTM_REQUIRES(mutex_);
   void forget(const core::digest& shard) FASTPTM_REQUIRES(mutex_);
   void condemn(const core::digest& shard) FASTPTM_REQUIRES(mutex_);
+  void on_part(const core::digest& shard, uint32_t chunks);
   void on_read(const core::digest& shard, disk_read_result result);
   void on_checked(const core::digest& shard, const disk_read_result& result);
-  void hand_out(const core::digest& shard, uint64_t offset_bytes, const std::vector<waiter>& to,
-                const disk_read_result* read);
+  void hand_out(const core::digest& shard, uint64_t offset_bytes, const waiters& to, const disk_read_result* read,
+                bool is_partly_told = false);
+  static bool is_leased(const waiter& one, bool is_good, bool is_partly_told);
   void tell(cache_finding finding);
 
   transport::sealed_memory memory_;

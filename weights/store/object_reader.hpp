@@ -19,6 +19,9 @@ struct disk_read {
   std::filesystem::path file; // a regular file of exactly target.size_bytes, a multiple of 4 KiB
   core::memory_region target; // aligned to 4 KiB; the caller's until the callback
   std::vector<uint64_t> chunk_checksums;
+  // So many of its first chunks are in the target and right; rising, before the outcome, on the same thread. May be
+  // empty; not every reader calls it.
+  std::function<void(uint32_t chunks)> progress{};
 };
 
 struct disk_read_result {

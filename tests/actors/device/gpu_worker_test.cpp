@@ -156,7 +156,7 @@ protected:
   weights::scrubber scrubber_{{.bytes_per_s = 0}, exports_, world_.clock()}; // looks when the test says so
   loading_environment environment_;
   std::unique_ptr<gpu::device> device_ =
-      gpu::host::make_host_device({"host0", 2 << 20, 1}, gpu::host::best_isa()).value();
+      gpu::host::make_host_device({"host0", 16 << 20, 1}, gpu::host::best_isa()).value();
   engine::runner runner_{*device_};
   caf::actor directory_, store_;
   gpu_worker_actor worker_;
@@ -210,6 +210,44 @@ TEST_F(GpuWorker, TellsTheFirstShardAtOnceAndWhatFollowsCloselyTogether) {
   EXPECT_EQ(held_messages_, 2u);
   land();
   EXPECT_EQ(held_.size(), shards) << "the load has ended";
+}
+
+TEST_F(GpuWorker, LetsOthersReadTheFirstChunksOfAShardUnderTheNameThatAllOfItWillHave) {
+  auto shape = tests::tiny_shape;
+  shape.vocabulary = 40 << 10; // its embeddings take three chunks
+  const auto large = tests::set_of(shape, 1);
+  ASSERT_EQ(large.shards[0].chunk_checksums.size(), 3u);
+  order_load(1, 5, large, places_from(0, large));
+  land();
+  ASSERT_EQ(held_.size(), 1u);
+  EXPECT_EQ(held_[0].chunks, 1u);
+  const transport::remote_range range{held_[0].region, held_[0].generation, 0, 4 << 20};
+  EXPECT_TRUE(exports_.pin(range));
+  exports_.unpin(range);
+  land();
+  world_.advance(10'000);
+  EXPECT_EQ(held_.back().chunks, 2u);
+  land_all();
+  world_.advance(10'000);
+  const auto whole =
+      std::ranges::find_if(held_, [&](const auto& one) { return one.shard == held_[0].shard && one.is_whole(); });
+  ASSERT_NE(whole, held_.end());
+  EXPECT_EQ(whole->region, held_[0].region);
+  EXPECT_EQ(whole->generation, held_[0].generation);
+}
+
+TEST_F(GpuWorker, TakesBackThePartsOfALoadThatIsGivenUp) {
+  auto shape = tests::tiny_shape;
+  shape.vocabulary = 40 << 10;
+  const auto large = tests::set_of(shape, 1);
+  order_load(1, 5, large, places_from(0, large));
+  land();
+  ASSERT_EQ(held_.size(), 1u);
+  caf::anon_send(worker_, cancel_atom_v, core::load_id{1});
+  world_.run();
+  EXPECT_THAT(dropped_, ElementsAre(held_[0].shard));
+  EXPECT_FALSE(exports_.pin({held_[0].region, held_[0].generation, 0, 4096}));
+  EXPECT_EQ(used_bytes(), 0u);
 }
 
 TEST_F(GpuWorker, TellsWhatIsSharedWithOtherTenantsApart) {

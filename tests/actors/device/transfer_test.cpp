@@ -222,6 +222,92 @@ TEST_F(Transfer, AsksTheDirectoryForOthersBeforeTheStore) {
   EXPECT_TRUE(ended_[0].outcome);
 }
 
+TEST_F(Transfer, TakesTheFirstChunksOfAShardWhileTheStoreReadsTheRest) {
+  store_waits_ = true;
+  begin({3});
+  EXPECT_TRUE(fetcher_.asked.empty());
+  stage_progress first{{shard(0), 9, 1, 8192, 3 * chunk, 2}, "io_uring"};
+  caf::anon_send(transfer_, first);
+  world_.run();
+  ASSERT_EQ(fetcher_.asked.size(), 2u);
+  EXPECT_EQ(fetcher_.asked[1].request.source.offset_bytes, 8192 + chunk);
+  land();
+  land();
+  EXPECT_TRUE(verified_.empty());
+  EXPECT_EQ(staged_.size(), 1u) << "what is being read is not asked for again";
+  stage_reply_.staged = true;
+  stage_reply_.location = first.location;
+  stage_reply_.location.chunks = shard_location::all_chunks;
+  caf::anon_send(store_, stage_reply_);
+  world_.run();
+  land();
+  EXPECT_EQ(released_, std::vector{shard(0)});
+  ASSERT_EQ(ended_.size(), 1u);
+  ASSERT_TRUE(ended_[0].outcome);
+  ASSERT_EQ(ended_[0].report.sources.size(), 1u);
+  EXPECT_EQ(ended_[0].report.sources[0].chunks, 3u);
+  EXPECT_EQ(ended_[0].report.sources[0].path, "io_uring");
+}
+
+TEST_F(Transfer, TakesPartsFromTheDeviceWhoseLoadItWaitsFor) {
+  holders_.expected = {shard(0)};
+  begin({3});
+  EXPECT_TRUE(fetcher_.asked.empty());
+  const auto tell = [this](uint32_t chunks) {
+    holder_list news;
+    news.rows = {{{}, "worker-1/host0", {{shard(0), 7, 1, 0, 3 * chunk, chunks}}}};
+    news.rows[0].peer.node = "worker-1";
+    news.rows[0].peer.incarnation = 1;
+    caf::anon_send(transfer_, news);
+    world_.run();
+  };
+  tell(1);
+  EXPECT_EQ(fetcher_.asked.size(), 1u);
+  tell(1);
+  EXPECT_EQ(fetcher_.asked.size(), 1u) << "no news";
+  tell(2);
+  EXPECT_EQ(fetcher_.asked.size(), 2u);
+  land();
+  land();
+  EXPECT_TRUE(staged_.empty()) << "the rest is on its way";
+  tell(shard_location::all_chunks);
+  ASSERT_EQ(fetcher_.asked.size(), 1u);
+  EXPECT_EQ(fetcher_.asked[0].node, "worker-1");
+  land();
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_TRUE(ended_[0].outcome);
+  EXPECT_EQ(ended_[0].report.sources.size(), 1u) << "it is one source all the while";
+}
+
+TEST_F(Transfer, GivesBackAtOnceWhatPeersHaveBroughtWhileTheStoreReadIt) {
+  store_waits_ = true;
+  begin({1, 1});
+  let_a_peer_hold(1);
+  caf::anon_send(transfer_, holders_);
+  world_.run();
+  land();
+  EXPECT_EQ(verified_, std::vector<uint32_t>{0});
+  EXPECT_TRUE(released_.empty()) << "the store still reads it";
+  stage_reply_.staged = true;
+  caf::anon_send(store_, stage_reply_);
+  world_.run();
+  EXPECT_EQ(released_, std::vector{shard(0)});
+}
+
+TEST_F(Transfer, EndsWithTheReasonWhenAnObjectIsDamagedBehindItsFirstChunks) {
+  store_waits_ = true;
+  begin({2});
+  caf::anon_send(transfer_, stage_progress{{shard(0), 9, 1, 0, 2 * chunk, 1}, "io_uring"});
+  world_.run();
+  land();
+  stage_reply_.error = "it is damaged in the store";
+  caf::anon_send(store_, stage_reply_);
+  world_.run();
+  ASSERT_EQ(ended_.size(), 1u);
+  ASSERT_FALSE(ended_[0].outcome);
+  EXPECT_THAT(ended_[0].outcome.error().message, HasSubstr("it is damaged in the store"));
+}
+
 TEST_F(Transfer, SaysWhyTheStoreCouldNotHelp) {
   stage_reply_.error = "its object is damaged";
   begin({1});

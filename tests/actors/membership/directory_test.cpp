@@ -356,6 +356,26 @@ TEST_F(Directory, TellsALoadOfAShardWhenTheLoadBeforeItHasIt) {
   end(child);
 }
 
+TEST_F(Directory, TellsALoadOfThePartsOfAShardThatTheLoadBeforeItHas) {
+  const auto first = ready("worker-0", 7), second = ready("worker-1", 8);
+  search root, child;
+  start(root, first, "worker-0/host0", 1, {numbered(1)});
+  start(child, second, "worker-1/host0", 2, {numbered(1)});
+  for (const uint32_t chunks : {1u, 3u})
+    caf::anon_send(directory_,
+                   protocol::holdings_added{first, "worker-0/host0", {{numbered(1), 3, 4, 0, 32 << 20, chunks}}});
+  world_.run();
+  ASSERT_GE(child.heard.size(), 2u);
+  ASSERT_EQ(child.heard.back().rows.size(), 1u);
+  EXPECT_EQ(child.heard.back().rows[0].shards[0].chunks, 3u);
+  EXPECT_FALSE(child.heard.back().rows[0].shards[0].is_whole());
+  EXPECT_EQ(root.heard.size(), 1u);
+  EXPECT_TRUE(holders(second, "worker-1/host0", numbered(1)).empty()) << "whoever asks anew hears of whole ones only";
+  hold(first, "worker-0/host0", numbered(1));
+  end(root);
+  end(child);
+}
+
 TEST_F(Directory, TellsManyShardsThatArriveTogetherInOneMessage) {
   const auto first = ready("worker-0", 7), second = ready("worker-1", 8);
   search one;

@@ -159,6 +159,71 @@ TEST_F(WeightStore, ReadsAShardFromTheDiskOnceForAllWhoLoadIt) {
   EXPECT_EQ(second->location.offset_bytes, first->location.offset_bytes);
 }
 
+// A disk that tells of every object's first chunk before its end.
+class telling_reader final : public weights::object_reader {
+public:
+  explicit telling_reader(object_reader& disk) : disk_(disk) {}
+  core::result<void> submit(weights::disk_read what, std::function<void(weights::disk_read_result)> done) override {
+    return disk_.submit({what.file, what.target, what.chunk_checksums, {}},
+                        [progress = what.progress, done = std::move(done)](weights::disk_read_result result) {
+                          progress(1);
+                          done(std::move(result));
+                        });
+  }
+  core::result<void> check_again(core::memory_region target, std::vector<uint64_t> chunk_checksums,
+                                 std::function<void(weights::disk_read_result)> done) override {
+    return disk_.check_again(target, std::move(chunk_checksums), std::move(done));
+  }
+  std::string_view path() const override { return disk_.path(); }
+
+private:
+  object_reader& disk_;
+};
+
+class WeightStoreWhileItReads : public WeightStore {
+protected:
+  WeightStoreWhileItReads() {
+    caf::anon_send(store_, stop_atom_v);
+    cache_ = weights::host_cache::create(cache_bytes, reader_).value();
+    start();
+  }
+  stage_progress told() {
+    stage_progress told;
+    client_->receive([&](const stage_progress& part) { told = part; });
+    return told;
+  }
+  telling_reader reader_{*disk_};
+};
+
+TEST_F(WeightStoreWhileItReads, TellsWhoLoadsAShardWhatOfItCanBeTakenAlready) {
+  ASSERT_TRUE(publish("m", 1));
+  const auto wanted = staging_of("acme/m@1");
+  const auto reply = ask<stage_reply>(client_, wanted);
+  ASSERT_TRUE(reply && reply->staged) << reply->error;
+  const auto part = told();
+  EXPECT_EQ(part.location.chunks, 1u);
+  EXPECT_EQ(part.location.shard, wanted.shard);
+  EXPECT_EQ(part.location.offset_bytes, reply->location.offset_bytes);
+  EXPECT_EQ(part.location.region, reply->location.region);
+  EXPECT_EQ(part.disk_path, reply->disk_path);
+}
+
+// Its embeddings take more than half of the cache.
+TEST_F(WeightStoreWhileItReads, KeepsWhatItToldOfADamagedObjectUntilItIsReleased) {
+  ASSERT_TRUE(publish("m", 1, large_vocabulary));
+  const auto wanted = staging_of("acme/m@1");
+  const auto object = objects_.object_path(wanted.shard);
+  flip_a_byte_of(object);
+  EXPECT_FALSE(ask<stage_reply>(client_, wanted)->staged);
+  flip_a_byte_of(object);
+  caf::scoped_actor other(system_);
+  auto waiting = other->request(store_, patience, wanted);
+  EXPECT_EQ(ask<uint64_t>(client_, drop_atom_v), 0u) << "it may still be read from";
+  client_->send(store_, release_atom_v, wanted.shard);
+  waiting.receive([](const stage_reply& reply) { EXPECT_TRUE(reply.staged) << reply.error; },
+                  [](const caf::error& why) { ADD_FAILURE() << from_caf(why).message; });
+}
+
 TEST_F(WeightStore, SaysThatItDoesNotHaveAShard) {
   ASSERT_TRUE(publish("m", 1));
   auto wanted = staging_of("acme/m@1");

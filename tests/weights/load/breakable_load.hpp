@@ -129,6 +129,10 @@ struct breakable_load : testing::Test {
       EXPECT_EQ(std::memcmp(targets[shard].data(), originals[shard].data(), originals[shard].size()), 0);
       verified.push_back(shard);
     };
+    callbacks.part_verified = [this](uint32_t shard, uint32_t chunks) {
+      EXPECT_EQ(std::memcmp(targets[shard].data(), originals[shard].data(), chunks * chunk_bytes), 0);
+      parts.emplace_back(shard, chunks);
+    };
     callbacks.source_failed = [this](const std::string& node, const core::error& why) {
       failures.emplace_back(node, why.code);
     };
@@ -204,6 +208,7 @@ struct breakable_load : testing::Test {
   std::shared_ptr<loader> load;
 
   std::vector<uint32_t> verified;
+  std::vector<std::pair<uint32_t, uint32_t>> parts; // shards, and how many of their first chunks
   std::vector<std::pair<std::string, core::errc>> failures;
   std::vector<std::vector<uint32_t>> starved;
   std::optional<core::result<void>> outcome;

@@ -27,6 +27,36 @@ TEST_F(Loader, VerifiesShardsInLayerOrderFromOneSource) {
   EXPECT_NEAR(static_cast<double>(report.sources.front().rate_bps), slow_bps, slow_bps * 0.05);
 }
 
+TEST_F(Loader, TellsOfTheFirstChunksOfAShardAsTheyAreVerified) {
+  add_node("a", {.rate_bps = slow_bps});
+  make();
+  load->add_source(source("a"));
+  load->start();
+  run();
+  using part = std::pair<uint32_t, uint32_t>;
+  EXPECT_EQ(parts, (std::vector<part>{{0, 1}, {0, 2}, {2, 1}, {3, 1}, {3, 2}}));
+}
+
+TEST_F(Loader, FollowsASourceThatGetsItsShardsOnlyNow) {
+  add_node("a", {.rate_bps = slow_bps});
+  make(true);
+  auto of = source("a", {});
+  const auto number = load->add_source(of);
+  load->start();
+  const auto whole = source("a").holds;
+  for (auto held : whole) {
+    for (held.chunks = 1; held.chunks <= chunk_count(originals[held.shard].size()); ++held.chunks) {
+      load->add_holdings(number, {held});
+      run();
+      EXPECT_EQ(report.end_us, 0);
+    }
+    load->add_holdings(number, {whole[held.shard]});
+    run();
+  }
+  expect_all_right();
+  EXPECT_EQ(report.refetched_chunks, 0u);
+}
+
 TEST_F(Loader, TakesFromSeveralSourcesAtOnce) {
   add_node("a", {.rate_bps = slow_bps});
   add_node("b", {.rate_bps = slow_bps});

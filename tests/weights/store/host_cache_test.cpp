@@ -103,14 +103,14 @@ TEST_F(HostCache, ReadsFromDiskOnceAndThenFromMemory) {
   const auto shard = store(9 * mebibyte + 4096, 1);
   {
     const auto first = stage(shard);
-    ASSERT_TRUE(first.lease) << first.lease.error().message;
+    ASSERT_TRUE(first.outcome) << first.outcome.error().message;
     EXPECT_TRUE(first.from_disk);
     EXPECT_LT(first.start_us, first.end_us);
     EXPECT_TRUE(holds_right_bytes(first, shard));
   }
   std::filesystem::remove(shard.request.file);
   const auto second = stage(shard);
-  ASSERT_TRUE(second.lease);
+  ASSERT_TRUE(second.outcome);
   EXPECT_FALSE(second.from_disk);
   EXPECT_TRUE(holds_right_bytes(second, shard));
 }
@@ -119,8 +119,8 @@ TEST_F(HostCache, EvictsLeastRecentlyUsedFirst) {
   open(12 * mebibyte);
   const auto a = store(4 * mebibyte, 1), b = store(4 * mebibyte, 2), c = store(4 * mebibyte, 3),
              d = store(4 * mebibyte, 4);
-  for (const auto* shard : {&a, &b, &c, &a}) EXPECT_TRUE(stage(*shard).lease);
-  EXPECT_TRUE(stage(d).lease);
+  for (const auto* shard : {&a, &b, &c, &a}) EXPECT_TRUE(stage(*shard).outcome);
+  EXPECT_TRUE(stage(d).outcome);
   EXPECT_TRUE(cache->holds(a.request.shard));
   EXPECT_FALSE(cache->holds(b.request.shard));
   EXPECT_TRUE(cache->holds(c.request.shard));
@@ -133,11 +133,11 @@ TEST_F(HostCache, NeverEvictsWhatIsLeased) {
   auto lease_a = stage(a);
   auto lease_b = stage(b);
   const auto refused = stage(c);
-  ASSERT_FALSE(refused.lease);
-  EXPECT_EQ(refused.lease.error().code, core::errc::busy);
+  ASSERT_FALSE(refused.outcome);
+  EXPECT_EQ(refused.outcome.error().code, core::errc::busy);
   EXPECT_TRUE(holds_right_bytes(lease_a, a));
-  lease_b.lease->release();
-  EXPECT_TRUE(stage(c).lease);
+  lease_b.lease.release();
+  EXPECT_TRUE(stage(c).outcome);
   EXPECT_TRUE(holds_right_bytes(lease_a, a));
 }
 
@@ -148,11 +148,11 @@ TEST_F(HostCache, GrowsAtOnceWhenSomebodyNeedsRoom) {
   const auto shard = store(80 * mebibyte, 1);
   auto got = stage(shard);
   EXPECT_TRUE(tests::until([&] {
-    if (got.lease || got.lease.error().code != core::errc::busy) return true;
+    if (got.outcome || got.outcome.error().code != core::errc::busy) return true;
     got = stage(shard);
     return false;
   }));
-  ASSERT_TRUE(got.lease) << got.lease.error().message;
+  ASSERT_TRUE(got.outcome) << got.outcome.error().message;
   EXPECT_GE(cache->present_bytes(), 80 * mebibyte);
 }
 
@@ -164,7 +164,7 @@ TEST_F(HostCache, ComesToItsFullSizeAndStopsAtAnyMoment) {
 
 TEST_F(HostCache, RefusesWhatIsLargerThanItself) {
   open(4 * mebibyte);
-  EXPECT_EQ(stage(store(8 * mebibyte, 1)).lease.error().code, core::errc::does_not_fit);
+  EXPECT_EQ(stage(store(8 * mebibyte, 1)).outcome.error().code, core::errc::does_not_fit);
 }
 
 TEST_F(HostCache, ReportsDamageAndNeverCachesIt) {
@@ -174,26 +174,26 @@ TEST_F(HostCache, ReportsDamageAndNeverCachesIt) {
   shard.bytes[9 * mebibyte] ^= std::byte{1};
   write(shard);
   const auto damaged = stage(shard);
-  ASSERT_FALSE(damaged.lease);
-  EXPECT_EQ(damaged.lease.error().code, core::errc::corrupt);
+  ASSERT_FALSE(damaged.outcome);
+  EXPECT_EQ(damaged.outcome.error().code, core::errc::corrupt);
   EXPECT_EQ(damaged.bad_chunks, 2u);
   EXPECT_EQ(cache->used_bytes(), 0u);
   EXPECT_FALSE(cache->holds(shard.request.shard));
   shard.bytes[5 * mebibyte] ^= std::byte{1};
   shard.bytes[9 * mebibyte] ^= std::byte{1};
   write(shard);
-  EXPECT_TRUE(stage(shard).lease) << "a mended object is read again";
+  EXPECT_TRUE(stage(shard).outcome) << "a mended object is read again";
 }
 
 TEST_F(HostCache, ReportsMissingAndShortObjects) {
   open(32 * mebibyte);
   auto shard = store(2 * mebibyte, 1);
   std::filesystem::resize_file(shard.request.file, mebibyte);
-  EXPECT_EQ(stage(shard).lease.error().code, core::errc::corrupt);
+  EXPECT_EQ(stage(shard).outcome.error().code, core::errc::corrupt);
   std::filesystem::remove(shard.request.file);
-  EXPECT_EQ(stage(shard).lease.error().code, core::errc::not_found);
+  EXPECT_EQ(stage(shard).outcome.error().code, core::errc::not_found);
   std::filesystem::create_symlink("/etc/passwd", shard.request.file);
-  EXPECT_FALSE(stage(shard).lease);
+  EXPECT_FALSE(stage(shard).outcome);
 }
 
 TEST_F(HostCache, SharesOneReadAmongAllWhoAsk) {
@@ -211,17 +211,93 @@ TEST_F(HostCache, SharesOneReadAmongAllWhoAsk) {
   core::mutex_lock lock(mutex);
   while (results.size() < 5) came.wait(lock);
   for (const auto& each : results) {
-    ASSERT_TRUE(each.lease);
+    ASSERT_TRUE(each.outcome);
     EXPECT_EQ(each.offset_bytes, results[0].offset_bytes);
   }
   EXPECT_EQ(cache->used_bytes(), 16 * mebibyte);
+}
+
+// What a staging is told, in its order; several at once, for the same shard.
+struct HostCacheWhileItReads : HostCache {
+  struct account {
+    std::vector<staged_part> parts;
+    std::optional<staged> end;
+  };
+  // Stages and waits. `on_part` is called on the reader's thread.
+  account stage_in_parts(const stored_shard& shard, std::function<void(staged_part)> on_part = {}) {
+    core::mutex mutex;
+    core::condition came;
+    account out;
+    cache->stage(
+        shard.request,
+        [&](staged got) {
+          core::mutex_lock lock(mutex);
+          out.end = std::move(got);
+          came.notify_one();
+        },
+        [&](staged_part part) {
+          if (on_part) on_part(part);
+          core::mutex_lock lock(mutex);
+          out.parts.push_back(part);
+        });
+    core::mutex_lock lock(mutex);
+    while (!out.end) came.wait(lock);
+    return out;
+  }
+};
+
+TEST_F(HostCacheWhileItReads, TellsOfTheFirstChunksThatAreRight) {
+  open(64 * mebibyte);
+  const auto shard = store(33 * mebibyte, 1);
+  bool all_right = true;
+  const auto told = stage_in_parts(shard, [&](staged_part part) {
+    const auto* bytes = cache->slab().memory.address + part.offset_bytes;
+    all_right &= std::memcmp(bytes, shard.bytes.data(), part.chunks * chunk_bytes) == 0;
+  });
+  ASSERT_TRUE(told.end->outcome);
+  EXPECT_TRUE(all_right);
+  ASSERT_FALSE(told.parts.empty());
+  uint32_t before = 0;
+  for (const auto& part : told.parts) {
+    EXPECT_EQ(part.offset_bytes, told.end->offset_bytes);
+    EXPECT_GT(part.chunks, before);
+    before = part.chunks;
+  }
+  EXPECT_LT(before, shard.request.chunk_checksums.size()) << "of all of it the end tells";
+}
+
+TEST_F(HostCacheWhileItReads, TellsNothingOfWhatIsBehindAWrongChunkAndKeepsWhatItTold) {
+  open(24 * mebibyte);
+  auto shard = store(20 * mebibyte, 1);
+  const auto right = shard;
+  shard.bytes[9 * mebibyte] ^= std::byte{1}; // of the third of its five chunks
+  write(shard);
+  auto told = stage_in_parts(shard);
+  EXPECT_EQ(told.end->outcome.error().code, core::errc::corrupt);
+  ASSERT_FALSE(told.parts.empty());
+  EXPECT_LE(told.parts.back().chunks, 2u);
+  write(right);
+  EXPECT_EQ(stage(right).outcome.error().code, core::errc::busy) << "its place may still be read from";
+  told.end->lease.release();
+  EXPECT_TRUE(stage(right).outcome);
+}
+
+TEST_F(HostCacheWhileItReads, KeepsNothingForThoseWhoWereToldNothing) {
+  open(24 * mebibyte);
+  auto shard = store(20 * mebibyte, 1);
+  shard.bytes[mebibyte] ^= std::byte{1}; // of the first chunk
+  write(shard);
+  const auto told = stage_in_parts(shard);
+  EXPECT_FALSE(told.end->outcome);
+  EXPECT_TRUE(told.parts.empty());
+  EXPECT_EQ(cache->used_bytes(), 0u);
 }
 
 TEST_F(HostCache, DropsEverythingButLeases) {
   open(32 * mebibyte);
   const auto a = store(4 * mebibyte, 1), b = store(4 * mebibyte, 2);
   const auto kept = stage(a);
-  EXPECT_TRUE(stage(b).lease);
+  EXPECT_TRUE(stage(b).outcome);
   EXPECT_EQ(cache->drop_unleased(), 4 * mebibyte);
   EXPECT_TRUE(cache->holds(a.request.shard));
   EXPECT_FALSE(cache->holds(b.request.shard));
@@ -244,7 +320,7 @@ TEST_F(HostCache, TellsOnceOfADamagedObjectWhicheverChunkAndHoweverManyWait) {
     for (int i = 0; i < 3; ++i)
       cache->stage(shard.request, [&](const staged& got) {
         const core::mutex_lock lock(mutex);
-        refused += !got.lease;
+        refused += !got.outcome;
       });
   }
   ASSERT_TRUE(tests::until([&] {
@@ -262,7 +338,7 @@ TEST_F(HostCache, DropsACopyThatIsDamagedAndReadsTheDiskAgain) {
   open(32 * mebibyte);
   const auto shard = store(10 * mebibyte, 1);
   auto copy = stage(shard);
-  copy.lease->release();
+  copy.lease.release();
   flip_a_byte_at(copy.offset_bytes + 9 * mebibyte);
   const auto finding = check_again(copy, shard);
   EXPECT_EQ(finding.what, cache_finding::kind::damaged_copy);
@@ -270,7 +346,7 @@ TEST_F(HostCache, DropsACopyThatIsDamagedAndReadsTheDiskAgain) {
   EXPECT_NE(finding.text.find("chunk 2 has the checksum"), std::string::npos) << finding.text;
   EXPECT_EQ(cache->used_bytes(), 0u);
   const auto fresh = stage(shard);
-  ASSERT_TRUE(fresh.lease);
+  ASSERT_TRUE(fresh.outcome);
   EXPECT_TRUE(fresh.from_disk);
   EXPECT_TRUE(holds_right_bytes(fresh, shard));
 }
@@ -282,16 +358,16 @@ TEST_F(HostCache, GivesALeasedCopyThatIsDamagedToNobodyElseAndItsPlaceBackAtTheE
   flip_a_byte_at(first.offset_bytes);
   EXPECT_EQ(check_again(first, shard).what, cache_finding::kind::damaged_copy);
   auto fresh = stage(shard);
-  ASSERT_TRUE(fresh.lease) << fresh.lease.error().message;
+  ASSERT_TRUE(fresh.outcome) << fresh.outcome.error().message;
   EXPECT_NE(fresh.offset_bytes, first.offset_bytes);
   EXPECT_TRUE(holds_right_bytes(fresh, shard));
   EXPECT_EQ(cache->used_bytes(), 20 * mebibyte);
   cache->check_again(shard.request.shard, first.offset_bytes); // of a copy that is known: nothing happens
-  first.lease->release();
+  first.lease.release();
   EXPECT_EQ(cache->used_bytes(), 20 * mebibyte);
-  second.lease->release();
+  second.lease.release();
   EXPECT_EQ(cache->used_bytes(), 10 * mebibyte);
-  fresh.lease->release();
+  fresh.lease.release();
   EXPECT_FALSE(stage(shard).from_disk) << "the fresh copy stays";
   EXPECT_EQ(cache->drop_unleased(), 10 * mebibyte);
 }
@@ -315,14 +391,14 @@ TEST_F(HostCache, GivesRightBytesToWhoeverStagesWhileACopyIsLookedAt) {
   const auto shard = store(7 * mebibyte + 4096, 1);
   for (int round = 0; round < 40; ++round) {
     auto copy = stage(shard);
-    ASSERT_TRUE(copy.lease);
+    ASSERT_TRUE(copy.outcome);
     ASSERT_TRUE(holds_right_bytes(copy, shard));
     const bool is_damaged = random.below(2) == 0, is_leased = random.below(2) == 0;
     if (is_damaged) flip_a_byte_at(copy.offset_bytes + random.below(shard.bytes.size()));
     cache->check_again(shard.request.shard, copy.offset_bytes);
-    if (!is_leased) copy.lease->release();
+    if (!is_leased) copy.lease.release();
     const auto next = stage(shard);
-    ASSERT_TRUE(next.lease) << next.lease.error().message;
+    ASSERT_TRUE(next.outcome) << next.outcome.error().message;
     EXPECT_EQ(next.from_disk, is_damaged) << "seed " << seed << ", round " << round;
     ASSERT_TRUE(holds_right_bytes(next, shard));
   }
@@ -334,7 +410,7 @@ TEST_F(HostCache, ForgetsWhatNoModelNeedsAfterItWasLookedAt) {
   open(32 * mebibyte);
   const auto shard = store(4 * mebibyte, 1);
   auto copy = stage(shard);
-  copy.lease->release();
+  copy.lease.release();
   cache->check_again(shard.request.shard, copy.offset_bytes);
   cache->forget_unneeded(shard.request.shard);
   EXPECT_TRUE(tests::until([&] { return cache->used_bytes() == 0; }));
@@ -343,15 +419,15 @@ TEST_F(HostCache, ForgetsWhatNoModelNeedsAfterItWasLookedAt) {
 TEST_F(HostCache, ForgetsWhatNoModelNeedsWithItsLastLease) {
   open(32 * mebibyte);
   const auto idle = store(4 * mebibyte, 1), leased = store(4 * mebibyte, 2), wanted = store(4 * mebibyte, 3);
-  stage(idle).lease->release();
+  stage(idle).lease.release();
   auto lease = stage(leased).lease, again = stage(wanted).lease;
   for (const auto* each : {&idle, &leased, &wanted}) cache->forget_unneeded(each->request.shard);
   EXPECT_FALSE(cache->holds(idle.request.shard));
   EXPECT_TRUE(cache->holds(leased.request.shard));
   auto published_again = stage(wanted).lease;
-  lease->release();
-  again->release();
-  published_again->release();
+  lease.release();
+  again.release();
+  published_again.release();
   EXPECT_FALSE(cache->holds(leased.request.shard));
   EXPECT_TRUE(cache->holds(wanted.request.shard));
   EXPECT_EQ(cache->used_bytes(), 4 * mebibyte);
@@ -367,11 +443,11 @@ TEST_F(HostCache, KeepsLeasedBytesUnderRandomUse) {
   for (int step = 0; step < 300; ++step) {
     const auto pick = random.below(shards.size());
     auto got = stage(shards[pick]);
-    if (got.lease) {
+    if (got.outcome) {
       ASSERT_TRUE(holds_right_bytes(got, shards[pick]));
       held.emplace_back(std::move(got), pick);
     } else {
-      ASSERT_EQ(got.lease.error().code, core::errc::busy);
+      ASSERT_EQ(got.outcome.error().code, core::errc::busy);
     }
     while (!held.empty() && (held.size() > 4 || random.below(3) == 0)) {
       const auto which = random.below(held.size());
@@ -382,7 +458,7 @@ TEST_F(HostCache, KeepsLeasedBytesUnderRandomUse) {
   held.clear();
   cache->drop_unleased();
   EXPECT_EQ(cache->used_bytes(), 0u);
-  EXPECT_TRUE(stage(store(24 * mebibyte, 99)).lease) << "the free space is one piece again";
+  EXPECT_TRUE(stage(store(24 * mebibyte, 99)).outcome) << "the free space is one piece again";
 }
 
 } // namespace
