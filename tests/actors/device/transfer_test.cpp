@@ -292,6 +292,9 @@ TEST_F(Transfer, GivesBackAtOnceWhatPeersHaveBroughtWhileTheStoreReadIt) {
   caf::anon_send(store_, stage_reply_);
   world_.run();
   EXPECT_EQ(released_, std::vector{shard(0)});
+  land();
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_TRUE(ended_[0].outcome);
 }
 
 TEST_F(Transfer, EndsWithTheReasonWhenAnObjectIsDamagedBehindItsFirstChunks) {

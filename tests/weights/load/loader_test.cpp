@@ -45,7 +45,7 @@ TEST_F(Loader, FollowsASourceThatGetsItsShardsOnlyNow) {
   load->start();
   const auto whole = source("a").holds;
   for (auto held : whole) {
-    for (held.chunks = 1; held.chunks <= chunk_count(originals[held.shard].size()); ++held.chunks) {
+    for (held.chunks = 1; held.chunks < chunk_count(originals[held.shard].size()); ++held.chunks) {
       load->add_holdings(number, {held});
       run();
       EXPECT_EQ(report.end_us, 0);
