@@ -1,8 +1,14 @@
 // Loads between real processes that get kill -9 and SIGSTOP in mid-fetch, and clients that get it.
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <future>
+#include <map>
+#include <vector>
+
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,6 +42,24 @@ uint64_t seed_of_run() {
     return chosen;
   }();
   return seed;
+}
+
+// More of them before a release: FASTPTM_TEST_ROUNDS=1000.
+int rounds_of_run(int otherwise) {
+  const char* given = std::getenv("FASTPTM_TEST_ROUNDS");
+  return given ? std::atoi(given) : otherwise;
+}
+
+size_t open_files() {
+  size_t files = 0;
+  for ([[maybe_unused]] const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) ++files;
+  return files;
+}
+
+uint64_t resident_bytes() {
+  uint64_t total = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> total >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 std::unique_ptr<transport::fetcher> make_fetcher(transport::path way) {
@@ -180,6 +204,59 @@ TEST_P(Processes, FinishesWhenASourceHangsInMidFetchAndIsNotHarmedWhenItWakes) {
                               [&](core::result<transport::fetched> got) { fetched.set_value(got.has_value()); }));
   EXPECT_TRUE(fetched.get_future().get()) << "a woken source serves again";
   for (uint64_t i = 0; i < total_bytes; ++i) ASSERT_EQ(target_.region().address[i], std::byte{0x55}) << "at " << i;
+}
+
+// When the victim gets its signal.
+enum class moment : uint32_t { before_it_is_asked, asked, amid_its_bytes, at_the_end };
+
+TEST_P(Processes, EveryLoadEndsRightWhateverDiesOrStopsWhen) {
+  late_us_ = 250'000;
+  const int rounds = rounds_of_run(12), warm_rounds = std::min(10, rounds / 2);
+  start_source("other");
+  size_t files_before = 0;
+  uint64_t resident_before = 0;
+  std::map<int, std::vector<core::duration_us>> took_us; // by signal; 0: undisturbed
+  for (int round = 0; round < rounds; ++round) {
+    if (round == warm_rounds) {
+      files_before = open_files();
+      resident_before = resident_bytes();
+    }
+    const auto victim = start_source("victim").pid();
+    const int signals[] = {0, SIGKILL, SIGKILL, SIGSTOP};
+    const int signal = signals[random_.below(4)];
+    const auto when = static_cast<moment>(random_.below(4));
+    const auto pause_us = static_cast<useconds_t>(random_.below(20'000)); // a moment that nobody has chosen
+    SCOPED_TRACE(testing::Message() << "round " << round << ": signal " << signal << " at moment "
+                                    << static_cast<uint32_t>(when) << " + " << pause_us << " us");
+    const auto strike = [=] {
+      if (signal != 0) kill(victim, signal);
+    };
+    if (when == moment::before_it_is_asked) strike();
+    const auto began_us = clock_.now_us();
+    auto load = start_load(when == moment::at_the_end ? shard_count - 1 : 1,
+                           when >= moment::amid_its_bytes ? strike : std::function<void()>());
+    if (when == moment::asked) {
+      usleep(pause_us);
+      strike();
+    }
+    ASSERT_EQ(load.wait_for(patience), std::future_status::ready);
+    took_us[signal].push_back(clock_.now_us() - began_us);
+    const auto end = load.get();
+    ASSERT_TRUE(end.result) << end.result.error().message;
+    ASSERT_TRUE(target_is_right());
+    EXPECT_FALSE(end.of("other").failed);
+    kill(victim, SIGKILL);
+    fetcher_->close_peer("victim", sources_.back()->address().incarnation); // as the directory says
+    sources_.pop_back();
+  }
+  for (auto& [signal, times] : took_us) {
+    std::ranges::sort(times);
+    printf("signal %d: %zu loads, median %ld us, p95 %ld us, longest %ld us\n", signal, times.size(),
+           static_cast<long>(times[times.size() / 2]), static_cast<long>(times[times.size() * 95 / 100]),
+           static_cast<long>(times.back()));
+  }
+  EXPECT_TRUE(tests::until([&] { return open_files() <= files_before; })) << open_files() << " of " << files_before;
+  EXPECT_LT(resident_bytes(), resident_before + (64 << 20));
 }
 
 TEST_P(Processes, FailsSoonAndClearlyWhenEverySourceIsKilled) {
