@@ -6,7 +6,10 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <limits>
 #include <map>
+#include <memory>
+#include <thread>
 #include <vector>
 
 #include <sys/prctl.h>
@@ -16,6 +19,7 @@
 #include <gtest/gtest.h>
 
 #include "bench/fetch_source.hpp"
+#include "core/mutex.hpp"
 #include "core/random.hpp"
 #include "tests/support/until.hpp"
 #include "transport/same_host/backend.hpp"
@@ -88,6 +92,52 @@ struct outcome {
   }
 };
 
+// A thread that has a load look around when it wants to, as the timer of a transfer does.
+class looking {
+public:
+  explicit looking(const core::clock& clock) : clock_(clock), thread_([this] { run(); }) {}
+  ~looking() {
+    {
+      const core::mutex_lock lock(mutex_);
+      over_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+  }
+  void at(core::time_us at_us) {
+    {
+      const core::mutex_lock lock(mutex_);
+      at_us_ = std::min(at_us_, at_us);
+    }
+    changed_.notify_one();
+  }
+  std::shared_ptr<weights::loader> load; // before it starts
+
+private:
+  void run() {
+    core::mutex_lock lock(mutex_);
+    while (!over_) {
+      const auto pause_us = std::min<core::duration_us>(at_us_ - clock_.now_us(), 1'000'000);
+      if (pause_us > 0) {
+        (void)changed_.wait_until(lock, std::chrono::steady_clock::now() + std::chrono::microseconds(pause_us));
+        continue;
+      }
+      at_us_ = never_us;
+      lock.unlock();
+      load->look();
+      lock.lock();
+    }
+  }
+
+  static constexpr auto never_us = std::numeric_limits<core::time_us>::max();
+  const core::clock& clock_;
+  core::mutex mutex_;
+  core::condition changed_;
+  core::time_us at_us_ FASTPTM_GUARDED_BY(mutex_) = never_us;
+  bool over_ FASTPTM_GUARDED_BY(mutex_) = false;
+  std::thread thread_; // last: uses the others
+};
+
 class Processes : public testing::TestWithParam<transport::path> {
 protected:
   Processes() : random_(seed_of_run()) {
@@ -119,6 +169,8 @@ protected:
     callbacks.shard_verified = [=](uint32_t) {
       if (++*verified == shards_before && after_shard) after_shard();
     };
+    auto& looker = *lookers_.emplace_back(std::make_unique<looking>(clock_));
+    callbacks.look_at = [&looker](core::time_us at_us) { looker.at(at_us); };
     callbacks.done = [ended](core::result<void> result, weights::load_report report) {
       ended->set_value({std::move(result), std::move(report)});
     };
@@ -134,6 +186,7 @@ protected:
         from.holds.push_back({i, source->region().region, source->region().generation, i * shard_bytes});
       load->add_source(std::move(from));
     }
+    looker.load = load;
     load->start();
     return ended->get_future();
   }
@@ -149,6 +202,7 @@ protected:
   weights::verifier checker_{1};
   std::deque<std::unique_ptr<fetch_source>> sources_;
   std::unique_ptr<transport::fetcher> fetcher_; // ends before the target does
+  std::vector<std::unique_ptr<looking>> lookers_;
 };
 
 TEST_P(Processes, LoadsFromSeveralSourcesAndSaysByWhichPath) {
@@ -221,6 +275,7 @@ TEST_P(Processes, EveryLoadEndsRightWhateverDiesOrStopsWhen) {
       files_before = open_files();
       resident_before = resident_bytes();
     }
+    lookers_.clear(); // of the round before
     const auto victim = start_source("victim").pid();
     const int signals[] = {0, SIGKILL, SIGKILL, SIGSTOP};
     const int signal = signals[random_.below(4)];
