@@ -43,8 +43,10 @@ std::optional<scrubbing::step> scrubbing::next(core::time_us now) {
     waiting_.swap(checked_);
     round_began_us_ = now;
   }
+  const auto& first = waiting_.front();
+  const auto bytes = std::min(options_.chunk_bytes, first.size_bytes - first.next_chunk * options_.chunk_bytes);
   // What was missed while the processor had better to do is not made up for.
-  due_us_ = now + static_cast<core::duration_us>(options_.chunk_bytes * 1'000'000 / rate_bps());
+  due_us_ = now + static_cast<core::duration_us>(bytes * 1'000'000 / rate_bps());
   return take(waiting_);
 }
 

@@ -64,6 +64,12 @@ TEST(Scrubbing, OfMuchMemoryIsFasterSoThatItEnds) {
   EXPECT_LE(longest_pause_us(steps_until(plan, 0, 1'300 * second_us), 0), 620 * second_us);
 }
 
+TEST(Scrubbing, OfManySmallShardsTakesAsLongAsTheirBytes) {
+  scrubbing plan(hundred_mib);
+  for (uint64_t shard = 0; shard < 100'000; ++shard) plan.add(shard, 4096);
+  EXPECT_LE(longest_pause_us(steps_until(plan, 0, 60 * second_us), 0), 10 * second_us) << "of 400 MB";
+}
+
 TEST(Scrubbing, LooksAtASuspectAtOnceAndAtAllOfIt) {
   scrubbing plan(hundred_mib);
   plan.add(1, 40 * mib);

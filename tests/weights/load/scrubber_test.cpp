@@ -66,6 +66,26 @@ TEST_F(Scrubber, FindsEveryFlippedBitOnce) {
   EXPECT_NE(damages()[0].found, damages()[0].expected);
 }
 
+// Thousands at once, each in a shard of its own.
+TEST_F(Scrubber, FindsTenThousandFlippedBitsWithinOneRound) {
+  constexpr uint64_t shards = 10'000, bytes = 4096;
+  std::vector<std::byte> many(shards * bytes);
+  for (auto& byte : many) byte = static_cast<std::byte>(random_.below(256));
+  scrubber by({.bytes_per_s = 110 << 20}, exports_, clock_);
+  std::vector<uint32_t> found(shards);
+  for (uint64_t i = 0; i < shards; ++i) {
+    auto* at = many.data() + i * bytes;
+    by.watch(exports_.add({{at, bytes, core::memory_kind::host}, -1}), bytes, {chunk_checksum(at, bytes)},
+             [&found, i](const wrong_chunk&) { ++found[i]; });
+  }
+  for (uint64_t i = 0; i < shards; ++i)
+    many[i * bytes + random_.below(bytes)] ^= static_cast<std::byte>(1u << random_.below(8));
+  const auto end_us = clock_.now_us() + 2 * policy::scrubbing_options().round_us; // the round under way, and one
+  while (clock_.now_us() < end_us)
+    clock_.advance(std::clamp<core::duration_us>(by.check() - clock_.now_us(), 1, end_us - clock_.now_us()));
+  EXPECT_THAT(found, testing::Each(1u)) << "seed " << seed_;
+}
+
 TEST_F(Scrubber, LooksAtASuspectBeforeItsTime) {
   scrubber by({.bytes_per_s = 0}, exports_, clock_);
   const auto name = watch(by);

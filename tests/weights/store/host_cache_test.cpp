@@ -1,6 +1,7 @@
 // The host cache and its disk reader on real files: hits, eviction, leases, damage.
 #include "weights/store/host_cache.hpp"
 
+#include <atomic>
 #include <cstring>
 #include <fstream>
 
@@ -33,7 +34,7 @@ struct HostCache : testing::Test {
   }
   ~HostCache() override { disk.reset(); } // first the reader, then the cache
 
-  stored_shard store(uint64_t size_bytes, uint8_t name) {
+  stored_shard store(uint64_t size_bytes, uint32_t name) {
     stored_shard made;
     made.bytes.resize(size_bytes);
     core::prng random(name);
@@ -41,7 +42,7 @@ struct HostCache : testing::Test {
       const auto value = random.next();
       std::memcpy(made.bytes.data() + i, &value, 8);
     }
-    made.request.shard.bytes[0] = name;
+    std::memcpy(made.request.shard.bytes.data(), &name, sizeof name);
     made.request.size_bytes = size_bytes;
     made.request.file = folder.path() / std::to_string(name);
     for (uint64_t at = 0; at < size_bytes; at += chunk_bytes)
@@ -183,6 +184,39 @@ TEST_F(HostCache, ReportsDamageAndNeverCachesIt) {
   shard.bytes[9 * mebibyte] ^= std::byte{1};
   write(shard);
   EXPECT_TRUE(stage(shard).outcome) << "a mended object is read again";
+}
+
+TEST_F(HostCache, GivesOutNoneOfThousandsOfDamagedObjects) {
+  open(32 * mebibyte);
+  core::prng random(7);
+  for (uint32_t i = 1; i <= 1000; ++i) {
+    auto shard = store(4096, i);
+    shard.bytes[random.below(4096)] ^= static_cast<std::byte>(1u << random.below(8));
+    write(shard);
+    ASSERT_EQ(stage(shard).outcome.error().code, core::errc::corrupt) << "object " << i;
+  }
+  EXPECT_EQ(cache->used_bytes(), 0u);
+}
+
+TEST_F(HostCache, FindsThousandsOfDamagedCopiesAndReadsEachOfThemAnew) {
+  open(32 * mebibyte);
+  core::prng random(8);
+  std::vector<stored_shard> shards;
+  for (uint32_t i = 1; i <= 1000; ++i) shards.push_back(store(4096, i));
+  std::vector<uint64_t> offsets;
+  for (const auto& shard : shards) offsets.push_back(stage(shard).offset_bytes);
+  for (const auto offset : offsets) flip_a_byte_at(offset + random.below(4096));
+  std::atomic<uint32_t> damaged{0};
+  cache->when_found([&](const cache_finding& found) { damaged += found.what == cache_finding::kind::damaged_copy; });
+  for (size_t i = 0; i < shards.size(); ++i) {
+    cache->check_again(shards[i].request.shard, offsets[i]);
+    const auto again = stage(shards[i]); // waits for the outcome
+    ASSERT_TRUE(again.outcome);
+    EXPECT_TRUE(again.from_disk);
+    ASSERT_TRUE(holds_right_bytes(again, shards[i])) << "shard " << i;
+  }
+  EXPECT_EQ(damaged, shards.size());
+  cache->when_found({});
 }
 
 TEST_F(HostCache, ReportsMissingAndShortObjects) {
