@@ -56,7 +56,9 @@ public:
   enum class answer : uint8_t { look, ask, wait, give_up };
   answer starved(uint32_t shard);
   bool is_asked(uint32_t shard) const { return shards_[shard].at == state::asked; } // Of the store, which reads it.
-  const std::string& why(uint32_t shard) const { return shards_[shard].why; }       // The last refusal.
+  // Another device's load is to bring it.
+  bool awaits(uint32_t shard) const { return shards_[shard].at == state::awaited; }
+  const std::string& why(uint32_t shard) const { return shards_[shard].why; } // The last refusal.
   // True: the store has it in memory for this load, and may let it go.
   bool verified(uint32_t shard);
 

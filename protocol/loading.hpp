@@ -50,9 +50,10 @@ struct load_order {
   load_reason reason = load_reason::request;
   int64_t timeout_us = 0;
   std::vector<uint64_t> offsets_bytes; // where its shards are planned to lie in the arena, as in the manifest
+  int64_t decided_us = 0;              // what the scheduler took, from the first event that made it decide
 };
 FASTPTM_FIELDS(load_order, registration, load, model, name, manifest, manifest_digest, reason, timeout_us,
-               offsets_bytes)
+               offsets_bytes, decided_us)
 
 struct load_reply {
   uint64_t bytes_moved = 0;

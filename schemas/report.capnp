@@ -137,6 +137,8 @@ struct LoadReport {
   limit @15 :Limit;
   orderedUs @16 :Int64;
   leftUs @17 :Int64;
+  critical @18 :Text;
+  hiddenPpm @19 :UInt64;
 
   struct Stage {
     name @0 :Text;
@@ -152,12 +154,17 @@ struct LoadReport {
     chunks @4 :UInt32;
     rateBps @5 :UInt64;
     failed @6 :Bool;
+    startUs @7 :Int64;
+    endUs @8 :Int64;
   }
 
   struct Limit {
     link @0 :Text;
     rateBps @1 :UInt64;
     fractionPpm @2 :UInt64;
+    from @3 :Text;
+    to @4 :Text;
+    isMeasured @5 :Bool;
   }
 }
 

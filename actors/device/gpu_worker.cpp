@@ -12,6 +12,7 @@
 #include "core/log.hpp"
 #include "models/registry.hpp"
 #include "protocol/errors.hpp"
+#include "weights/load/stage_clock.hpp"
 
 namespace fastptm::actors {
 
@@ -105,7 +106,7 @@ caf::result<protocol::load_reply> gpu_worker::on_load(const protocol::load_order
   if (queue_.size() >= options_.queued_loads)
     return protocol::to_caf(core::errc::busy, "too many loads are waiting for the device");
   auto promise = self_->make_response_promise<protocol::load_reply>();
-  queue_.push_back({order, promise, options_.environment->clock->now_us(), {}});
+  queue_.push_back({order, promise, options_.environment->clock->now_us(), {}, 0, 0});
   start_next_load();
   return promise;
 }
@@ -127,6 +128,7 @@ void gpu_worker::on_cancel(core::load_id load) {
   if (waiting == queue_.end()) return;
   drop(*waiting, over);
   queue_.erase(waiting);
+  note_what_is_waited_for();
 }
 
 caf::result<uint64_t> gpu_worker::on_evict(const protocol::evict_order& order) {
@@ -194,7 +196,7 @@ void gpu_worker::submit(const set_pointer& of, waiting_run run) {
     return run.promise.deliver(protocol::to_caf(taken.error())), void();
   ++of->runs;
   of->used = ++uses_;
-  runs_[run.order.batch] = {of, run.promise, {}};
+  runs_[run.order.batch] = {of, run.promise, {}, options_.environment->clock->now_us()};
 }
 
 // -- completions ------------------------------------------------------------------------------------------------------
@@ -205,6 +207,9 @@ void gpu_worker::on_run_ended(const run_ended& ended) {
   auto& entry = found.mapped();
   const auto of = entry.of;
   --of->runs;
+  if (ended.result)
+    note_computed({ended.result->began_us, ended.result->began_us + ended.result->run_us, ended.result->waited_us});
+  last_run_end_us_ = options_.environment->clock->now_us();
   deliver(ended, entry);
   for (const auto& each : entry.spoilt_by) --each->readers;
   if (of->runs == 0) send_report(*of);
@@ -276,8 +281,14 @@ void gpu_worker::on_load_ended(const load_ended& ended) {
   go_on();
 }
 
-// For the next load's choice of sources.
+// For the next load's choice of sources, and for what it is held against.
 void gpu_worker::learn(const weights::load_report& report) {
+  const auto longest = weights::longest_of(report.stages);
+  for (const auto& link : report.links) {
+    const bool is_limit = link.node == report.limit.from && link.path == report.limit.link;
+    const bool held_up = longest == to_string(link.is_disk ? weights::load_wait::disk : weights::load_wait::fetch);
+    rates_.used(link.node, link.path, {link.bytes, link.rate_bps, is_limit && held_up, link.is_where_calibrated});
+  }
   for (const auto& source : report.sources) {
     if (source.failed)
       rates_.forget(source.node);
@@ -300,15 +311,27 @@ void gpu_worker::go_on() {
   start_next_load();
 }
 
+void gpu_worker::note_what_is_waited_for() {
+  if (queue_.empty()) return;
+  auto& first = queue_.front();
+  if (loading_ || repairs_hold_back_loads())
+    first.room_us = 0;
+  else if (first.room_us == 0)
+    first.room_us = options_.environment->clock->now_us();
+}
+
 void gpu_worker::start_next_load() {
+  note_what_is_waited_for();
   while (!queue_.empty() && leaving_.empty() && !loading_ && !repairs_hold_back_loads()) {
     auto next = std::move(queue_.front());
     queue_.pop_front();
     start_load(std::move(next));
+    note_what_is_waited_for();
   }
 }
 
 void gpu_worker::start_load(queued_load next) {
+  const auto begun_us = options_.environment->clock->now_us();
   const auto digest = weights::digest_of(as_bytes(next.order.manifest));
   if (digest != next.order.manifest_digest) return drop(next, other_manifest_error(next.order, digest));
   auto manifest = weights::decode(as_bytes(next.order.manifest));
@@ -323,8 +346,8 @@ void gpu_worker::start_load(queued_load next) {
   of->facts = *models::describe(of->manifest.arch); // decoded, so it is there
   of->digest = digest;
   of->order = std::move(next.order);
-  of->ordered_us = next.ordered_us;
-  of->started_us = options_.environment->clock->now_us();
+  of->times = {of->order.decided_us, next.ordered_us, next.room_us, begun_us, begun_us};
+  of->hidden_us = next.hidden_us;
   of->loaded = next.promise;
   of->used = ++uses_;
   if (const auto acquired = acquire_shards(*of); !acquired) {
@@ -333,6 +356,7 @@ void gpu_worker::start_load(queued_load next) {
     return leave(of);
   }
   sets_[of->key.id] = of;
+  of->times.bound_us = options_.environment->clock->now_us();
   for (auto& run : next.runs) submit(of, std::move(run));
   if (!of->missing.empty()) return start_transfer(of);
   weights::load_report nothing_moved;
@@ -422,7 +446,7 @@ void gpu_worker::finish_load(const set_pointer& of) {
   uint64_t moved_bytes = 0;
   for (const auto position : of->missing) moved_bytes += of->manifest.shards[position].size_bytes;
   core::log::info("gpu_worker", "loaded", "{} on {}: {} bytes moved in {} us", of->key.name, options_.name, moved_bytes,
-                  options_.environment->clock->now_us() - of->started_us);
+                  options_.environment->clock->now_us() - of->times.begun_us);
   report_device();
 }
 
@@ -430,6 +454,7 @@ void gpu_worker::finish_load(const set_pointer& of) {
 // By value: `of` may be loading_.
 void gpu_worker::abandon(set_pointer of, const core::error& why) { // NOLINT(performance-unnecessary-value-param)
   loading_ = nullptr;
+  note_what_is_waited_for();
   sets_.erase(of->key.id);
   of->loaded.deliver(protocol::to_caf(why));
   if (of->transfer) self_->send(of->transfer, protocol::cancel_atom_v);

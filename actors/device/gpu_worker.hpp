@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actors/device/load_account.hpp"
 #include "actors/device/loading_environment.hpp"
 #include "actors/device/transfer.hpp"
 #include "actors/local.hpp"
@@ -106,7 +107,8 @@ public:
     uint64_t foreign_bytes = 0;          // of the others: there for models of other tenants only
     uint32_t foreign_chunks = 0;
     protocol::load_order order;
-    core::time_us ordered_us = 0, started_us = 0;
+    load_times times;
+    core::duration_us hidden_us = 0; // of its load: the device computed meanwhile
     caf::typed_response_promise<protocol::load_reply> loaded;
     protocol::transfer_actor transfer; // while loading
     bool resident = false;
@@ -133,11 +135,14 @@ private:
     caf::typed_response_promise<protocol::load_reply> promise;
     core::time_us ordered_us = 0;
     std::vector<waiting_run> runs; // ordered while it waits: at most one per lane
+    core::time_us room_us = 0;     // since when it waits only for what leaves; 0: it waits for more
+    core::duration_us hidden_us = 0;
   };
   struct run_entry {
     set_pointer of;
     caf::typed_response_promise<protocol::run_reply> promise;
     std::vector<repair_pointer> spoilt_by; // it may have read what was damaged
+    core::time_us submitted_us = 0;
   };
 
   // -- from the supervisor --------------------------------------------------------------------------------------------
@@ -166,6 +171,7 @@ private:
   // -- loading --------------------------------------------------------------------------------------------------------
   static void drop(queued_load& load, const core::error& why);
   void go_on();
+  void note_what_is_waited_for();
   void start_next_load();
   void start_load(queued_load next);
   void load_again(set_pointer held, queued_load next);
@@ -204,6 +210,7 @@ private:
   void on_holdings_due();
   void send_holdings();
   void report_load(set& of, const core::result<void>& outcome, const weights::load_report& report);
+  void note_computed(const computing& batch);
   void note_first_run(set& of, core::time_us first_layer_us);
   void send_report(set& of);
   void report_left(set& of);
@@ -227,6 +234,7 @@ private:
   std::deque<queued_load> queue_;
   std::map<core::batch_id, std::vector<protocol::payload>> inputs_; // of orders to come
   std::unordered_map<core::batch_id, run_entry> runs_;
+  core::time_us last_run_end_us_ = 0;
   std::unordered_map<core::digest, protocol::shard_location> exported_;
   std::set<core::digest> unreported_; // of those, that the directory does not know of yet
   core::time_us reported_us_ = 0;     // the last time that it heard of any

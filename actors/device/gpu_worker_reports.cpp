@@ -17,7 +17,7 @@ constexpr core::duration_us between_reports_us = 10'000;
 
 protocol::load_report to_message(const gpu_worker::set& of, const std::string& device,
                                  const core::result<void>& outcome, const weights::load_report& report) {
-  const auto since = [&](core::time_us at) { return std::max<core::duration_us>(0, at - of.ordered_us); };
+  const auto since = [&](core::time_us at) { return at - of.times.start_us(); };
   protocol::load_report row;
   row.id = of.order.load;
   row.model = of.key.name;
@@ -30,13 +30,12 @@ protocol::load_report to_message(const gpu_worker::set& of, const std::string& d
   for (const auto i : of.missing) row.bytes_shared -= of.manifest.shards[i].size_bytes;
   row.bytes_moved = report.bytes_moved;
   row.wall_us = since(report.end_us);
-  row.ordered_us = of.ordered_us;
+  row.ordered_us = of.times.start_us();
   row.verified_chunks = report.verified_chunks;
   row.bad_chunks = report.bad_chunks;
   row.refetched_chunks = report.refetched_chunks;
-  row.stages.push_back({"queue", 0, since(of.started_us)}); // behind what was leaving the device
-  for (const auto& stage : report.stages)
-    row.stages.push_back({stage.name, since(stage.start_us), since(stage.end_us)});
+  row.stages = stages_of(of.times, report);
+  row.critical = longest_stage(row.stages);
   const auto node = device.substr(0, device.find('/'));
   if (const auto own_bytes = row.bytes_shared - of.foreign_bytes; own_bytes > 0)
     row.sources.push_back({protocol::same_device, node, {}, own_bytes, 0, 0, false});
@@ -44,10 +43,14 @@ protocol::load_report to_message(const gpu_worker::set& of, const std::string& d
     row.sources.push_back(
         {protocol::same_device, node, protocol::of_others, of.foreign_bytes, of.foreign_chunks, 0, false});
   for (const auto& source : report.sources) {
+    const bool was_asked = source.start_us != 0;
     row.sources.push_back({std::string(to_string(source.kind)), source.node, source.path, source.bytes, source.chunks,
-                           source.rate_bps, source.failed});
+                           source.rate_bps, source.failed, was_asked ? since(source.start_us) : 0,
+                           was_asked ? since(source.end_us) : 0});
   }
-  row.limit = {report.limit.link, report.limit.rate_bps, report.limit.fraction_ppm};
+  const auto& limit = report.limit;
+  row.limit = {limit.link,       limit.rate_bps, limit.fraction_ppm, limit.from, limit.is_disk ? limit.from : node,
+               limit.is_measured};
   return row;
 }
 
@@ -117,6 +120,19 @@ void gpu_worker::report_load(set& of, const core::result<void>& outcome, const w
   if (of.runs == 0 || of.first_result_us != 0) send_report(of);
 }
 
+// Of every load that was under way: queued, loading, or told when its own runs have ended.
+void gpu_worker::note_computed(const computing& batch) {
+  for (auto& waiting : queue_)
+    waiting.hidden_us += computed_us(batch, waiting.ordered_us - waiting.order.decided_us, batch.until_us);
+  const auto note = [&](set& of) {
+    const auto start_us = of.times.start_us();
+    if (of.untold || of.transfer)
+      of.hidden_us += computed_us(batch, start_us, of.untold ? start_us + of.untold->wall_us : batch.until_us);
+  };
+  for (const auto& [id, of] : sets_) note(*of);
+  for (const auto& of : leaving_) note(*of);
+}
+
 void gpu_worker::note_first_run(set& of, core::time_us first_layer_us) {
   if (of.first_result_us != 0) return;
   of.first_layer_us = first_layer_us;
@@ -126,10 +142,17 @@ void gpu_worker::note_first_run(set& of, core::time_us first_layer_us) {
 
 void gpu_worker::send_report(set& of) {
   if (!of.untold) return;
+  const auto start_us = of.times.start_us(), end_us = start_us + of.untold->wall_us;
+  // A device computes one batch after the other: this one is not over.
+  const auto now = std::ranges::min_element(runs_, {}, [](const auto& each) { return each.second.submitted_us; });
+  if (now != runs_.end() && now->second.of.get() != &of)
+    of.hidden_us += computed_us({std::max(now->second.submitted_us, last_run_end_us_), end_us, 0}, start_us, end_us);
+  const auto wall_us = std::max<core::duration_us>(of.untold->wall_us, 1);
+  of.untold->hidden_ppm = static_cast<uint64_t>(std::min(of.hidden_us, wall_us) * 1'000'000 / wall_us);
   if (of.first_result_us != 0) {
-    const auto first_layer_us = std::max<core::duration_us>(0, of.first_layer_us - of.ordered_us);
+    const auto first_layer_us = std::max<core::duration_us>(0, of.first_layer_us - start_us);
     of.untold->stages.push_back({"first_layer", first_layer_us, first_layer_us});
-    of.untold->stages.push_back({"first_result", first_layer_us, of.first_result_us - of.ordered_us});
+    of.untold->stages.push_back({"first_result", of.first_result_us - start_us, of.first_result_us - start_us});
   }
   if (directory_) self_->send(directory_, registration_, *of.untold);
   of.told = std::exchange(of.untold, std::nullopt);

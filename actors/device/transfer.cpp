@@ -123,7 +123,10 @@ void transfer::expect(const std::vector<core::digest>& shards, bool is_expected)
   const auto now = options_.environment->clock->now_us();
   for (const auto& digest : shards)
     if (const auto found = numbers_.find(digest); found != numbers_.end())
-      for (const auto shard : found->second) staging_.expected(shard, is_expected, now);
+      for (const auto shard : found->second) {
+        staging_.expected(shard, is_expected, now);
+        if (is_expected && staging_.awaits(shard)) loader_->note_wait(shard, weights::load_wait::await);
+      }
 }
 
 // Whether it has not been a source before. What is known of it already is no news: it may be out.
@@ -133,6 +136,7 @@ bool transfer::add_peer(const protocol::holder_row& holder) {
   source.peer = to_address(holder.peer);
   source.via = options_.environment->fetcher_to(source.peer);
   if (source.via == nullptr) return false;
+  source.is_where_calibrated = is_where_calibrated(source.peer);
   const auto now = options_.environment->clock->now_us();
   auto known = peers_.find(holder.device);
   if (known != peers_.end() && known->second.incarnation != holder.peer.incarnation) { // that life is over
@@ -162,10 +166,16 @@ bool transfer::add_peer(const protocol::holder_row& holder) {
   return false;
 }
 
+// Paths were calibrated on the host of the store.
+bool transfer::is_where_calibrated(const transport::peer_address& peer) const {
+  return peer.boot_id == options_.environment->boot_id && peer.boot_id == options_.store.boot_id;
+}
+
 void transfer::stage(uint32_t shard) {
   const auto& allowed = options_.environment->allowed;
   const bool memory = allowed.contains(cache_kind()), disk = allowed.contains(policy::source_kind::disk);
   if (!memory && !disk) return on_stage_failed(shard, "the configuration allows no source but devices");
+  loader_->note_wait(shard, weights::load_wait::disk);
   self_
       ->request(options_.weight_store, microseconds(options_.timeout_us),
                 protocol::stage_request{options_.manifest, options_.shards[shard].entry.digest, !disk})
@@ -189,8 +199,9 @@ void transfer::on_staged(uint32_t shard, const protocol::stage_reply& reply) {
   if (!reply.staged) return on_stage_failed(shard, reply.error);
   if (staging_.staged(shard)) return release(shard);
   const auto& at = reply.location;
-  loader_->add_holdings(store_source(reply.was_cached ? cache_kind() : policy::source_kind::disk),
-                        {to_location(shard, at)});
+  const auto source = store_source(reply.was_cached ? cache_kind() : policy::source_kind::disk);
+  if (!reply.was_cached) loader_->note_read(source, options_.shards[shard].entry.size_bytes, reply.read_us);
+  loader_->add_holdings(source, {to_location(shard, at)});
 }
 
 void transfer::release(uint32_t shard) {
@@ -240,6 +251,7 @@ uint32_t transfer::store_source(policy::source_kind kind) {
   made.peer = to_address(options_.store);
   made.via = options_.environment->fetcher_to(made.peer);
   if (kind == policy::source_kind::disk) made.reported_path = disk_path_;
+  made.is_where_calibrated = kind == policy::source_kind::disk || is_where_calibrated(made.peer);
   source = loader_->add_source(std::move(made));
   return *source;
 }

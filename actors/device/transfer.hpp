@@ -99,6 +99,7 @@ private:
   void tell_of_wrong_bytes();
   void tell_peer(uint32_t source, const protocol::suspect& doubted);
   uint32_t store_source(policy::source_kind kind);
+  bool is_where_calibrated(const transport::peer_address& peer) const;
   policy::source_kind cache_kind() const;
 
   void on_tick();

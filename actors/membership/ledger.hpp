@@ -12,7 +12,7 @@
 namespace fastptm::actors {
 
 struct ledger_options {
-  size_t kept_reports = 1000;                // of loads, newest; about 2 KiB each
+  size_t kept_reports = 1000;                // of loads, newest; about 4 KiB each at most
   core::metrics_registry* metrics = nullptr; // may be null
 };
 

@@ -29,6 +29,7 @@ private:
   core::counter* refetched_;
   core::histogram* fetching_;
   core::histogram* verifying_;
+  core::histogram* reading_;
   core::counter* damaged_;
   core::counter* repaired_;
   std::map<std::string, damage> damage_; // by device, as counted

@@ -169,6 +169,7 @@ private:
   std::unique_ptr<policy::scheduling::scheduling_core> core_;
   policy::scheduling::commands commands_;
   std::vector<policy::scheduling::event> noted_; // At most most_noted.
+  core::time_us noted_us_ = 0;                   // the first of those that are, or were, decided upon
   std::vector<policy::scheduling::rejection> reasons_;
 
   std::vector<slot> slots_; // grows to options_.queued

@@ -24,7 +24,10 @@ constexpr size_t most_noted = 256;
 } // namespace
 
 void scheduler::note(const scheduling::event& what) {
-  if (noted_.empty()) self_->send(self_, protocol::decide_atom_v);
+  if (noted_.empty()) {
+    noted_us_ = options_.clock->now_us();
+    self_->send(self_, protocol::decide_atom_v);
+  }
   noted_.push_back(what);
   if (noted_.size() >= most_noted) decide();
 }
@@ -51,6 +54,7 @@ void scheduler::decide() {
 scheduling::rejection scheduler::tell(const scheduling::event& what) {
   core::check(noted_.empty(), "what was noted before is decided upon first");
   const auto now = options_.clock->now_us();
+  noted_us_ = now;
   const auto start_ns = core::monotonic_now_ns();
   const auto reason = core_->on(what, now, commands_);
   if (metrics_) metrics_->decided(core_->counters(), core::monotonic_now_ns() - start_ns);
@@ -68,7 +72,8 @@ void scheduler::carry_out_all() {
 void scheduler::carry_out(const scheduling::load& command) {
   auto& device = devices_[command.device.value];
   const auto& model = models_[command.model.value];
-  device.loads[command.model.value] = {command.id, options_.clock->now_us(), 0};
+  const auto now = options_.clock->now_us();
+  device.loads[command.model.value] = {command.id, now, 0};
   protocol::load_order order{device.registration,
                              command.id,
                              model.row.id,
@@ -77,7 +82,8 @@ void scheduler::carry_out(const scheduling::load& command) {
                              model.row.manifest,
                              to_reason(command.reason),
                              options_.load_timeout_us,
-                             planned_places(command.device.value, command.model.value)};
+                             planned_places(command.device.value, command.model.value),
+                             now - noted_us_};
   self_->request(device.worker, microseconds(longest_load_us(model.row)), std::move(order))
       .then([this, d = command.device.value, m = command.model.value,
              id = command.id](const protocol::load_reply& reply) { on_loaded(d, m, id, reply); },

@@ -105,23 +105,23 @@ void count_loads(sim::replay_metrics& to, const std::vector<protocol::load_repor
   to.switches = to.loads;
 }
 
-core::time_us stage_end_us(const protocol::load_report& report, std::string_view name, core::time_us otherwise_us) {
+// When nothing leaves the device any more.
+core::time_us begins_us(const protocol::load_report& report) {
+  core::time_us at_us = 0;
   for (const auto& stage : report.stages)
-    if (stage.name == name) return stage.end_us;
-  return otherwise_us;
+    if (stage.name == "decide" || stage.name == "queue" || stage.name == "evict") at_us = stage.end_us;
+  return at_us;
 }
 
-// Loads of the trace's models. A load begins when nothing leaves the device any
-// more and is there when its last part is verified.
+// Loads of the trace's models.
 std::vector<ran_load> loads_of(const std::vector<protocol::load_report>& reports,
                                const std::vector<std::string>& models) {
   std::vector<ran_load> out;
   for (const auto& report : reports) {
     const auto model = std::find(models.begin(), models.end(), report.model);
     if (!report.ok() || model == models.end()) continue;
-    out.push_back({report.device, static_cast<uint32_t>(model - models.begin()),
-                   report.ordered_us + stage_end_us(report, "queue", 0),
-                   report.ordered_us + stage_end_us(report, "verify", report.wall_us), report.left_us});
+    out.push_back({report.device, static_cast<uint32_t>(model - models.begin()), report.ordered_us + begins_us(report),
+                   report.ordered_us + report.wall_us, report.left_us});
   }
   return out;
 }

@@ -19,9 +19,11 @@ namespace fastptm::tests {
 struct unlike_limit {
   int32_t link = 0;
   uint64_t rate_bps = 0;
+  std::string from, to;
   bool is_measured = false;
+  bool is_known = false;
 };
-FASTPTM_FIELDS(unlike_limit, link, rate_bps, is_measured)
+FASTPTM_FIELDS(unlike_limit, link, rate_bps, from, to, is_measured, is_known)
 
 enum class unlike_reason { request, replica, prefetch };
 FASTPTM_NAMES(unlike_reason, request, replica, prefetch)
@@ -55,7 +57,7 @@ TEST(ByName, ReportsHaveTheFieldsOfTheirSchemas) {
 // This test's own walk can find something.
 TEST(ByName, TheWalkFindsWhatIsMissingOnEitherSideOrOfAnotherType) {
   EXPECT_THAT((differences<unlike_limit, schema::LoadReport::Limit>()),
-              ElementsAre("it.link: of another type in the schema", "it.is_measured: not in the schema",
+              ElementsAre("it.link: of another type in the schema", "it.is_known: not in the schema",
                           "it.fractionPpm: only in the schema"));
   EXPECT_THAT((differences<unlike_load, schema::PlannedLoad>()),
               ElementsAre("it.reason: other names, or in another order", "it.remaining_us: no list in the schema"));

@@ -47,7 +47,8 @@ std::shared_ptr<loader> loader::make(loader_options options, std::vector<shard_t
 loader::loader(loader_options options, std::vector<shard_to_load> shards, verifier& checker, const core::clock& clock,
                loader_callbacks callbacks)
     : options_(std::move(options)), shards_(std::move(shards)), checker_(checker), clock_(clock),
-      callbacks_(std::move(callbacks)), plan_(options_.plan, sizes_of(shards_)), buffers_(options_.plan.hedges) {
+      callbacks_(std::move(callbacks)), plan_(options_.plan, sizes_of(shards_)), buffers_(options_.plan.hedges),
+      path_(clock.now_us()), waits_(shards_.size()) {
   core::check(options_.plan.chunk_bytes == chunk_bytes, "chunks are what the checksums were made of");
 }
 
@@ -79,6 +80,7 @@ void loader::add_holdings(uint32_t source, const std::vector<shard_location>& ho
     for (const auto& held : holds) {
       plan_.add_holding(source, held.shard, held.chunks);
       sources_[source]->holds[held.shard] = held;
+      note_held(source, held);
     }
     last_starved_.clear();
     drive(out); // the source may be out already
@@ -93,6 +95,18 @@ void loader::note_bad_chunks(uint32_t source, uint32_t chunks) {
   if (chunks > 0) sources_[source]->report.failed = true;
 }
 
+void loader::note_read(uint32_t source, uint64_t bytes, core::duration_us took_us) {
+  const core::mutex_lock lock(mutex_);
+  sources_[source]->read_bytes += bytes;
+  sources_[source]->read_us += took_us;
+}
+
+void loader::note_wait(uint32_t shard, load_wait what) {
+  const core::mutex_lock lock(mutex_);
+  auto& wait = waits_[shard];
+  if (!wait.over) wait = {what, path_.after(wait.since, wait.what, clock_.now_us()), false};
+}
+
 void loader::start() {
   actions out;
   {
@@ -100,6 +114,7 @@ void loader::start() {
     core::check(!started_, "a loader starts once");
     started_ = true;
     start_us_ = clock_.now_us();
+    note_event(stage_clock::beginning, load_wait::plan);
     drive(out);
     ++calls_out_;
   }
@@ -171,7 +186,7 @@ void loader::on_fetched(uint64_t token, core::result<transport::fetched> result)
     const core::mutex_lock lock(mutex_);
     const auto one = take_flight(token);
     if (result)
-      note_landed(one.fetch, *result, out);
+      note_landed(one, *result, out);
     else
       note_failed(one, failure_of(result.error()), result.error(), out);
     drive(out);
@@ -185,6 +200,8 @@ void loader::on_checked(const arrival& what, uint64_t checksum) {
   {
     const core::mutex_lock lock(mutex_);
     --checks_;
+    note_event(what.queued ? path_.later(what.landed, last_checked_) : what.landed, load_wait::verify);
+    last_checked_ = latest_;
     note_checked(what, checksum, out);
     drive(out);
     ++calls_out_;
@@ -202,23 +219,30 @@ loader::flight loader::take_flight(uint64_t token) {
   return one;
 }
 
-void loader::note_landed(const policy::chunk_fetch& fetch, const transport::fetched& got, actions& out) {
+void loader::note_landed(const flight& one, const transport::fetched& got, actions& out) {
+  const auto& fetch = one.fetch;
   const auto now = clock_.now_us();
+  note_event(one.asked, one.doomed ? load_wait::retry : load_wait::fetch);
   auto& source = *sources_[fetch.source];
   source.last_us = last_land_us_ = now;
-  if (!first_land_us_) first_land_us_ = now;
+  if (source.first_landed == stage_clock::beginning) {
+    source.first_landed = latest_;
+    source.first_bytes = fetch.length_bytes;
+  }
   if (source.report.path.empty()) source.report.path = transport::to_string(got.way);
   if (fetch.hedge && got.checksum && *got.checksum != checksum_of(fetch)) {
     const auto failure = got.may_be_torn ? policy::fetch_failure::torn : policy::fetch_failure::lie;
     if (plan_.on_failed(fetch, failure, now) == policy::chunk_place::queue) ++refetched_;
-    return note_wrong({fetch, got.may_be_torn}, *got.checksum, out);
+    return note_wrong({fetch, got.may_be_torn, nullptr, one.asked}, *got.checksum, out);
   }
   if (plan_.is_hedged(fetch)) doom_twins_of(fetch, out);
   const auto place = plan_.on_landed(fetch, now);
-  if (place == policy::chunk_place::buffer) return check_later({fetch, got.may_be_torn, buffer_of(fetch)}, out);
+  arrival came{fetch, got.may_be_torn, nullptr, one.asked, latest_};
+  if (place == policy::chunk_place::buffer) came.buffer = buffer_of(fetch);
+  if (place == policy::chunk_place::buffer) return check_later(came, out);
   if (place != policy::chunk_place::target) return;
-  if (got.checksum) return note_checked({fetch, got.may_be_torn}, *got.checksum, out);
-  check_later({fetch, got.may_be_torn}, out);
+  if (got.checksum) return note_checked(came, *got.checksum, out);
+  check_later(came, out);
 }
 
 void loader::note_failed(const flight& one, policy::fetch_failure failure, const core::error& why, actions& out) {
@@ -228,17 +252,18 @@ void loader::note_failed(const flight& one, policy::fetch_failure failure, const
   if (one.doomed) failure = fetch_failure::cancelled;
   const auto place = plan_.on_failed(one.fetch, failure, clock_.now_us());
   const bool was_refused = failure == fetch_failure::busy || failure == fetch_failure::busy_here;
+  note_event(one.asked, was_refused ? load_wait::busy : load_wait::retry);
   if (place == policy::chunk_place::queue && !was_refused) ++refetched_;
   if (place == policy::chunk_place::buffer) {
     const auto& hedge = plan_.hedge_of(one.fetch);
-    check_later({hedge, false, buffer_of(hedge)}, out);
+    check_later({hedge, false, buffer_of(hedge), one.asked, latest_}, out);
   }
   if (!one.doomed) last_failure_ = why.message;
   if (!was_lost && plan_.is_lost(source)) note_lost(source, why, out);
 }
 
 void loader::check_later(arrival what, actions& out) {
-  ++checks_;
+  what.queued = checks_++ >= std::max(checker_.threads(), 1u);
   out.checks.push_back(what);
 }
 
@@ -246,6 +271,7 @@ void loader::note_checked(const arrival& what, uint64_t checksum, actions& out) 
   const auto& fetch = what.fetch;
   if (checksum != checksum_of(fetch)) {
     ++refetched_;
+    note_event(what.asked, load_wait::retry);
     plan_.on_bad(fetch, what.may_be_torn ? policy::fetch_failure::torn : policy::fetch_failure::lie);
     return note_wrong(what, checksum, out);
   }
@@ -260,7 +286,6 @@ void loader::note_checked(const arrival& what, uint64_t checksum, actions& out) 
     if (const auto now = plan_.first_verified(fetch.shard); now > first_ones) out.parts.emplace_back(fetch.shard, now);
     return;
   }
-  last_shard_us_ = progress_us_; // not of a chunk that came twice, which may be later
   out.verified.push_back(fetch.shard);
 }
 
@@ -306,6 +331,7 @@ void loader::drive(actions& out) {
   leave_crawling(now, out);
   plan_more(now, out);
   look_for_starved(now, out);
+  has_happened_ = false;
   const auto look_us = plan_.next_look_us();
   if (look_us >= look_us_) return;
   out.look_at_us = look_us_ = look_us;
@@ -321,9 +347,10 @@ void loader::leave_crawling(core::time_us now, actions& out) {
 }
 
 void loader::plan_more(core::time_us now, actions& out) {
+  const auto meanwhile = !flights_.empty() ? load_wait::fetch : checks_ > 0 ? load_wait::verify : load_wait::busy;
   while (const auto next = plan_.next(now)) {
     const auto token = ++last_token_;
-    flights_.emplace(token, flight{*next, {}, false, false});
+    flights_.emplace(token, flight{*next, {}, false, false, cause_of(*next, meanwhile, now)});
     auto& source = *sources_[next->source];
     if (!source.first_us) source.first_us = now;
     if (!first_ask_us_) first_ask_us_ = now;
@@ -339,6 +366,8 @@ void loader::look_for_starved(core::time_us now, actions& out) {
   }
   if (starved.empty() || starved == last_starved_) return;
   last_starved_ = starved;
+  for (const auto shard : starved)
+    if (auto& wait = waits_[shard]; wait.over) wait = {load_wait::plan, latest_, false, wait.in_parts};
   if (callbacks_.starved) {
     out.starved = std::move(starved);
     return;
@@ -347,6 +376,39 @@ void loader::look_for_starved(core::time_us now, actions& out) {
                            fmt::format("no source is left for shards {}{}{}", fmt::join(starved, ", "),
                                        last_failure_.empty() ? "" : "; the last failure was: ", last_failure_)};
   for (uint32_t i = 0; i < sources_.size(); ++i) doom_flights_of(i, out);
+}
+
+// -- what time was spent on -------------------------------------------------------------------------------------------
+
+void loader::note_event(stage_clock::moment cause, load_wait what) {
+  latest_ = path_.after(cause, what, clock_.now_us());
+  has_happened_ = true;
+}
+
+// What the store has in memory was not read for this load: only asked for. What comes in parts was waited for, whatever
+// else was thought meanwhile.
+void loader::note_held(uint32_t source, const shard_location& held) {
+  auto& wait = waits_[held.shard];
+  wait.in_parts |= held.chunks != policy::fetch_plan::all_chunks;
+  if (wait.over) return;
+  const bool is_read = sources_[source]->what.kind == policy::source_kind::disk;
+  if (is_read)
+    wait.what = load_wait::disk;
+  else if (wait.in_parts)
+    wait.what = load_wait::await;
+  else if (wait.what == load_wait::disk)
+    wait.what = load_wait::plan;
+  wait.since = path_.after(wait.since, wait.what, clock_.now_us());
+  wait.over = true;
+  has_happened_ = true;
+}
+
+// It can be asked for because of the event now, or because somebody has the shard since then. Where nothing has happened
+// time has passed, meanwhile with something else: a slow source is hedged, a busy one asked again.
+stage_clock::moment loader::cause_of(const policy::chunk_fetch& asked, load_wait meanwhile, core::time_us now) {
+  const auto cause = path_.later(latest_, waits_[asked.shard].since);
+  if (has_happened_) return cause;
+  return path_.after(cause, asked.hedge ? load_wait::retry : meanwhile, now);
 }
 
 // -- unlocked ---------------------------------------------------------------------------------------------------------
@@ -447,53 +509,6 @@ void loader::finish_if_over() {
   if (!plan_.done()) outcome = core::fail(*giving_up_);
   lock.unlock();
   callbacks_.done(std::move(outcome), std::move(report));
-}
-
-// -- report -----------------------------------------------------------------------------------------------------------
-
-load_report loader::make_report() const {
-  load_report report;
-  report.bytes_moved = bytes_;
-  report.verified_chunks = verified_;
-  report.bad_chunks = bad_;
-  report.refetched_chunks = refetched_;
-  report.start_us = start_us_;
-  report.end_us = clock_.now_us();
-  if (first_ask_us_) report.stages.push_back({"plan", start_us_, *first_ask_us_});
-  if (first_land_us_) {
-    report.stages.push_back({"first_byte", *first_ask_us_, *first_land_us_});
-    report.stages.push_back({"fetch", *first_ask_us_, last_land_us_});
-    report.stages.push_back({"verify", *first_land_us_, std::max(last_shard_us_, *first_land_us_)});
-  }
-  report.stages.push_back({"done", report.end_us, report.end_us});
-  for (const auto& source : sources_) {
-    report.sources.push_back(source->report);
-    const auto busy_us = std::max<core::duration_us>(source->last_us - source->first_us.value_or(0), 1);
-    report.sources.back().rate_bps = source->report.bytes * 1'000'000 / static_cast<uint64_t>(busy_us);
-    report.sources.back().estimate_bps = plan_.rate_bps(static_cast<uint32_t>(report.sources.size() - 1));
-  }
-  report.limit = slowest_link();
-  return report;
-}
-
-// The path that needed the longest for its bytes if it ran at its calibrated rate;
-// what the fetch took is held against it.
-link_limit loader::slowest_link() const {
-  std::map<std::string, uint64_t> bytes_by_path;
-  for (const auto& source : sources_)
-    if (source->report.bytes) bytes_by_path[source->report.path] += source->report.bytes;
-  link_limit slowest;
-  uint64_t slowest_us = 0;
-  for (const auto& [path, bytes] : bytes_by_path) {
-    const auto rate_bps = options_.rates.limit_bps(path);
-    const auto needed_us = rate_bps ? bytes * 1'000'000 / rate_bps : 0;
-    if (!slowest.link.empty() && needed_us <= slowest_us) continue;
-    slowest = {path, rate_bps, 0};
-    slowest_us = needed_us;
-  }
-  const auto took_us = static_cast<uint64_t>(std::max<core::duration_us>(last_land_us_ - first_ask_us_.value_or(0), 1));
-  slowest.fraction_ppm = static_cast<uint32_t>(std::min<uint64_t>(slowest_us * 1'000'000 / took_us, UINT32_MAX));
-  return slowest;
 }
 
 } // namespace fastptm::weights

@@ -21,6 +21,7 @@
 #include "transport/fetcher.hpp"
 #include "weights/format/hash.hpp"
 #include "weights/load/load_report.hpp"
+#include "weights/load/stage_clock.hpp"
 #include "weights/load/verifier.hpp"
 
 namespace fastptm::weights {
@@ -45,6 +46,7 @@ struct load_source {
   transport::peer_address peer;
   transport::fetcher* via = nullptr; // outlives the loader
   std::string reported_path;         // instead of the fetcher's, e.g. "io_uring" for what a store just read from disk
+  bool is_where_calibrated = true;   // both ends of its link are
   std::vector<shard_location> holds; // more may follow by add_holdings
 };
 
@@ -91,6 +93,10 @@ public:
   void add_holdings(uint32_t source, const std::vector<shard_location>& holds);
   // A staging from disk found damaged chunks: counted in the report as bad.
   void note_bad_chunks(uint32_t source, uint32_t chunks);
+  // A staging has read the disk for this load, at that rate: what its link carries.
+  void note_read(uint32_t source, uint64_t bytes, core::duration_us took_us);
+  // For the report: from now on this is what the shard waits for, until somebody has it.
+  void note_wait(uint32_t shard, load_wait what);
 
   void start();
 
@@ -118,18 +124,32 @@ private:
     bool lied = false;
     std::optional<core::time_us> first_us; // something was asked for
     core::time_us last_us = 0;             // something landed
+    stage_clock::moment first_landed = stage_clock::beginning;
+    uint64_t first_bytes = 0; // that landed then
+    uint64_t read_bytes = 0;  // from the disk
+    core::duration_us read_us = 0;
   };
   struct flight {
     policy::chunk_fetch fetch;
     transport::fetch_id id;
     bool accepted = false; // id is known
     bool doomed = false;   // cancelled by us: the source is not to blame
+    stage_clock::moment asked = stage_clock::beginning;
   };
   // A chunk that is to be verified, in its place or in a buffer out of which it is copied there.
   struct arrival {
     policy::chunk_fetch fetch;
     bool may_be_torn = false;
     const std::byte* buffer = nullptr;
+    stage_clock::moment asked = stage_clock::beginning, landed = stage_clock::beginning;
+    bool queued = false; // behind others of this load
+  };
+  // What a shard waits for, and since when; over: somebody has it, since then.
+  struct shard_wait {
+    load_wait what = load_wait::plan;
+    stage_clock::moment since = stage_clock::beginning;
+    bool over = false;
+    bool in_parts = false; // it comes to those who have it only now
   };
   // What to call once the lock is released.
   struct actions {
@@ -157,13 +177,16 @@ private:
   void on_checked(const arrival& what, uint64_t checksum);
 
   // -- locked: change state, note what to call ------------------------------------------------------------------------
-  void note_landed(const policy::chunk_fetch& fetch, const transport::fetched& got, actions& out)
-      FASTPTM_REQUIRES(mutex_);
+  void note_landed(const flight& one, const transport::fetched& got, actions& out) FASTPTM_REQUIRES(mutex_);
   void note_failed(const flight& one, policy::fetch_failure failure, const core::error& why, actions& out)
       FASTPTM_REQUIRES(mutex_);
   void note_checked(const arrival& what, uint64_t checksum, actions& out) FASTPTM_REQUIRES(mutex_);
   flight take_flight(uint64_t token) FASTPTM_REQUIRES(mutex_);
   void check_later(arrival what, actions& out) FASTPTM_REQUIRES(mutex_);
+  void note_held(uint32_t source, const shard_location& held) FASTPTM_REQUIRES(mutex_);
+  void note_event(stage_clock::moment cause, load_wait what) FASTPTM_REQUIRES(mutex_);
+  stage_clock::moment cause_of(const policy::chunk_fetch& asked, load_wait meanwhile, core::time_us now)
+      FASTPTM_REQUIRES(mutex_);
   void note_wrong(const arrival& what, uint64_t found, actions& out) FASTPTM_REQUIRES(mutex_);
   void note_lost(uint32_t source, const core::error& why, actions& out) FASTPTM_REQUIRES(mutex_);
   void doom(flight& one, actions& out) FASTPTM_REQUIRES(mutex_);
@@ -187,8 +210,11 @@ private:
   std::byte* buffer_of(const policy::chunk_fetch& fetch) FASTPTM_REQUIRES(mutex_);
   bool is_over() const FASTPTM_REQUIRES(mutex_);
   void finish_if_over();
-  load_report make_report() const FASTPTM_REQUIRES(mutex_);
-  link_limit slowest_link() const FASTPTM_REQUIRES(mutex_);
+  load_report make_report() FASTPTM_REQUIRES(mutex_);
+  std::vector<load_stage> make_stages(core::time_us end_us) FASTPTM_REQUIRES(mutex_);
+  void tell_first_bytes_apart() FASTPTM_REQUIRES(mutex_);
+  std::vector<link_report> make_links(const std::vector<source_report>& sources) const FASTPTM_REQUIRES(mutex_);
+  link_limit slowest_of(const std::vector<link_report>& links) const FASTPTM_REQUIRES(mutex_);
 
   const loader_options options_;
   const std::vector<shard_to_load> shards_;
@@ -221,10 +247,13 @@ private:
   uint32_t refetched_ FASTPTM_GUARDED_BY(mutex_) = 0;
   core::time_us start_us_ FASTPTM_GUARDED_BY(mutex_) = 0;
   core::time_us last_land_us_ FASTPTM_GUARDED_BY(mutex_) = 0;
-  core::time_us last_shard_us_ FASTPTM_GUARDED_BY(mutex_) = 0;
   core::time_us progress_us_ FASTPTM_GUARDED_BY(mutex_) = 0; // a chunk was found right
   std::optional<core::time_us> first_ask_us_ FASTPTM_GUARDED_BY(mutex_);
-  std::optional<core::time_us> first_land_us_ FASTPTM_GUARDED_BY(mutex_);
+  stage_clock path_ FASTPTM_GUARDED_BY(mutex_);
+  std::vector<shard_wait> waits_ FASTPTM_GUARDED_BY(mutex_);                             // by shard
+  stage_clock::moment latest_ FASTPTM_GUARDED_BY(mutex_) = stage_clock::beginning;       // event
+  bool has_happened_ FASTPTM_GUARDED_BY(mutex_) = false;                                 // one, since the last drive()
+  stage_clock::moment last_checked_ FASTPTM_GUARDED_BY(mutex_) = stage_clock::beginning; // by the verifier
 };
 
 } // namespace fastptm::weights

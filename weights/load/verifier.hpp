@@ -17,15 +17,18 @@ class verifier {
 public:
   // `threads` 0: no thread at all, submit() computes and answers before it returns (simulation).
   explicit verifier(unsigned threads);
-  ~verifier(); // finishes what was submitted
+  virtual ~verifier(); // finishes what was submitted
   verifier(const verifier&) = delete;
   verifier& operator=(const verifier&) = delete;
 
   // `done` gets chunk_checksum(chunk), on a thread of the verifier; it must not block. The memory stays valid until
   // then. The queue is bounded by its users: a fetch_plan lets few chunks be unverified.
-  void submit(core::memory_region chunk, std::function<void(uint64_t checksum)> done);
+  virtual void submit(core::memory_region chunk, std::function<void(uint64_t checksum)> done);
   // The same of a chunk that lies elsewhere and is copied to its place.
-  void submit_copy(core::memory_region chunk, const std::byte* from, std::function<void(uint64_t checksum)> done);
+  virtual void submit_copy(core::memory_region chunk, const std::byte* from,
+                           std::function<void(uint64_t checksum)> done);
+
+  unsigned threads() const { return static_cast<unsigned>(threads_.size()); }
 
 private:
   struct job {

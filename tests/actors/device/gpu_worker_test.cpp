@@ -5,7 +5,7 @@
 
 #include "actors/actor_from_state.hpp"
 #include "actors/deterministic_system.hpp"
-#include "engine/runner.hpp"
+#include "engine/batch_runner.hpp"
 #include "gpu/host/device.hpp"
 #include "tests/support/manual_fetcher.hpp"
 #include "tests/support/recording_actors.hpp"
@@ -37,6 +37,16 @@ uint64_t bytes_of(const weights::manifest& set) {
   for (const auto& shard : set.shards) bytes += shard.size_bytes;
   return bytes;
 }
+
+// A test double: a batch computes until the test says how it was.
+class held_runner final : public engine::batch_runner {
+public:
+  core::result<void> submit(engine::run_request, engine::run_done done) override {
+    runs.push_back(std::move(done));
+    return {};
+  }
+  std::deque<engine::run_done> runs;
+};
 
 class GpuWorker : public testing::Test {
 protected:
@@ -121,6 +131,33 @@ protected:
     world_.run();
   }
 
+  void order_run(uint64_t batch, uint64_t model) {
+    world_.system().spawn([this, batch, model](caf::event_based_actor* self) {
+      self->request(worker_, caf::infinite, run_order{first_life, {batch}, {model}, 0, 1'000'000})
+          .then([](const run_reply&) {}, [](const caf::error& why) { ADD_FAILURE() << from_caf(why).message; });
+    });
+    world_.run();
+  }
+  // The oldest one, which has computed until now but for what it waited.
+  void end_run(core::time_us began_us, core::duration_us waited_us = 0) {
+    engine::run_result result;
+    result.rows.emplace_back();
+    result.began_us = began_us;
+    result.run_us = world_.clock().now_us() - began_us;
+    result.waited_us = waited_us;
+    result.first_layer_at_us = began_us + waited_us;
+    const auto done = std::move(runner_.runs.front());
+    runner_.runs.pop_front();
+    done(std::move(result));
+    world_.run();
+  }
+  int64_t spent_on(std::string_view stage) const {
+    int64_t sum_us = 0;
+    for (const auto& each : reports_.back().stages)
+      if (each.name == stage) sum_us += each.end_us - each.start_us;
+    return sum_us;
+  }
+
   void land() {
     fetcher_.land();
     world_.run();
@@ -157,7 +194,7 @@ protected:
   loading_environment environment_;
   std::unique_ptr<gpu::device> device_ =
       gpu::host::make_host_device({"host0", 16 << 20, 1}, gpu::host::best_isa()).value();
-  engine::runner runner_{*device_};
+  held_runner runner_;
   caf::actor directory_, store_;
   gpu_worker_actor worker_;
   std::vector<std::pair<registration_id, device_row>> rows_;
@@ -262,6 +299,64 @@ TEST_F(GpuWorker, TellsWhatIsSharedWithOtherTenantsApart) {
   EXPECT_GT(reports_[1].sources[0].chunks, 0u);
   ASSERT_EQ(reports_[2].sources.size(), 1u);
   EXPECT_EQ(reports_[2].sources[0].path, "") << "globex has one of its own there";
+}
+
+TEST_F(GpuWorker, TellsWhatALoadWaitedForAheadOfItsTransfer) {
+  const auto places = places_from(0, a_);
+  load(1, 5, a_, places);
+  const auto& read = held_.front();
+  const transport::remote_range range{read.region, read.generation, 0, 4096};
+  ASSERT_TRUE(exports_.pin(range));
+  order_load(2, 6, b_, places_from(1 << 20, b_));
+  order_evict(5);
+  order_load(3, 5, a_, places);
+  world_.advance(20'000);
+  land_all(); // the load ahead of it
+  world_.advance(30'000);
+  exports_.unpin(range);
+  world_.run();
+  world_.advance(5'000);
+  land_all();
+  ASSERT_EQ(reports_.back().id.value, 3u);
+  EXPECT_EQ(spent_on("queue"), 20'000);
+  EXPECT_EQ(spent_on("evict"), 30'000);
+  EXPECT_EQ(spent_on("fetch"), 5'000);
+  EXPECT_EQ(reports_.back().wall_us, 55'000);
+  EXPECT_EQ(reports_.back().critical, "evict");
+}
+
+TEST_F(GpuWorker, TellsHowMuchOfALoadWasHiddenBehindBatchesOfOthers) {
+  load(1, 5, a_, places_from(0, a_));
+  order_run(1, 5);
+  const auto began_us = world_.clock().now_us();
+  world_.advance(10'000);
+  order_load(2, 6, b_, places_from(1 << 20, b_));
+  world_.advance(30'000);
+  end_run(began_us);
+  world_.advance(50'000);
+  order_run(2, 5); // which is not over when the load is
+  world_.advance(20'000);
+  land_all();
+  ASSERT_EQ(reports_.back().id.value, 2u);
+  EXPECT_EQ(reports_.back().wall_us, 100'000);
+  EXPECT_EQ(reports_.back().hidden_ppm, 500'000u);
+  end_run(world_.clock().now_us());
+}
+
+TEST_F(GpuWorker, TellsHowMuchOfALoadWasHiddenBehindItsOwnLayers) {
+  order_load(1, 5, a_, places_from(0, a_));
+  order_run(1, 5);
+  const auto began_us = world_.clock().now_us();
+  world_.advance(40'000);
+  land_all();
+  EXPECT_TRUE(reports_.empty()) << "its first result is the end of the story";
+  world_.advance(10'000);
+  end_run(began_us, 30'000);
+  ASSERT_EQ(reports_.size(), 1u);
+  EXPECT_EQ(reports_.back().wall_us, 40'000);
+  EXPECT_EQ(reports_.back().hidden_ppm, 250'000u);
+  EXPECT_EQ(reports_.back().stages.back().name, "first_result");
+  EXPECT_EQ(reports_.back().stages.back().start_us, 50'000);
 }
 
 TEST_F(GpuWorker, RefusesAPlaceThatIsNotFreeAndKeepsNothingOfTheSet) {

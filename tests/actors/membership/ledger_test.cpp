@@ -48,7 +48,7 @@ TEST_F(Ledger, CountsWhatALoadHasMovedOnce) {
   report.sources = {{"peer_device", "worker-1", "cma", 100, 2, 3, false}, {"disk", "head", "io_uring", 7, 1, 3, false}};
   report.verified_chunks = 3;
   report.bad_chunks = 1;
-  report.stages = {{"fetch", 10, 40}, {"verify", 20, 50}};
+  report.stages = {{"disk", 0, 10}, {"fetch", 10, 40}, {"verify", 40, 50}, {"fetch", 50, 60}};
   caf::anon_send(ledger_, report);
   report.left_us = 99; // told again, when the set has left
   caf::anon_send(ledger_, report);
@@ -57,6 +57,7 @@ TEST_F(Ledger, CountsWhatALoadHasMovedOnce) {
   for (const auto* line :
        {"fastptm_load_bytes_total{source=\"peer_device\"} 100", "fastptm_load_verify_seconds_count 1",
         "fastptm_load_bytes_total{source=\"disk\"} 7", "fastptm_load_fetch_seconds_count 1",
+        "fastptm_load_fetch_seconds_sum 4e-05", "fastptm_load_disk_seconds_count 1",
         "fastptm_load_chunks_total{result=\"verified\"} 3", "fastptm_load_chunks_total{result=\"bad\"} 1"})
     EXPECT_NE(page.find(std::string(line) + "\n"), std::string::npos) << line << " in\n" << page;
 }

@@ -140,6 +140,7 @@ struct breakable_load : testing::Test {
     callbacks.look_at = [this](core::time_us at_us) { look_us = at_us; };
     callbacks.done = [this](core::result<void> result, load_report made) {
       EXPECT_FALSE(outcome) << "done twice";
+      expect_to_add_up(made);
       outcome = std::move(result);
       report = std::move(made);
     };
@@ -147,7 +148,8 @@ struct breakable_load : testing::Test {
     options.plan = plan;
     rates.calibrated("loopback", 10'000'000'000);
     options.rates = rates;
-    load = loader::make(options, std::move(shards), checker, clock, std::move(callbacks));
+    made_us = clock.now_us();
+    load = loader::make(options, std::move(shards), *checked_by, clock, std::move(callbacks));
   }
 
   // What is due now: false, nothing was.
@@ -167,6 +169,23 @@ struct breakable_load : testing::Test {
       if (due_us == never_us) return;
       clock.advance(std::max<core::duration_us>(due_us - clock.now_us(), 1));
     }
+  }
+
+  // All of the load's time, from its making to its end, belongs to a stage, and no instant to two.
+  void expect_to_add_up(const load_report& made) const {
+    auto at_us = made_us;
+    for (const auto& stage : made.stages) {
+      EXPECT_EQ(stage.start_us, at_us) << stage.name;
+      EXPECT_GT(stage.end_us, stage.start_us) << stage.name;
+      at_us = stage.end_us;
+    }
+    EXPECT_EQ(at_us, made.end_us);
+  }
+  core::duration_us spent_on(std::string_view name) const {
+    core::duration_us sum_us = 0;
+    for (const auto& stage : report.stages)
+      if (stage.name == name) sum_us += stage.end_us - stage.start_us;
+    return sum_us;
   }
 
   void expect_all_right() {
@@ -196,11 +215,13 @@ struct breakable_load : testing::Test {
 
   static constexpr auto never_us = std::numeric_limits<core::time_us>::max();
   core::manual_clock clock;
+  core::time_us made_us = 0;
   core::time_us look_us = never_us; // the loader wants to look then
   std::deque<node_state> nodes;
   transport::loopback::network network{clock};
   transport::loopback::backend fetcher{network};
   verifier checker{0};
+  verifier* checked_by = &checker;
   std::vector<std::vector<std::byte>> originals;
   std::vector<std::vector<std::byte>> targets;
   policy::link_rates rates;
