@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/load_timeline.hpp"
 #include "cli/output.hpp"
 #include "core/log.hpp"
 
@@ -82,8 +83,8 @@ void print_table(const protocol::cluster_status& status) {
 // -- loads ------------------------------------------------------------------------------------------------------------
 
 void print_table(const std::vector<protocol::load_report>& reports) {
-  print_line(fmt::format("{:>5} {:<28} {:<18} {:<9} {:<7} {:>9} {:>9} {}", "ID", "MODEL", "DEVICE", "REASON", "OUTCOME",
-                         "MiB MOVED", "ms", "SOURCES"));
+  print_line(fmt::format("{:>5} {:<28} {:<18} {:<9} {:<7} {:>9} {:>9} {:<20} {:>8} {}", "ID", "MODEL", "DEVICE",
+                         "REASON", "OUTCOME", "MiB MOVED", "ms", "MOSTLY ms", "% HIDDEN", "SOURCES"));
   for (const auto& report : reports) {
     std::string sources;
     for (const auto& source : report.sources) {
@@ -91,9 +92,11 @@ void print_table(const std::vector<protocol::load_report>& reports) {
           fmt::format("{}{}{}{} {:.1f} MiB{}", sources.empty() ? "" : ", ", source.kind, source.path.empty() ? "" : "/",
                       source.path, mib(source.bytes), source.failed ? " FAILED" : "");
     }
-    print_line(fmt::format("{:>5} {:<28} {:<18} {:<9} {:<7} {:>9.1f} {:>9.1f} {}", report.id.value, report.model,
-                           report.device, to_string(report.reason), to_string(report.outcome), mib(report.bytes_moved),
-                           milliseconds(report.wall_us), sources));
+    const auto mostly = fmt::format("{} {:.1f}", report.critical, milliseconds(time_of(report, report.critical)));
+    print_line(fmt::format("{:>5} {:<28} {:<18} {:<9} {:<7} {:>9.1f} {:>9.1f} {:<20} {:>8} {}", report.id.value,
+                           report.model, report.device, to_string(report.reason), to_string(report.outcome),
+                           mib(report.bytes_moved), milliseconds(report.wall_us), mostly, report.hidden_ppm / 10'000,
+                           sources));
     if (!report.ok()) print_line("      " + core::printable(report.error, 480));
   }
 }

@@ -185,6 +185,9 @@ TEST(Docs, CommandsOfTheOperationsPageDoWhatTheySay) {
     for (auto& word : words) {
       if (word == "FILE") word = c.config_file().string();
       if (word == "N") word = "3";
+      if (word == "ID")
+        word = std::to_string(c.ask({"loads", "--last", "1"}).json().find("id")->unsigned_integer().value_or(0));
+      if (word == "loads.json") word = (c.where().path() / word).string();
       if (word == "MODEL") word = "acme/minilm";
       if (word == "DIR") word = c.where().state().string();
       if (word == "worker-b") word = "worker-0";
