@@ -13,34 +13,42 @@ void scrubbing::add(uint64_t shard, uint64_t size_bytes) {
   bytes_ += size_bytes;
   const auto chunks = static_cast<uint32_t>((size_bytes + options_.chunk_bytes - 1) / options_.chunk_bytes);
   // It was verified just now: this round is not about it.
-  checked_.push_back({shard, size_bytes, chunks, 0});
+  places_[shard] = checked_.insert(checked_.end(), {shard, size_bytes, chunks, 0, round_, false});
+}
+
+std::list<scrubbing::entry>& scrubbing::list_of(const entry& one) {
+  if (one.is_suspected) return suspected_;
+  return one.round == round_ ? checked_ : waiting_;
 }
 
 void scrubbing::remove(uint64_t shard) {
-  for (auto* list : {&waiting_, &checked_, &suspected_}) {
-    const auto found = std::find_if(list->begin(), list->end(), [&](const entry& e) { return e.shard == shard; });
-    if (found == list->end()) continue;
-    bytes_ -= found->size_bytes;
-    list->erase(found);
-    return;
-  }
+  const auto found = places_.extract(shard);
+  if (!found) return;
+  bytes_ -= found.mapped()->size_bytes;
+  list_of(*found.mapped()).erase(found.mapped());
+}
+
+void scrubbing::gone(uint64_t shard) {
+  due_us_ = due_before_us_;
+  remove(shard);
 }
 
 void scrubbing::suspect(uint64_t shard) {
-  for (auto* list : {&waiting_, &checked_}) {
-    const auto found = std::find_if(list->begin(), list->end(), [&](const entry& e) { return e.shard == shard; });
-    if (found == list->end()) continue;
-    found->next_chunk = 0;
-    suspected_.splice(suspected_.end(), *list, found);
-    return;
-  }
+  const auto found = places_.find(shard);
+  if (found == places_.end() || found->second->is_suspected) return;
+  auto& one = *found->second;
+  suspected_.splice(suspected_.end(), list_of(one), found->second);
+  one.next_chunk = 0;
+  one.is_suspected = true;
 }
 
 std::optional<scrubbing::step> scrubbing::next(core::time_us now) {
+  due_before_us_ = due_us_;
   if (!suspected_.empty()) return take(suspected_);
   if (now < next_us()) return std::nullopt;
   if (waiting_.empty()) {
     waiting_.swap(checked_);
+    ++round_;
     round_began_us_ = now;
   }
   const auto& first = waiting_.front();
@@ -67,6 +75,8 @@ scrubbing::step scrubbing::take(std::list<entry>& from) {
   const step out{first.shard, first.next_chunk};
   if (++first.next_chunk == first.chunks) {
     first.next_chunk = 0;
+    first.round = round_;
+    first.is_suspected = false;
     checked_.splice(checked_.end(), from, from.begin());
   }
   return out;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <list>
 #include <optional>
+#include <unordered_map>
 
 #include "core/clock.hpp"
 
@@ -29,6 +30,8 @@ public:
 
   void add(uint64_t shard, uint64_t size_bytes);
   void remove(uint64_t shard); // unknown: nothing
+  // The same of the one that next() has just named: nothing was read, and the next one need not wait for that.
+  void gone(uint64_t shard);
   void suspect(uint64_t shard);
 
   // What is to be checked now, if anything is; counts as checked.
@@ -42,16 +45,21 @@ private:
     uint64_t size_bytes = 0;
     uint32_t chunks = 0;
     uint32_t next_chunk = 0;
+    uint64_t round = 0; // in which it was last checked, or added
+    bool is_suspected = false;
   };
   uint64_t rate_bps() const;
+  std::list<entry>& list_of(const entry& one);
   step take(std::list<entry>& from);
 
   const scrubbing_options options_;
-  std::list<entry> waiting_;   // of this round; the first is begun
-  std::list<entry> checked_;   // in this round
-  std::list<entry> suspected_; // before the round goes on
+  std::list<entry> waiting_;                                        // of this round; the first is begun
+  std::list<entry> checked_;                                        // in this round
+  std::list<entry> suspected_;                                      // before the round goes on
+  std::unordered_map<uint64_t, std::list<entry>::iterator> places_; // by shard, in whichever list
   uint64_t bytes_ = 0;
-  core::time_us due_us_ = 0, round_began_us_ = 0;
+  uint64_t round_ = 0;
+  core::time_us due_us_ = 0, due_before_us_ = 0, round_began_us_ = 0;
 };
 
 } // namespace fastptm::policy

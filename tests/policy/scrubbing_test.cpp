@@ -49,6 +49,23 @@ TEST(Scrubbing, GoesOverAGibWithinTenSecondsOrSo) {
   EXPECT_NEAR(static_cast<double>(taken.size()), (60 - 5) * 100 / 4.0, 10) << "no more than it may";
 }
 
+// Small sets that come and go leave many of these behind: they must not make the round of the others longer.
+TEST(Scrubbing, WhatIsGoneTakesNoTimeOfTheOthers) {
+  scrubbing plan(hundred_mib);
+  for (uint64_t shard = 0; shard < 1'000; ++shard) plan.add(shard, 1 * mib);
+  const auto now = plan.next_us();
+  for (uint64_t shard = 0; shard < 999; ++shard) {
+    const auto step = plan.next(now);
+    ASSERT_TRUE(step);
+    ASSERT_EQ(step->shard, shard);
+    plan.gone(shard);
+  }
+  const auto last = plan.next(now);
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->shard, 999u);
+  EXPECT_FALSE(plan.next(now)) << "it was read, and takes its time";
+}
+
 TEST(Scrubbing, OfLittleMemoryCostsLittle) {
   scrubbing plan(hundred_mib);
   plan.add(1, 8 * mib);

@@ -92,8 +92,8 @@ core::time_us scrubber::check() {
   const auto expected = shard->chunk_checksums[chunk];
   core::mutex_lock lock(mutex_);
   if (found) checked_bytes_ += std::min(chunk_bytes, shard->size_bytes - chunk * chunk_bytes);
-  if (found != expected) { // withdrawn, or damaged
-    plan_.remove(shard->name.region);
+  if (found != expected) {
+    found ? plan_.remove(shard->name.region) : plan_.gone(shard->name.region); // damaged, or withdrawn
     watched_.erase(shard->name.region);
   }
   const auto next_us = plan_.next_us();
