@@ -114,9 +114,11 @@ caf::result<protocol::load_reply> gpu_worker::on_load(const protocol::load_order
 void gpu_worker::on_cancel(core::load_id load) {
   const core::error over{core::errc::cancelled, "the load is no longer wanted"};
   if (loading_ && loading_->order.load == load) return abandon(loading_, over);
-  // Ended well just before its scheduler gave it up: nobody plans with the bytes that it holds.
-  const auto held =
-      std::find_if(sets_.begin(), sets_.end(), [&](const auto& one) { return one.second->order.load == load; });
+  // Ended well just before its scheduler gave it up: nobody plans with the bytes that it holds. Those of an earlier
+  // registration were reported with this one, and another scheduler may have counted its loads as this one does.
+  const auto held = std::find_if(sets_.begin(), sets_.end(), [&](const auto& one) {
+    return one.second->order.load == load && one.second->order.registration == registration_;
+  });
   if (held != sets_.end()) {
     const auto of = held->second;
     sets_.erase(held);

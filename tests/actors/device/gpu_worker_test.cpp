@@ -455,6 +455,16 @@ TEST_F(GpuWorker, GivesUpASetWhoseLoadIsCancelledAfterItsEnd) {
   EXPECT_EQ(used_bytes(), 0u);
 }
 
+// A head that has died counts its loads from one again, and knows this set from the device's own report.
+TEST_F(GpuWorker, KeepsASetOfAnEarlierRegistrationWhenALoadOfThatNumberIsCancelled) {
+  load(1, 5, a_, places_from(0, a_));
+  attach({8});
+  caf::anon_send(worker_, cancel_atom_v, core::load_id{1});
+  world_.run();
+  EXPECT_THAT(resident(), ElementsAre("acme/m@5"));
+  EXPECT_EQ(used_bytes(), bytes_of(a_));
+}
+
 TEST_F(GpuWorker, LoadsASetAnewThatItsSchedulerDoesNotKnowItHas) {
   load(1, 5, a_, places_from(0, a_));
   const auto elsewhere = places_from(1 << 20, a_);
