@@ -10,6 +10,8 @@ enum class lease_verdict : uint8_t { held, suspect, over };
 struct lease_rules {
   core::duration_us heartbeat_us = 0; // how often a node renews
   core::duration_us lease_us = 0;
+  // How late its keeper may look before that counts as the keeper's own absence; 0: as long as it has between looks.
+  core::duration_us late_look_us = 0;
 
   // How often the keeper of leases looks at them.
   core::duration_us look_every_us() const { return lease_us / 8; }
@@ -36,7 +38,7 @@ public:
   core::duration_us look(core::time_us now) {
     const auto late_us = now - looked_us_ - rules_.look_every_us();
     looked_us_ = now;
-    return late_us > rules_.look_every_us() ? late_us : 0;
+    return late_us > (rules_.late_look_us > 0 ? rules_.late_look_us : rules_.look_every_us()) ? late_us : 0;
   }
 
 private:

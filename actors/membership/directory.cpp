@@ -25,7 +25,7 @@ const core::clock& clock_of(const directory_options& options) {
 
 directory::directory(interface::pointer self, directory_options options)
     : self_(self), options_(std::move(options)),
-      watch_({options_.heartbeat_us, options_.lease_us}, clock_of(options_).now_us()) {
+      watch_({options_.heartbeat_us, options_.lease_us, options_.late_look_us}, clock_of(options_).now_us()) {
   for (const auto& node : options_.nodes) {
     auto& entry = nodes_[node.name];
     entry.number = static_cast<uint32_t>(nodes_.size());

@@ -28,6 +28,7 @@ struct directory_options {
   std::vector<expected_node> nodes;   // of the configuration: no other may join
   core::duration_us heartbeat_us = 0; // how often a node renews its lease
   core::duration_us lease_us = 0;
+  core::duration_us late_look_us = 0; // see policy::lease_rules
   const core::clock* clock = nullptr;
   protocol::peer_row store;               // where the host cache of weight_store can be read
   std::vector<protocol::link_rate> links; // of its host: what loads are held against

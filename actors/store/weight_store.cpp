@@ -52,8 +52,7 @@ weight_store::interface::behavior_type weight_store::make_behavior() {
   options_.cache->when_found([notify = notifier<interface>(self_)](weights::cache_finding finding) {
     notify(make_local(std::move(finding)));
   });
-  publisher_ = self_->spawn<actor_from_state<publisher>, caf::detached>(publisher_options{
-      options_.store, options_.catalogue, options_.largest_arena_bytes, options_.cache->size_bytes()});
+  spawn_publisher();
   return {
       [this](const protocol::publish_request& request) { return on_publish(request); },
       [this](const protocol::unpublish_request& request) { return on_unpublish(request); },
@@ -69,6 +68,13 @@ weight_store::interface::behavior_type weight_store::make_behavior() {
       [this](const local<cache_grew>&) { on_room(); },
       [this](const local<weights::cache_finding>& finding) { on_found(*finding.value); },
   };
+}
+
+void weight_store::spawn_publisher() {
+  const publisher_options options{options_.store, options_.catalogue, options_.largest_arena_bytes,
+                                  options_.cache->size_bytes()};
+  publisher_ = options_.publishes_in_place ? self_->spawn<actor_from_state<publisher>>(options)
+                                           : self_->spawn<actor_from_state<publisher>, caf::detached>(options);
 }
 
 void weight_store::load_catalogue() {

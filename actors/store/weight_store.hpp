@@ -32,6 +32,7 @@ struct weight_store_options {
   transport::exported slab;                  // of the cache
   core::metrics_registry* metrics = nullptr; // may be null
   uint64_t largest_arena_bytes = 0;
+  bool publishes_in_place = false;    // blocks whoever runs on its thread meanwhile: where there is no other one
   uint32_t waiting_publications = 16; // more are refused: each holds an upload in the spool
   protocol::scheduler_actor scheduler;
   std::vector<named_tenant> tenants;
@@ -128,6 +129,7 @@ private:
   model_entry unreadable_row(core::model_id id) const;
   void count_unreadable();
 
+  void spawn_publisher();
   void load_catalogue();
   protocol::model_row add_model(const weights::catalogue_entry& entry, const weights::manifest& set);
   const weights::shard_entry* find_shard(const protocol::stage_request& request) const;

@@ -30,6 +30,12 @@ TEST(LeaseWatch, ASmallDelayIsNoExcuse) {
   EXPECT_EQ(watch.look(1'250'000), 0);
 }
 
+TEST(LeaseWatch, ExcusesNoMoreThanItsKeeperWants) {
+  lease_watch watch({.heartbeat_us = 250'000, .lease_us = 1'000'000, .late_look_us = 2'000'000}, 1'000'000);
+  EXPECT_EQ(watch.look(2'425'000), 0);
+  EXPECT_EQ(watch.look(4'675'000), 2'125'000);
+}
+
 TEST(LeaseWatch, ExcusesTheTimeInWhichItDidNotLook) {
   lease_watch watch(rules, 1'000'000);
   EXPECT_EQ(watch.look(2'425'000), 1'300'000);
