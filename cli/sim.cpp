@@ -6,6 +6,7 @@
 #include <string>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -44,12 +45,16 @@ core::result<seed_range> seeds_of(const options& chosen) {
   return seed_range{first, last};
 }
 
-// A folder that ends with the command.
+// A folder that ends with the command: in memory, where there is such a place, for worlds wait for its disk.
 class scratch_folder {
 public:
   scratch_folder() {
-    auto pattern = (std::filesystem::temp_directory_path() / "fastptm-sim-XXXXXX").string();
-    if (mkdtemp(pattern.data()) != nullptr) path_ = pattern;
+    for (const auto& at : {std::filesystem::path("/dev/shm"), std::filesystem::temp_directory_path()}) {
+      auto pattern = (at / "fastptm-sim-XXXXXX").string();
+      if (mkdtemp(pattern.data()) == nullptr) continue;
+      path_ = pattern;
+      return;
+    }
   }
   ~scratch_folder() {
     std::error_code ignored;
@@ -132,9 +137,7 @@ void add_sim(CLI::App& app, invocation& chosen) {
   auto* command =
       app.add_subcommand("sim", "The whole cluster in virtual time, with faults by seed: does everything hold?");
   auto given = std::make_shared<options>();
-  command
-      ->add_option("SCENARIO", given->scenario,
-                   "steady, rolling_kill, slow_link, partition, head_pause, liar, bit_rain or everything")
+  command->add_option("SCENARIO", given->scenario, fmt::format("{}", fmt::join(sim::world::scenario_names(), ", ")))
       ->required();
   command->add_option("--seed", given->seed, "Decides everything that happens")->capture_default_str();
   command->add_option("--seeds", given->seeds, "A..B: one run for each");

@@ -16,8 +16,8 @@ constexpr uint64_t mixed(uint64_t before, uint64_t value) {
 
 // Whoever is left runs to its end: the system waits for all of them.
 virtual_system::~virtual_system() {
-  for (auto& [node, jobs] : waiting_)
-    for (auto* job : jobs) base_.scheduler().jobs.push_back(job);
+  for (auto& node : nodes_)
+    for (auto* job : node.waiting) base_.scheduler().jobs.push_back(job);
 }
 
 // -- nodes ------------------------------------------------------------------------------------------------------------
@@ -26,63 +26,73 @@ caf::actor_id virtual_system::latest_id() {
   return system().latest_actor_id();
 }
 
-void virtual_system::own(caf::actor_id after, const std::string& node) {
-  for (auto id = after + 1; id <= latest_id(); ++id) nodes_[id] = node;
+virtual_system::node_number virtual_system::number_of(const std::string& node) {
+  const auto [found, is_new] = numbers_.try_emplace(node, static_cast<node_number>(nodes_.size()));
+  if (is_new) nodes_.emplace_back();
+  return found->second;
 }
 
-const std::string* virtual_system::node_of(caf::resumable& job) const {
-  const auto* actor = dynamic_cast<caf::abstract_actor*>(&job);
-  if (actor == nullptr) return nullptr;
-  const auto found = nodes_.find(actor->id());
-  return found == nodes_.end() ? nullptr : &found->second;
+void virtual_system::own(caf::actor_id after, node_number node) {
+  const auto latest = latest_id();
+  if (latest == after) return;
+  owners_.resize(latest + 1);
+  std::fill(owners_.begin() + static_cast<std::ptrdiff_t>(after) + 1, owners_.end(), node);
+}
+
+// 0: it is no actor.
+caf::actor_id virtual_system::id_of(caf::resumable& job) {
+  if (job.subtype() != caf::resumable::scheduled_actor) return 0;
+  return static_cast<caf::scheduled_actor&>(job).id();
+}
+
+virtual_system::node_number virtual_system::node_of(caf::resumable& job) const {
+  const auto id = id_of(job);
+  return id < owners_.size() ? owners_[id] : 0;
 }
 
 void virtual_system::freeze(const std::string& node) {
-  frozen_.insert(node);
+  nodes_[number_of(node)].is_frozen = true;
 }
 
 void virtual_system::thaw(const std::string& node) {
-  frozen_.erase(node);
-  auto waited = waiting_.extract(node);
-  if (!waited) return;
-  for (auto* job : waited.mapped()) base_.scheduler().jobs.push_back(job);
+  auto& thawed = nodes_[number_of(node)];
+  thawed.is_frozen = false;
+  for (auto* job : std::exchange(thawed.waiting, {})) base_.scheduler().jobs.push_back(job);
 }
 
 void virtual_system::run_all_of(const std::string& node) {
   thaw(node);
-  const auto is_its = [&](caf::resumable* job) {
-    const auto* whose = node_of(*job);
-    return whose != nullptr && *whose == node;
-  };
+  const auto is_its = [&, whose = number_of(node)](caf::resumable* job) { return node_of(*job) == whose; };
   auto& jobs = base_.scheduler().jobs;
   for (auto next = std::ranges::find_if(jobs, is_its); next != jobs.end(); next = std::ranges::find_if(jobs, is_its)) {
     std::iter_swap(jobs.begin(), next);
-    const auto before = latest_id();
-    base_.scheduler().run_once();
-    own(before, node);
+    run_first();
   }
 }
 
 // -- messages and time ------------------------------------------------------------------------------------------------
+
+void virtual_system::run_first() {
+  const auto node = node_of(*base_.scheduler().jobs.front());
+  const auto before = latest_id();
+  base_.scheduler().run_once();
+  if (node != 0) own(before, node);
+}
 
 bool virtual_system::run_one() {
   auto& jobs = base_.scheduler().jobs;
   while (!jobs.empty()) {
     const auto at = static_cast<std::ptrdiff_t>(random_.below(jobs.size()));
     auto* const job = jobs[static_cast<size_t>(at)];
-    const auto* const node = node_of(*job);
-    if (node != nullptr && frozen_.contains(*node)) {
-      waiting_[*node].push_back(job);
+    if (auto& node = nodes_[node_of(*job)]; node.is_frozen) {
+      node.waiting.push_back(job);
       jobs.erase(jobs.begin() + at);
       continue;
     }
     std::iter_swap(jobs.begin(), jobs.begin() + at);
-    const auto before = latest_id();
-    const auto whose = node == nullptr ? std::string() : *node;
-    if (const auto* actor = dynamic_cast<caf::abstract_actor*>(job)) transcript_ = mixed(transcript_, actor->id());
+    transcript_ = mixed(transcript_, id_of(*job));
     ++messages_;
-    base_.scheduler().run_once();
-    if (node != nullptr) own(before, whose);
+    run_first();
     return true;
   }
   return false;

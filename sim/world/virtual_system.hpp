@@ -4,9 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include <caf/all.hpp>
@@ -32,7 +30,7 @@ public:
 
   // What `spawn` spawns belongs to the node.
   template <class Spawn> auto on_node(const std::string& node, Spawn spawn) {
-    const current_node now(*this, node);
+    const current_node now(*this, number_of(node));
     return spawn();
   }
   void freeze(const std::string& node);
@@ -53,9 +51,11 @@ public:
   uint64_t transcript() const { return transcript_; }
 
 private:
+  using node_number = uint16_t; // 0: none
+
   class current_node {
   public:
-    current_node(virtual_system& of, const std::string& node) : of_(of), before_(of.latest_id()), node_(node) {}
+    current_node(virtual_system& of, node_number node) : of_(of), before_(of.latest_id()), node_(node) {}
     ~current_node() { of_.own(before_, node_); }
     current_node(const current_node&) = delete;
     current_node& operator=(const current_node&) = delete;
@@ -63,17 +63,24 @@ private:
   private:
     virtual_system& of_;
     caf::actor_id before_;
-    const std::string node_;
+    const node_number node_;
+  };
+  struct node_entry {
+    bool is_frozen = false;
+    std::vector<caf::resumable*> waiting; // while it is: with something in their mailbox
   };
   caf::actor_id latest_id();
-  void own(caf::actor_id after, const std::string& node);
-  const std::string* node_of(caf::resumable& job) const;
+  node_number number_of(const std::string& node);
+  void own(caf::actor_id after, node_number node);
+  static caf::actor_id id_of(caf::resumable& job);
+  node_number node_of(caf::resumable& job) const;
+  void run_first();
 
   actors::deterministic_system base_;
   core::prng random_;
-  std::unordered_map<caf::actor_id, std::string> nodes_;
-  std::set<std::string> frozen_;
-  std::map<std::string, std::vector<caf::resumable*>> waiting_; // of frozen nodes: with something in their mailbox
+  std::map<std::string, node_number> numbers_;
+  std::vector<node_entry> nodes_{1};
+  std::vector<node_number> owners_; // by actor
   uint64_t messages_ = 0, transcript_ = 0;
 };
 
