@@ -291,7 +291,7 @@ TEST_P(Processes, EveryLoadEndsRightWhateverDiesOrStopsWhen) {
     auto load = start_load(when == moment::at_the_end ? shard_count - 1 : 1,
                            when >= moment::amid_its_bytes ? strike : std::function<void()>());
     if (when == moment::asked) {
-      usleep(pause_us);
+      usleep(pause_us); // a moment that nobody has chosen
       strike();
     }
     ASSERT_EQ(load.wait_for(patience), std::future_status::ready);
