@@ -1,4 +1,5 @@
-// A gpu_worker on a small device in virtual time, among doubles that keep what it says: bytes arrive when the test says so.
+// A gpu_worker on a small device in virtual time, among doubles that keep what it says.
+// Bytes arrive when the test says so.
 #pragma once
 
 #include <deque>
