@@ -16,6 +16,9 @@ namespace fastptm::actors {
 
 namespace {
 
+// Hellos come by connections of their own: one that its node has given up may be read after the next one.
+constexpr size_t kept_nonces = 16;
+
 const core::clock& clock_of(const directory_options& options) {
   core::check(options.clock != nullptr, "directory needs a clock");
   return *options.clock;
@@ -85,16 +88,20 @@ caf::result<std::string> directory::on_hello(uint32_t version, const std::string
         core::errc::not_found,
         fmt::format("node '{}' is not in the head's configuration: start every node with the same one", node));
   }
-  return nonces_[node] = make_join_nonce();
+  auto& nonces = nonces_[node];
+  if (nonces.size() == kept_nonces) nonces.pop_front();
+  return nonces.emplace_back(make_join_nonce());
 }
 
 core::result<void> directory::may_join(const protocol::join_request& request) {
   const auto& name = request.peer.node;
   if (request.version != protocol::protocol_version)
     return core::fail(core::errc::version_mismatch, "run the same build everywhere");
-  const auto nonce = nonces_.extract(name); // one attempt each
-  if (!nonce) return core::fail(core::errc::invalid, fmt::format("node '{}' did not say hello first", name));
-  if (!is_join_proof(request.proof, options_.secret, nonce.mapped(), name, request.peer.incarnation)) {
+  const auto nonces = nonces_.extract(name); // one attempt for all of them
+  if (!nonces) return core::fail(core::errc::invalid, fmt::format("node '{}' did not say hello first", name));
+  if (std::ranges::none_of(nonces.mapped(), [&](const std::string& one) {
+        return is_join_proof(request.proof, options_.secret, one, name, request.peer.incarnation);
+      })) {
     core::log::warn("directory", "join-refused", "node {}: wrong cluster secret", name);
     return core::fail(core::errc::permission_denied,
                       fmt::format("node '{}': wrong cluster secret: use the state folder of this cluster", name));

@@ -1,6 +1,7 @@
 // DIRECTORY: who is alive, who holds which shard. Knows nothing about models or requests.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -125,8 +126,9 @@ private:
   std::map<std::string, node_entry> nodes_;
   std::unordered_map<protocol::registration_id, named_node*> by_registration_; // of nodes that are not lost
   std::unordered_map<caf::actor_addr, named_node*> by_supervisor_;             // the same
-  std::map<std::string, uint32_t> hosts_;     // by boot id: as many as have ever joined
-  std::map<std::string, std::string> nonces_; // by node name: bounded by the configured nodes
+  std::map<std::string, uint32_t> hosts_; // by boot id: as many as have ever joined
+  // By node name: bounded by the configured nodes, and by how often each tries while this head stands still.
+  std::map<std::string, std::deque<std::string>> nonces_;
   std::set<std::string> cordoned_;
 
   struct live_device {

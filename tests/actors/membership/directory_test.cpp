@@ -177,6 +177,18 @@ TEST_F(Directory, RefusesAProofThatIsPlayedBack) {
   EXPECT_FALSE(world_.ask<protocol::join_reply>(directory_, second_us, request).has_value());
 }
 
+// A hello of a connection that its node has given up is read behind the one that it goes on with.
+TEST_F(Directory, LetsANodeJoinWhoseEarlierHelloWasReadLate) {
+  const auto nonce = hello("worker-0");
+  ASSERT_TRUE(hello("worker-0").has_value());
+  protocol::join_request request;
+  request.version = protocol::protocol_version;
+  request.peer.node = "worker-0";
+  request.peer.incarnation = 7;
+  request.proof = join_proof("secret", *nonce, "worker-0", 7);
+  EXPECT_TRUE(world_.ask<protocol::join_reply>(directory_, second_us, request).has_value());
+}
+
 TEST_F(Directory, RefusesASecondLiveNodeOfTheSameName) {
   ready("worker-0", 7);
   const auto other = join("worker-0", 8);
