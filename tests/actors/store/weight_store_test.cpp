@@ -23,11 +23,34 @@ constexpr auto patience = std::chrono::seconds(30);
 constexpr uint64_t cache_bytes = 8 << 20;
 constexpr uint32_t large_vocabulary = 40 << 10;
 
+// A disk that tells of every object's first chunk before its end.
+class telling_reader final : public weights::object_reader {
+public:
+  explicit telling_reader(object_reader& disk) : disk_(disk) {}
+  core::result<void> submit(weights::disk_read what, std::function<void(weights::disk_read_result)> done) override {
+    return disk_.submit({what.file, what.target, what.chunk_checksums, {}},
+                        [progress = what.progress, done = std::move(done)](weights::disk_read_result result) {
+                          progress(1);
+                          done(std::move(result));
+                        });
+  }
+  core::result<void> check_again(core::memory_region target, std::vector<uint64_t> chunk_checksums,
+                                 std::function<void(weights::disk_read_result)> done) override {
+    return disk_.check_again(target, std::move(chunk_checksums), std::move(done));
+  }
+  std::string_view path() const override { return disk_.path(); }
+
+private:
+  object_reader& disk_;
+};
+
 class WeightStore : public testing::Test {
 protected:
-  WeightStore() {
+  explicit WeightStore(bool tells_of_parts = false) {
     disk_ = std::make_unique<weights::disk_reader>();
-    cache_ = weights::host_cache::create(cache_bytes, *disk_).value();
+    telling_ = std::make_unique<telling_reader>(*disk_);
+    auto& by = tells_of_parts ? static_cast<weights::object_reader&>(*telling_) : *disk_;
+    cache_ = weights::host_cache::create(cache_bytes, by).value();
     scheduler_ = system_.spawn<actor_from_state<tests::recording_scheduler>>(&told_);
     start();
   }
@@ -95,6 +118,7 @@ protected:
   tests::temporary_folder folder_;
   weights::content_store objects_ = weights::content_store::open(folder_ / "store").value();
   weights::catalogue catalogue_ = weights::catalogue::open(folder_ / "catalogue.sqlite").value();
+  std::unique_ptr<telling_reader> telling_; // by disk_
   std::unique_ptr<weights::host_cache> cache_;
   std::unique_ptr<weights::disk_reader> disk_; // ends before the cache
   core::metrics_registry metrics_;
@@ -159,40 +183,14 @@ TEST_F(WeightStore, ReadsAShardFromTheDiskOnceForAllWhoLoadIt) {
   EXPECT_EQ(second->location.offset_bytes, first->location.offset_bytes);
 }
 
-// A disk that tells of every object's first chunk before its end.
-class telling_reader final : public weights::object_reader {
-public:
-  explicit telling_reader(object_reader& disk) : disk_(disk) {}
-  core::result<void> submit(weights::disk_read what, std::function<void(weights::disk_read_result)> done) override {
-    return disk_.submit({what.file, what.target, what.chunk_checksums, {}},
-                        [progress = what.progress, done = std::move(done)](weights::disk_read_result result) {
-                          progress(1);
-                          done(std::move(result));
-                        });
-  }
-  core::result<void> check_again(core::memory_region target, std::vector<uint64_t> chunk_checksums,
-                                 std::function<void(weights::disk_read_result)> done) override {
-    return disk_.check_again(target, std::move(chunk_checksums), std::move(done));
-  }
-  std::string_view path() const override { return disk_.path(); }
-
-private:
-  object_reader& disk_;
-};
-
 class WeightStoreWhileItReads : public WeightStore {
 protected:
-  WeightStoreWhileItReads() {
-    caf::anon_send(store_, stop_atom_v);
-    cache_ = weights::host_cache::create(cache_bytes, reader_).value();
-    start();
-  }
+  WeightStoreWhileItReads() : WeightStore(true) {}
   stage_progress told() {
     stage_progress told;
     client_->receive([&](const stage_progress& part) { told = part; });
     return told;
   }
-  telling_reader reader_{*disk_};
 };
 
 TEST_F(WeightStoreWhileItReads, TellsWhoLoadsAShardWhatOfItCanBeTakenAlready) {
