@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "protocol/stage_times.hpp"
+
 namespace fastptm::cli {
 
 namespace {
@@ -98,13 +100,6 @@ std::string bound_of(const protocol::load_report& report) {
 }
 
 } // namespace
-
-int64_t time_of(const protocol::load_report& report, std::string_view stage) {
-  int64_t sum_us = 0;
-  for (const auto& part : report.stages)
-    if (part.name == stage) sum_us += part.end_us - part.start_us;
-  return sum_us;
-}
 
 std::string verdict_on(const protocol::load_report& report) {
   if (report.critical.empty()) return "Nothing had to be done.";

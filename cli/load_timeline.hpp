@@ -14,7 +14,4 @@ std::vector<std::string> timeline_of(const protocol::load_report& report);
 // "fetch took 31.2 of 43.0 ms (73 %), bounded by tcp from a to b, which reached 93 % of the 1.20 GB/s ...".
 std::string verdict_on(const protocol::load_report& report);
 
-// What the stage of that name took, all its parts together.
-int64_t time_of(const protocol::load_report& report, std::string_view stage);
-
 } // namespace fastptm::cli

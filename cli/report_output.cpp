@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "cli/load_timeline.hpp"
 #include "cli/output.hpp"
 #include "core/log.hpp"
+#include "protocol/stage_times.hpp"
 
 namespace fastptm::cli {
 

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "protocol/stage_times.hpp"
+
 namespace fastptm::actors {
 
 namespace {
@@ -12,13 +14,6 @@ constexpr std::string_view source_kinds[] = {"same_device", "peer_device", "peer
 core::counter& chunks(core::metrics_registry& registry, std::string_view result) {
   return registry.make_counter("fastptm_load_chunks_total", "Chunks of loads that have ended",
                                fmt::format("result=\"{}\"", result));
-}
-
-int64_t time_of(const protocol::load_report& report, std::string_view stage) {
-  int64_t sum_us = 0;
-  for (const auto& each : report.stages)
-    if (each.name == stage) sum_us += each.end_us - each.start_us;
-  return sum_us;
 }
 
 } // namespace
