@@ -251,9 +251,8 @@ void gpu_worker::on_shard_verified(const shard_verified& verified) {
 void gpu_worker::on_part_verified(const part_verified& part) {
   const auto position = part.of->missing[part.missing];
   const auto& entry = part.of->manifest.shards[position];
-  const bool is_first = !exported_.contains(entry.digest);
   auto& exported = export_shard(part.of->shards[position], entry);
-  if (!is_first && exported.chunks >= part.chunks) return; // overtaken
+  if (exported.chunks >= part.chunks) return; // overtaken
   exported.chunks = part.chunks;
   report_holding(entry.digest);
 }

@@ -165,12 +165,12 @@ void gpu_worker::report_left(set& of) {
   of.told.reset();
 }
 
-// Under one name from its first verified chunks on.
+// Under one name from its first verified chunks on; how many these are is the caller's to say.
 protocol::shard_location& gpu_worker::export_shard(const gpu::held_shard& shard, const weights::shard_entry& entry) {
   const auto [found, is_new] = exported_.try_emplace(entry.digest);
   if (!is_new) return found->second;
   const auto name = options_.environment->exporter->add({shard.region, -1});
-  found->second = {entry.digest, name.region, name.generation, 0, entry.size_bytes};
+  found->second = {entry.digest, name.region, name.generation, 0, entry.size_bytes, 0};
   return found->second;
 }
 

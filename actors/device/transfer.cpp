@@ -25,6 +25,9 @@ policy::staging_options staging_of(const transfer_options& options) {
   return out;
 }
 
+static_assert(protocol::shard_location::all_chunks == policy::fetch_plan::all_chunks,
+              "they pass from one to the other");
+
 weights::shard_location to_location(uint32_t shard, const protocol::shard_location& at) {
   return {shard, at.region, at.generation, at.offset_bytes, at.chunks};
 }
