@@ -29,6 +29,17 @@ using namespace protocol;
 inline constexpr uint64_t gap_bytes = 4096;
 inline constexpr registration_id first_life{7};
 
+// To doubles of these two.
+inline attach_order attach_order_of(registration_id registration, const caf::actor& directory,
+                                    const caf::actor& store) {
+  attach_order order;
+  order.registration = registration;
+  order.directory = caf::actor_cast<directory_actor>(directory);
+  order.weight_store = caf::actor_cast<weight_store_actor>(store);
+  order.store.node = "head";
+  return order;
+}
+
 // The shards of a set one after the other, with a hole behind each.
 inline std::vector<uint64_t> places_from(uint64_t offset_bytes, const weights::manifest& set) {
   std::vector<uint64_t> places;
@@ -100,12 +111,7 @@ protected:
   }
 
   void attach(registration_id registration) {
-    attach_order order;
-    order.registration = registration;
-    order.directory = caf::actor_cast<directory_actor>(directory_);
-    order.weight_store = caf::actor_cast<weight_store_actor>(store_);
-    order.store.node = "head";
-    caf::anon_send(worker_, order);
+    caf::anon_send(worker_, attach_order_of(registration, directory_, store_));
     world_.run();
   }
 

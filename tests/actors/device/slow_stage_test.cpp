@@ -13,6 +13,7 @@
 #include "core/random.hpp"
 #include "engine/runner.hpp"
 #include "gpu/host/device.hpp"
+#include "tests/actors/device/gpu_worker_rig.hpp"
 #include "tests/support/recording_actors.hpp"
 #include "tests/support/weight_sets.hpp"
 
@@ -21,7 +22,6 @@ namespace {
 
 using namespace protocol;
 
-constexpr registration_id first_life{7};
 constexpr core::duration_us step_us = 20;
 
 // How long each part of the load takes; that of one of them is drawn far above the others'.
@@ -201,12 +201,7 @@ public:
     });
     worker_ = world_.system().spawn<actor_from_state<gpu_worker>>(
         gpu_worker_options{"worker-0/host0", &device_, &runner_, &environment_});
-    attach_order order;
-    order.registration = first_life;
-    order.directory = caf::actor_cast<directory_actor>(directory_);
-    order.weight_store = caf::actor_cast<weight_store_actor>(store_);
-    order.store.node = "head";
-    caf::anon_send(worker_, order);
+    caf::anon_send(worker_, rig::attach_order_of(rig::first_life, directory_, store_));
     world_.run();
   }
   ~slow_world() {
@@ -334,7 +329,7 @@ private:
 
   void order_load(uint64_t number, const weights::manifest& set, uint64_t offset_bytes) {
     load_order order;
-    order.registration = first_life;
+    order.registration = rig::first_life;
     order.load = {number};
     order.model = {number};
     order.name = "acme/m@" + std::to_string(number);
@@ -358,7 +353,7 @@ private:
 
   void order_evict(uint64_t model) {
     world_.system().spawn([this, model](caf::event_based_actor* self) {
-      self->request(worker_, caf::infinite, evict_order{first_life, {model}})
+      self->request(worker_, caf::infinite, evict_order{rig::first_life, {model}})
           .then([](uint64_t) {}, [](const caf::error& why) { ADD_FAILURE() << from_caf(why).message; });
     });
     world_.run();
